@@ -1,0 +1,18 @@
+"""GET /api/v1/health."""
+
+from typing import Any
+
+from flask import Blueprint
+from sqlalchemy import text
+
+from checkend import clock
+from checkend.extensions import db
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/health")
+def show() -> dict[str, Any]:
+    """Whether the server and its store can be used. Needs no key."""
+    db.session.execute(text("SELECT 1 FROM alembic_version"))
+    return {"status": "ok", "timestamp": clock.iso(clock.now())}

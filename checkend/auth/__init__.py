@@ -1,0 +1,1 @@
+"""Who asks: API keys of programs, sessions of people."""

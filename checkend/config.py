@@ -1,0 +1,269 @@
+"""Every setting once: its name, default, how it is read, and what it does. Feeds the docs and ``checkend config``.
+
+A setting comes from the environment (``CHECKEND_`` + its name), else from ``config.py`` in the instance folder
+(the bare name), else from the default. A value that cannot be read stops the start with `SettingError`.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+PREFIX = "CHECKEND_"
+
+
+class SettingError(Exception):
+    """A setting has a value that cannot be used; the text names the setting, the value and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a setting's text is read, and in words what is allowed."""
+
+    parse: Callable[[str], Any]
+    allowed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. ``secret`` ones are never shown by ``checkend config``."""
+
+    name: str
+    default: Any
+    kind: Kind
+    help: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A setting's value and where it comes from: ``environment``, ``config.py`` or ``default``."""
+
+    setting: Setting
+    value: Any
+    source: str
+
+
+def _bool(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in ("1", "true", "yes", "on"):
+        return True
+    if lowered in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
+
+
+def _between(low: int, high: int | None = None) -> Kind:
+    def parse(text: str) -> int:
+        number = int(text.strip())
+        if number < low or (high is not None and number > high):
+            raise ValueError(text)
+        return number
+
+    return Kind(
+        parse,
+        f"a whole number from {low} to {high}" if high is not None else f"a whole number, {low} or more",
+    )
+
+
+def _one_of(*choices: str) -> Kind:
+    def parse(text: str) -> str:
+        if text.strip().lower() not in choices:
+            raise ValueError(text)
+        return text.strip().lower()
+
+    return Kind(parse, "one of " + ", ".join(choices))
+
+
+def _url(text: str) -> str:
+    text = text.strip().rstrip("/")
+    if text and not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+
+
+BOOL = Kind(_bool, "true or false")
+TEXT = Kind(str, "any text")
+URL = Kind(_url, "an address that begins with http:// or https://, or nothing")
+NAMES = Kind(_names, "names separated by commas")
+COUNT = _between(0)
+POSITIVE = _between(1)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("HOST", "127.0.0.1", TEXT, "Address that `checkend serve` listens on."),
+    Setting("PORT", 8080, _between(0, 65535), "Port that `checkend serve` listens on; 0 takes a free one."),
+    Setting("THREADS", 8, _between(1, 128), "Request threads of `checkend serve`."),
+    Setting("URL", "", URL, "Public address of this server, for the links it prints and sends."),
+    Setting(
+        "TRUSTED_PROXIES",
+        0,
+        _between(0, 10),
+        "How many reverse proxies in front of the server may say (X-Forwarded-For, -Proto, -Host) who asks.",
+    ),
+    Setting(
+        "SECRET_KEY",
+        "",
+        TEXT,
+        "Signs sessions. Empty: made once and kept in the instance folder.",
+        secret=True,
+    ),
+    Setting(
+        "LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least severity that is logged."
+    ),
+    Setting(
+        "LOG_FORMAT", "text", _one_of("text", "json"), "Log lines for people (text) or for machines (json)."
+    ),
+    Setting("RATE_LIMIT_ENABLED", True, BOOL, "Whether reports are limited per ingestion key."),
+    Setting(
+        "RATE_LIMIT_INGESTION_PER_MINUTE",
+        120_000,
+        POSITIVE,
+        "Reports that one ingestion key may send in a minute.",
+    ),
+    Setting(
+        "RATE_LIMIT_INGESTION_PER_HOUR",
+        3_000_000,
+        POSITIVE,
+        "Reports that one ingestion key may send in an hour.",
+    ),
+    Setting(
+        "NOTICE_DEDUP_ENABLED",
+        True,
+        BOOL,
+        "Whether a report that repeats a problem with the same backtrace is counted instead of stored.",
+    ),
+    Setting(
+        "NOTICE_DEDUP_WINDOW_SECONDS",
+        60,
+        POSITIVE,
+        "For how long after a stored notice its repeats are only counted.",
+    ),
+    Setting(
+        "NOTICE_DEDUP_STATUS",
+        "201",
+        _one_of("201", "200"),
+        "Answer to a counted duplicate: 201 with the id of the notice it repeats (six SDKs take anything else for a "
+        "failure), or 200 without an id.",
+    ),
+    Setting(
+        "MAX_BODY_BYTES",
+        1_048_576,
+        _between(1024, 104_857_600),
+        "Largest request body in bytes, after unpacking.",
+    ),
+    Setting(
+        "INGEST_QUEUE_SIZE",
+        1000,
+        POSITIVE,
+        "Reports that may wait for the writer before new ones are refused with 503.",
+    ),
+    Setting(
+        "INGEST_TIMEOUT_SECONDS",
+        10,
+        _between(1, 300),
+        "How long a report waits to be stored before it is refused.",
+    ),
+)
+
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+
+def load(instance_path: Path, environ: Mapping[str, str] | None = None) -> dict[str, Value]:
+    """Read every setting, by name, for the instance folder at ``instance_path``.
+
+    Raises `SettingError` for a value that is not allowed and for a name in ``config.py`` that is no setting.
+    """
+    environ = os.environ if environ is None else environ
+    from_file = _read_file(instance_path / "config.py")
+    values = {}
+    for setting in SETTINGS:
+        if setting.variable in environ:
+            values[setting.name] = Value(setting, _parse(setting, environ[setting.variable]), "environment")
+        elif setting.name in from_file:
+            values[setting.name] = Value(setting, _parse(setting, from_file[setting.name]), "config.py")
+        else:
+            values[setting.name] = Value(setting, setting.default, "default")
+    return values
+
+
+def override(values: dict[str, Value], changes: Mapping[str, Any]) -> None:
+    """Put ``changes`` (by setting name) over ``values``, as a test or a command line option does.
+
+    Raises `SettingError` for a name that is no setting, or a value that is not allowed.
+    """
+    for name, raw in changes.items():
+        if name not in BY_NAME:
+            raise SettingError(_unknown(name, "an override"))
+        values[name] = Value(BY_NAME[name], _parse(BY_NAME[name], raw), "override")
+
+
+def _parse(setting: Setting, raw: Any) -> Any:
+    text = ",".join(map(str, raw)) if isinstance(raw, list | tuple) else str(raw)
+    try:
+        return setting.kind.parse(text)
+    except ValueError:
+        shown = "(a secret)" if setting.secret else repr(text)
+        raise SettingError(f"{setting.variable} is {shown}, but must be {setting.kind.allowed}.") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    namespace: dict[str, Any] = {}
+    try:
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)
+    except Exception as error:
+        raise SettingError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    found = {name: value for name, value in namespace.items() if name.isupper()}
+    for name in found:
+        if name not in BY_NAME:
+            raise SettingError(_unknown(name, str(path)))
+    return found
+
+
+def _unknown(name: str, where: str) -> str:
+    close = get_close_matches(name, BY_NAME, n=1)
+    return f"{where} sets {name}, which is no setting" + (f"; did you mean {close[0]}?" if close else ".")
+
+
+def instance_path(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the SQLite file and the secret key.
+
+    ``CHECKEND_INSTANCE_PATH`` if set; else ``instance/`` beside ``wsgi.py`` when run from a checkout (the one the
+    package, the loaded ``wsgi`` module, the working directory or the virtual environment lies in); else the
+    platform's data folder for the user.
+    """
+    environ = os.environ if environ is None else environ
+    if named := environ.get(PREFIX + "INSTANCE_PATH"):
+        return Path(named).expanduser().resolve()
+    for folder in _checkout_candidates():
+        if _is_checkout(folder):
+            return folder / "instance"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("checkend", appauthor=False))
+
+
+def _checkout_candidates() -> list[Path]:
+    places = [Path(__file__).resolve().parent.parent]
+    wsgi = sys.modules.get("wsgi")
+    if wsgi is not None and getattr(wsgi, "__file__", None):
+        places.append(Path(str(wsgi.__file__)).resolve().parent)
+    for start in (Path.cwd(), Path(sys.prefix).resolve()):
+        places += [start, *start.parents]
+    return places
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / "wsgi.py").is_file() and (folder / "checkend" / "app.py").is_file()

@@ -1,0 +1,112 @@
+"""The one error envelope, and the answers to everything that goes wrong: JSON under /api and /ingest, else pages."""
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, jsonify, render_template, request
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from checkend.extensions import db
+from checkend.models.rules import RuleBroken
+
+log = logging.getLogger("checkend.errors")
+
+CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    422: "validation_failed",
+    429: "rate_limited",
+    500: "internal_error",
+    503: "unavailable",
+}
+SENTENCES = {
+    404: "There is nothing at this address.",
+    413: "The request body is too large.",
+    500: "Something went wrong on the server; it has been logged.",
+    503: "The database cannot be reached or written at the moment. Try again shortly.",
+}
+RETRY_AFTER_SECONDS = 5
+
+
+class ApiError(Exception):
+    """An answer of the API other than success: its status, its sentence, for a 422 one sentence per fault."""
+
+    def __init__(self, status: int, message: str = "", *, messages: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.messages = messages
+        self.message = message or " ".join(messages or [])
+
+
+def envelope(status: int, message: str, messages: list[str] | None = None) -> Response:
+    """The error answer of the API: ``{"error", "message"}``, and ``messages`` for a 422."""
+    body: dict[str, Any] = {"error": CODES[status], "message": message}
+    if status == 422:
+        body["messages"] = messages if messages is not None else [message]
+    response = jsonify(body)
+    response.status_code = status
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _answer(status: int, message: str, messages: list[str] | None = None) -> Response:
+    db.session.rollback()
+    path = "/" + request.path.lstrip("/")
+    log.info("refused %s %s: %d %s", request.method, path, status, message)
+    if path.startswith("/ingest/"):
+        response = jsonify(error=message)
+        if status == 503:
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    elif path.startswith("/api/"):
+        return envelope(status if status in CODES else 400, message, messages)
+    else:
+        response = Response(
+            render_template("error.html", status=status, message=message), mimetype="text/html"
+        )
+    response.status_code = status
+    return response
+
+
+def register(app: Flask) -> None:
+    """Answer all errors of ``app`` in one place."""
+
+    @app.errorhandler(ApiError)
+    def api_error(error: ApiError) -> Response:
+        return _answer(error.status, error.message, error.messages)
+
+    @app.errorhandler(RuleBroken)
+    def rule_broken(error: RuleBroken) -> Response:
+        return _answer(422, str(error), error.messages)
+
+    @app.errorhandler(IntegrityError)
+    def lost_race(error: IntegrityError) -> Response:
+        log.warning("%s %s lost a race: %s", request.method, request.path, error.orig)
+        return _answer(409, "Another request took this name, or changed this record, at the same moment.")
+
+    @app.errorhandler(DBAPIError)
+    def store_unavailable(error: DBAPIError) -> Response:
+        log.error("%s %s: the store cannot be used: %s", request.method, request.path, error.orig)
+        return _answer(503, SENTENCES[503])
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        if error.response is not None or status < 400:
+            return error.get_response()  # type: ignore[return-value]  # a redirect, or a finished answer
+        response = _answer(status, SENTENCES.get(status) or error.description or error.name)
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    @app.errorhandler(Exception)
+    def internal(error: Exception) -> Response:
+        log.exception("%s %s failed", request.method, request.path)
+        return _answer(500, SENTENCES[500])

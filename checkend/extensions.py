@@ -1,0 +1,286 @@
+"""The database and its rules, and the other Flask extensions.
+
+SQLite's own SQL and transaction rules live here and in ``ingest/store.py`` alone: write-ahead log, every commit on
+the disk before it is acknowledged, one writer at a time, writers queueing fairly instead of polling for the lock.
+"""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, g, has_app_context
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, ColumnElement, Connection, MetaData, column, event, func, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from checkend import clock
+
+LOCK_TIMEOUT_SECONDS = 30.0
+FILE_NAME = "checkend.sqlite3"
+
+
+class Base(DeclarativeBase):
+    """Parent of all models; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, kept as whole microseconds since 1970: exact, eight bytes, ordered as numbers are."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else clock.to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else clock.from_micros(value)
+
+
+def created_column() -> Any:
+    """A column with the time its row was made."""
+    return mapped_column(UtcDateTime, default=clock.now)
+
+
+def updated_column() -> Any:
+    """A column with the time its row was last changed through the ORM."""
+    return mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)
+
+
+class FairLock:
+    """A lock that is handed to whoever waited longest, so that a busy writer cannot starve the others."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    def acquire(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds; False when the lock did not become free in that time."""
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return True
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        if turn.acquire(timeout=timeout):
+            return True
+        with self._guard:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                return False
+        return True  # handed over just as the time ran out
+
+    def release(self) -> None:
+        """Hand the lock to the longest waiting thread, or free it."""
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._held = False
+
+
+_write_locks: dict[str, FairLock] = {}
+_write_locks_guard = threading.Lock()
+
+
+def _write_lock(path: str) -> FairLock:
+    with _write_locks_guard:
+        return _write_locks.setdefault(path, FairLock())
+
+
+class StoreConnection(sqlite3.Connection):
+    """A DBAPI connection that takes the process's write lock before SQLite's, and frees it when the writing ends.
+
+    Other processes are kept apart by SQLite's own lock, with its busy time-out.
+    """
+
+    def __init__(self, database: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(database, *args, **kwargs)
+        self._write_lock = _write_lock(database)
+        self._holds = False
+
+    def begin(self, *, writing: bool) -> None:
+        """Open a transaction; with ``writing`` as the only writer.
+
+        Raises sqlite3.OperationalError when the lock did not become free in `LOCK_TIMEOUT_SECONDS`.
+        """
+        if not writing:
+            self.execute("BEGIN")
+            return
+        if not self._write_lock.acquire(LOCK_TIMEOUT_SECONDS):
+            raise sqlite3.OperationalError("database is locked")
+        self._holds = True
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._free()
+            raise
+
+    def commit(self) -> None:
+        super().commit()
+        self._free()
+
+    def rollback(self) -> None:
+        try:
+            super().rollback()
+        finally:
+            self._free()
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._free()
+
+    def _free(self) -> None:
+        if self._holds:
+            self._holds = False
+            self._write_lock.release()
+
+
+def connect(path: Path | str) -> StoreConnection:
+    """A plain DBAPI connection to the store at ``path`` with the rules of this module set; for the hot path."""
+    connection = sqlite3.connect(
+        str(path),
+        factory=StoreConnection,
+        isolation_level=None,
+        timeout=LOCK_TIMEOUT_SECONDS,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    set_pragmas(connection)
+    return connection
+
+
+def set_pragmas(connection: sqlite3.Connection) -> None:
+    """WAL, commits on the disk, foreign keys enforced, and a page cache of 16 MiB at most."""
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -16384",
+        "journal_size_limit = 67108864",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+# The text search: an index of every run of three characters in problems.search_text, kept by triggers.
+SEARCH_DDL = (
+    "CREATE VIRTUAL TABLE problems_search USING fts5("
+    "search_text, content='problems', content_rowid='id', tokenize='trigram case_sensitive 1')",
+    "CREATE TRIGGER problems_search_insert AFTER INSERT ON problems BEGIN "
+    "INSERT INTO problems_search(rowid, search_text) VALUES (new.id, new.search_text); END",
+    "CREATE TRIGGER problems_search_delete AFTER DELETE ON problems BEGIN "
+    "INSERT INTO problems_search(problems_search, rowid, search_text) VALUES ('delete', old.id, old.search_text); END",
+    "CREATE TRIGGER problems_search_update AFTER UPDATE OF search_text ON problems BEGIN "
+    "INSERT INTO problems_search(problems_search, rowid, search_text) VALUES ('delete', old.id, old.search_text); "
+    "INSERT INTO problems_search(rowid, search_text) VALUES (new.id, new.search_text); END",
+)
+_INDEXED_LENGTH = 3
+
+
+def fold(text: str) -> str:
+    """``text`` as it is searched: case folded, and without null characters, which end a text for SQLite."""
+    return text.casefold().replace("\0", "")
+
+
+def contains_text(id_column: Any, folded_column: Any, wanted: str) -> ColumnElement[bool]:
+    """A condition on problems: the folded column contains ``wanted``, in any case, every character for itself.
+
+    From three characters on the index of `SEARCH_DDL` answers; shorter ones are looked for row by row.
+    """
+    folded = fold(wanted)
+    if len(folded) < _INDEXED_LENGTH:
+        return func.instr(folded_column, folded) > 0
+    phrase = '"' + folded.replace('"', '""') + '"'
+    matches = text("SELECT rowid FROM problems_search WHERE search_text MATCH :phrase").bindparams(
+        phrase=phrase
+    )
+    return cast("ColumnElement[bool]", id_column.in_(matches.columns(column("rowid"))))
+
+
+def init_database(app: Flask, path: Path) -> None:
+    """Bind ``db`` to the SQLite file at ``path``. The file itself is made by `checkend.store_version.prepare`."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{path}"
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "connect_args": {
+            "factory": StoreConnection,
+            "isolation_level": None,
+            "timeout": LOCK_TIMEOUT_SECONDS,
+            "check_same_thread": False,
+        },
+        "pool_size": 16,
+        "max_overflow": 112,
+    }
+    db.init_app(app)
+    with app.app_context():
+        event.listen(db.engine, "connect", lambda connection, record: set_pragmas(connection))
+        event.listen(db.engine, "begin", _begin)
+
+
+def _begin(connection: Connection) -> None:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, StoreConnection)
+    raw.begin(writing=bool(has_app_context() and g.get("writing")))
+
+
+def begin_writing() -> None:
+    """From here to the end of the app context the session's transactions are for writing: BEGIN IMMEDIATE.
+
+    Ends the reading transaction under way, if any; what was loaded is loaded again on its next use.
+    """
+    if not g.get("writing"):
+        db.session.rollback()
+        g.writing = True
+
+
+@contextmanager
+def write_aside() -> Iterator[Connection]:
+    """A writing transaction of its own, committed at the end, while the session goes on reading.
+
+    Where the session writes already, its own transaction, committed with the rest.
+    """
+    if g.get("writing"):
+        yield db.session.connection()
+        return
+    g.writing = True
+    try:
+        with db.engine.begin() as connection:
+            yield connection
+    finally:
+        g.writing = False
+
+
+@event.listens_for(Session, "before_flush")
+def _refuse_stray_writes(session: Session, *_: Any) -> None:
+    # A reading transaction that turns to writing fails at random under load (SQLITE_BUSY_SNAPSHOT).
+    changed = session.new or session.deleted or any(session.is_modified(item) for item in session.dirty)
+    if changed and has_app_context() and not g.get("writing"):
+        raise RuntimeError("the session writes without begin_writing()")

@@ -1,0 +1,56 @@
+"""Log lines, for people or for machines. Never keys, passwords or what reports contain."""
+
+import json
+import logging
+import re
+import sys
+import time
+
+_SECRETS = re.compile(r"\b(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+")
+
+
+def redact(text: str) -> str:
+    """``text`` with the keys in it cut to their kind."""
+    return _SECRETS.sub(lambda match: f"{match[1] or match[2]}…", text)
+
+
+class TextFormatter(logging.Formatter):
+    """``2024-01-15T10:30:00.123Z INFO checkend.access message``"""
+
+    converter = time.gmtime
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class JsonFormatter(TextFormatter):
+    """One JSON object a line: ``time level logger message``, ``exception`` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if record.exc_info:
+            fields["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(fields, ensure_ascii=False)
+
+
+def configure(level: str, form: str) -> None:
+    """Send log lines of at least ``level`` to standard error, as ``text`` or ``json``."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logger = logging.getLogger("checkend")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    waitress = logging.getLogger("waitress")
+    waitress.handlers[:] = [handler]
+    waitress.propagate = False

@@ -1,0 +1,100 @@
+"""Keys of the Management API."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Integer, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from checkend import clock
+from checkend.extensions import Model, UtcDateTime, created_column, db
+from checkend.models.rules import RuleBroken
+from checkend.permissions import ALL_PERMISSIONS
+
+PREFIX = "cka_"
+PREFIX_LENGTH = len(PREFIX) + 10
+
+
+class ApiKey(Model):
+    """A key of the Management API. Only a public prefix, a salt and the salted hash of its value are kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    prefix: Mapped[str] = mapped_column(String(20), unique=True)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    permission_names: Mapped[str] = mapped_column(String(500))
+    created_at: Mapped[datetime] = created_column()
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @classmethod
+    def create(
+        cls, name: str, permissions: Iterable[str], expires_at: datetime | None = None
+    ) -> tuple["ApiKey", str]:
+        """A new key in the session, and its value, which cannot be had again.
+
+        Raises `RuleBroken` for an empty name, no permission or an unknown one, and an expiry that has passed.
+        """
+        name, wanted = name.strip(), set(permissions)
+        _check(name, wanted, expires_at)
+        value = f"{PREFIX}{secrets.token_hex(5)}_{secrets.token_urlsafe(30)}"
+        salt = secrets.token_bytes(16)
+        key = cls(
+            name=name,
+            prefix=value[:PREFIX_LENGTH],
+            salt=salt,
+            digest=digest_of(salt, value),
+            permission_names=" ".join(p for p in ALL_PERMISSIONS if p in wanted),
+            expires_at=expires_at,
+        )
+        db.session.add(key)
+        db.session.flush()
+        return key, value
+
+    @classmethod
+    def newest_first(cls) -> list["ApiKey"]:
+        return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        return tuple(self.permission_names.split())
+
+    @property
+    def is_live(self) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > clock.now())
+
+    def matches(self, value: str) -> bool:
+        """Whether ``value`` is this key's, compared in constant time."""
+        return hmac.compare_digest(self.digest, digest_of(self.salt, value))
+
+    def revoke(self) -> None:
+        """Refuse the key from the commit on, and keep it for the record; no change when it is revoked."""
+        if self.revoked_at is None:
+            self.revoked_at = clock.now()
+
+
+def digest_of(salt: bytes, value: str) -> bytes:
+    """The salted hash of a key's value. One round is enough: the value itself is 280 random bits."""
+    return hashlib.sha256(salt + value.encode("utf-8", "surrogatepass")).digest()
+
+
+def _check(name: str, permissions: set[str], expires_at: datetime | None) -> None:
+    faults = []
+    if not 1 <= len(name) <= 255:
+        faults.append("Name must be 1 to 255 characters.")
+    if not permissions:
+        faults.append("At least one permission is required.")
+    faults += [f"Unknown permission: {unknown}." for unknown in sorted(permissions - set(ALL_PERMISSIONS))]
+    if expires_at is not None and expires_at <= clock.now():
+        faults.append("Expiry must lie in the future.")
+    if faults:
+        raise RuleBroken(*faults)

@@ -1,0 +1,60 @@
+"""An application that reports its errors, and its ingestion key."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Boolean, Integer, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from checkend.extensions import Model, created_column, db, updated_column
+from checkend.models.rules import MAX_NAME, unique_slug
+
+INGESTION_KEY_PREFIX = "cki_"
+
+
+class App(Model):
+    """An app: the unit that holds problems. Its two problem counts are kept by whatever changes a problem."""
+
+    __tablename__ = "apps"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    slug: Mapped[str] = mapped_column(String(300), unique=True)
+    environment: Mapped[str | None] = mapped_column(String(255))
+    ingestion_key: Mapped[str] = mapped_column(String(64), unique=True)
+    notify_on_new_problem: Mapped[bool] = mapped_column(Boolean, default=True)
+    notify_on_reoccurrence: Mapped[bool] = mapped_column(Boolean, default=True)
+    problems_count: Mapped[int] = mapped_column(Integer, default=0)
+    unresolved_problems_count: Mapped[int] = mapped_column(Integer, default=0)
+    retention_days: Mapped[int | None] = mapped_column(Integer)
+    retention_notices: Mapped[int | None] = mapped_column(Integer)
+    grouping_off: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[datetime] = created_column()
+    updated_at: Mapped[datetime] = updated_column()
+
+    @classmethod
+    def create(cls, name: str, **fields: object) -> "App":
+        """A new app in the session, with a slug made from ``name`` and a new ingestion key."""
+        app = cls(name=name, slug=unique_slug(cls, name, "app"), ingestion_key=new_ingestion_key(), **fields)
+        db.session.add(app)
+        db.session.flush()
+        return app
+
+    @classmethod
+    def newest_first(cls) -> list["App"]:
+        return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
+
+    def regenerate_ingestion_key(self) -> None:
+        """Replace the ingestion key; the old one is refused from the commit on."""
+        self.ingestion_key = new_ingestion_key()
+
+    @property
+    def disabled_grouping_rules(self) -> frozenset[str]:
+        """Names of the grouping rules that this app has turned off."""
+        return frozenset(self.grouping_off.split())
+
+
+def new_ingestion_key() -> str:
+    """An ingestion key: a recognisable prefix and 240 random bits."""
+    return INGESTION_KEY_PREFIX + secrets.token_urlsafe(30)

@@ -1,0 +1,27 @@
+"""Backtraces, each stored once however many notices have it."""
+
+from typing import Any
+
+from sqlalchemy import Integer, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from checkend.extensions import Model
+from checkend.models.packing import unpack
+
+
+class Backtrace(Model):
+    """A backtrace exactly as it was sent, packed, under the digest of its content.
+
+    Kept raw, and parsed when it is read, so that nothing sent is lost and a better parser improves what is stored.
+    """
+
+    __tablename__ = "backtraces"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    packed: Mapped[bytes] = mapped_column(LargeBinary)
+
+    @property
+    def raw(self) -> Any:
+        """The list of strings or objects that the SDK sent."""
+        return unpack(self.packed)

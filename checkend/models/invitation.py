@@ -1,0 +1,61 @@
+"""Invitations into a team, by a link that works once."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import ForeignKey, Integer, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from checkend import clock
+from checkend.extensions import Model, UtcDateTime, created_column, db
+from checkend.models.api_key import digest_of
+from checkend.models.team import Role, Team
+from checkend.models.user import User
+
+VALID_FOR = timedelta(days=7)
+
+
+class Invitation(Model):
+    """A link that takes one person into a team with a role; valid for seven days, once, until revoked."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), index=True)
+    email_address: Mapped[str] = mapped_column(String(255))
+    role: Mapped[Role] = mapped_column(String(20))
+    token_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime] = created_column()
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    team: Mapped[Team] = relationship()
+    invited_by: Mapped[User | None] = relationship()
+
+    @classmethod
+    def create(cls, team: Team, email_address: str, role: Role, invited_by: User) -> tuple["Invitation", str]:
+        """A new invitation in the session, and the token for its link, which cannot be had again."""
+        token = secrets.token_urlsafe(32)
+        invitation = cls(
+            team=team,
+            email_address=email_address,
+            role=role,
+            token_digest=digest_of(b"", token),
+            invited_by=invited_by,
+            expires_at=clock.now() + VALID_FOR,
+        )
+        db.session.add(invitation)
+        db.session.flush()
+        return invitation, token
+
+    @classmethod
+    def with_token(cls, token: str) -> "Invitation | None":
+        """The invitation of this link, usable or not."""
+        return db.session.scalar(select(cls).where(cls.token_digest == digest_of(b"", token)))
+
+    @property
+    def is_open(self) -> bool:
+        """Neither used, revoked nor expired."""
+        return self.accepted_at is None and self.revoked_at is None and self.expires_at > clock.now()

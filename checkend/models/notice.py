@@ -1,0 +1,113 @@
+"""A single stored report of a problem."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, Select, String, func, select
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+
+from checkend.extensions import Model, UtcDateTime, created_column, db
+from checkend.models.backtrace import Backtrace
+from checkend.models.packing import unpack
+from checkend.models.problem import Problem
+
+
+class Notice(Model):
+    """One occurrence, stored whole. ``payload`` packs context, request, user and notifier as they were sent.
+
+    The class and the message are kept only where they differ from the problem's.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_problem_id_occurred_at", "problem_id", "occurred_at"),
+        Index("ix_notices_occurred_at", "occurred_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id", ondelete="CASCADE"))
+    backtrace_id: Mapped[int | None] = mapped_column(ForeignKey("backtraces.id"), index=True)
+    own_error_class: Mapped[str | None] = mapped_column(String)
+    own_error_message: Mapped[str | None] = mapped_column(String)
+    occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = created_column()
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+    problem: Mapped[Problem] = relationship(back_populates="notices")
+    stored_backtrace: Mapped[Backtrace | None] = relationship()
+
+    @property
+    def error_class(self) -> str:
+        return self.problem.error_class if self.own_error_class is None else self.own_error_class
+
+    @property
+    def error_message(self) -> str:
+        return self.problem.error_message if self.own_error_message is None else self.own_error_message
+
+    @property
+    def updated_at(self) -> datetime:
+        """A notice is never changed."""
+        return self.created_at
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """``context``, ``request``, ``user`` and ``notifier``, each an object; an absent one is empty."""
+        stored = unpack(self.payload)
+        return {part: stored.get(part) or {} for part in ("context", "request", "user", "notifier")}
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return self._part("context")
+
+    @property
+    def request(self) -> dict[str, Any]:
+        return self._part("request")
+
+    @property
+    def user_info(self) -> dict[str, Any]:
+        return self._part("user")
+
+    @property
+    def notifier(self) -> dict[str, Any]:
+        return self._part("notifier")
+
+    def _part(self, name: str) -> dict[str, Any]:
+        part: dict[str, Any] = self.details[name]
+        return part
+
+    @property
+    def raw_backtrace(self) -> Any:
+        """The backtrace as it was sent: a list of strings or objects, empty when there was none.
+
+        `checkend.ingest.backtraces.parse` makes frames of it.
+        """
+        return [] if self.stored_backtrace is None else self.stored_backtrace.raw
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFilter:
+    """Which notices of a problem: bounds on ``occurred_at``, both inclusive."""
+
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+
+
+def notices_of(problem: Problem, wanted: NoticeFilter) -> Select[tuple[Notice]]:
+    """The notices of ``problem`` that ``wanted`` asks for, newest first, with their backtraces loaded."""
+    statement = _where(select(Notice), problem, wanted).options(joinedload(Notice.stored_backtrace))
+    return statement.order_by(Notice.occurred_at.desc(), Notice.id.desc())
+
+
+def count_notices(problem: Problem, wanted: NoticeFilter) -> int:
+    """How many `notices_of` finds in all."""
+    return db.session.scalar(_where(select(func.count()).select_from(Notice), problem, wanted)) or 0
+
+
+def _where(statement: Select[Any], problem: Problem, wanted: NoticeFilter) -> Select[Any]:
+    statement = statement.where(Notice.problem_id == problem.id)
+    if wanted.date_from is not None:
+        statement = statement.where(Notice.occurred_at >= wanted.date_from)
+    if wanted.date_to is not None:
+        statement = statement.where(Notice.occurred_at <= wanted.date_to)
+    return statement

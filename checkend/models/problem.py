@@ -1,0 +1,207 @@
+"""A problem: all reports that one change of the code would mend."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+
+from checkend import clock
+from checkend.extensions import Model, UtcDateTime, contains_text, created_column, db, updated_column
+from checkend.models.app import App
+from checkend.models.counters import ProblemFacet
+from checkend.models.rules import RuleBroken
+from checkend.models.tag import ProblemTag, Tag, normal_name
+
+if TYPE_CHECKING:
+    from checkend.models.notice import Notice
+
+Status = Literal["resolved", "unresolved"]
+RESOLVED: Status = "resolved"
+UNRESOLVED: Status = "unresolved"
+
+
+class Problem(Model):
+    """A problem of an app, found again by its fingerprint.
+
+    ``notices_count`` counts the notices ever stored, ``deduplicated_count`` the repeats that were only counted; both
+    stay when retention removes notices. ``search_text`` is class and message, case folded, for the text search.
+    """
+
+    __tablename__ = "problems"
+    __table_args__ = (
+        UniqueConstraint("app_id", "fingerprint"),
+        Index("ix_problems_recent", "app_id", "last_noticed_at"),
+        Index("ix_problems_status_recent", "app_id", "status", "last_noticed_at"),
+        Index("ix_problems_notices", "app_id", "notices_count"),
+        Index("ix_problems_status_notices", "app_id", "status", "notices_count"),
+        Index("ix_problems_all_recent", "last_noticed_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    error_class: Mapped[str] = mapped_column(String)
+    error_message: Mapped[str] = mapped_column(String)
+    fingerprint: Mapped[str] = mapped_column(String)
+    grouping_version: Mapped[int] = mapped_column(Integer)
+    grouping_reason: Mapped[str] = mapped_column(String, default="")
+    location: Mapped[str] = mapped_column(String, default="")
+    search_text: Mapped[str] = mapped_column(String)
+    status: Mapped[Status] = mapped_column(String(10), default=UNRESOLVED)
+    notices_count: Mapped[int] = mapped_column(Integer, default=0)
+    deduplicated_count: Mapped[int] = mapped_column(Integer, default=0)
+    first_noticed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_noticed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = created_column()
+    updated_at: Mapped[datetime] = updated_column()
+
+    app: Mapped[App] = relationship()
+    notices: Mapped[list["Notice"]] = relationship(back_populates="problem", passive_deletes="all")
+    tags: Mapped[list[Tag]] = relationship(secondary="problem_tags", order_by=Tag.name, passive_deletes=True)
+
+    @property
+    def occurrences(self) -> int:
+        """How often it happened: stored and only counted."""
+        return self.notices_count + self.deduplicated_count
+
+    def resolve(self) -> None:
+        """Mark as resolved; no change when it is."""
+        self._set_status(RESOLVED)
+
+    def unresolve(self) -> None:
+        """Open again; no change when it is open."""
+        self._set_status(UNRESOLVED)
+
+    def _set_status(self, status: Status) -> None:
+        if self.status != status:
+            set_status(self.app_id, [self.id], status)
+            db.session.refresh(self)
+
+    def add_tag(self, name: str) -> Tag:
+        """Put the tag called ``name`` on. Raises `RuleBroken` when it is there, or is no name for a tag."""
+        tag = Tag.named(name)
+        if tag in self.tags:
+            raise RuleBroken("Tag already added to this problem")
+        self.tags.append(tag)
+        return tag
+
+    def delete(self) -> None:
+        """Remove the problem with its notices and counts."""
+        app = self.app
+        app.problems_count = App.problems_count - 1
+        if self.status == UNRESOLVED:
+            app.unresolved_problems_count = App.unresolved_problems_count - 1
+        db.session.delete(self)
+
+
+def set_status(app_id: int, problem_ids: list[int], status: Status) -> int:
+    """Resolve or reopen those of ``problem_ids`` that are problems of the app, and keep its count of open ones.
+
+    Returns how many of them are the app's, changed or not.
+    """
+    mine = select(Problem.id).where(Problem.app_id == app_id, Problem.id.in_(problem_ids))
+    found = len(db.session.scalars(mine).all())
+    now = clock.now()
+    changed: Any = db.session.execute(
+        update(Problem)
+        .where(Problem.app_id == app_id, Problem.id.in_(problem_ids), Problem.status != status)
+        .values(status=status, resolved_at=now if status == RESOLVED else None, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    step = -changed.rowcount if status == RESOLVED else changed.rowcount
+    db.session.execute(
+        update(App)
+        .where(App.id == app_id)
+        .values(unresolved_problems_count=App.unresolved_problems_count + step, updated_at=App.updated_at)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.expire_all()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemFilter:
+    """Which problems, and in which order. Empty parts do not narrow; times bound ``last_noticed_at``, inclusive."""
+
+    status: Status | None = None
+    search: str = ""
+    tags: tuple[str, ...] = ()
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+    min_notices: int = 0
+    environment: str = ""
+    sort: Literal["recent", "oldest", "notices"] = "recent"
+
+    @property
+    def narrows_beyond_status(self) -> bool:
+        """Whether anything but the status leaves problems out."""
+        return bool(
+            self.search
+            or self.tags
+            or self.date_from
+            or self.date_to
+            or self.min_notices > 0
+            or self.environment
+        )
+
+
+_ORDERS: dict[str, tuple[Any, ...]] = {
+    "recent": (Problem.last_noticed_at.desc(), Problem.id.desc()),
+    "oldest": (Problem.last_noticed_at.asc(), Problem.id.asc()),
+    "notices": (Problem.notices_count.desc(), Problem.id.desc()),
+}
+
+
+def find_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> Select[tuple[Problem]]:
+    """The problems of the apps (None: of all) that ``wanted`` asks for, in its order, with their tags loaded."""
+    statement = _where(select(Problem), app_ids, wanted)
+    return statement.options(selectinload(Problem.tags)).order_by(*_ORDERS[wanted.sort])
+
+
+def count_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> int:
+    """How many `find_problems` finds in all; from the apps' kept counts where nothing but the status narrows."""
+    if wanted.narrows_beyond_status:
+        return db.session.scalar(_where(select(func.count()).select_from(Problem), app_ids, wanted)) or 0
+    columns = {
+        None: App.problems_count,
+        UNRESOLVED: App.unresolved_problems_count,
+        RESOLVED: App.problems_count - App.unresolved_problems_count,
+    }
+    statement = select(func.coalesce(func.sum(columns[wanted.status]), 0))
+    if app_ids is not None:
+        statement = statement.where(App.id.in_(app_ids))
+    return db.session.scalar(statement) or 0
+
+
+def _where(statement: Select[Any], app_ids: list[int] | None, wanted: ProblemFilter) -> Select[Any]:
+    if app_ids is not None:
+        statement = statement.where(
+            Problem.app_id == app_ids[0] if len(app_ids) == 1 else Problem.app_id.in_(app_ids)
+        )
+    if wanted.status:
+        statement = statement.where(Problem.status == wanted.status)
+    if wanted.search:
+        statement = statement.where(contains_text(Problem.id, Problem.search_text, wanted.search))
+    if wanted.tags:
+        names = [normal_name(tag) for tag in wanted.tags]
+        tagged = (
+            select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
+        )
+        statement = statement.where(Problem.id.in_(tagged))
+    if wanted.date_from is not None:
+        statement = statement.where(Problem.last_noticed_at >= wanted.date_from)
+    if wanted.date_to is not None:
+        statement = statement.where(Problem.last_noticed_at <= wanted.date_to)
+    if wanted.min_notices > 0:
+        statement = statement.where(Problem.notices_count >= wanted.min_notices)
+    if wanted.environment:
+        seen_in = select(ProblemFacet.problem_id).where(
+            ProblemFacet.problem_id == Problem.id,
+            ProblemFacet.name == "environment",
+            ProblemFacet.value == wanted.environment,
+        )
+        statement = statement.where(seen_in.exists())
+    return statement

@@ -1,0 +1,127 @@
+"""People who sign in, and their passwords."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Boolean, ForeignKey, Integer, String, func, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from checkend.extensions import Model, UtcDateTime, created_column, db, updated_column
+from checkend.models.rules import RuleBroken, unique_slug
+
+if TYPE_CHECKING:
+    from checkend.models.team import Team
+
+MIN_PASSWORD = 8
+REMEMBERED_PASSWORDS = 5
+
+
+class OldPassword(Model):
+    """A digest of a password that a user had, so that none of the last few is taken again."""
+
+    __tablename__ = "old_passwords"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str] = mapped_column(String)
+    created_at: Mapped[datetime] = created_column()
+
+
+class User(Model):
+    """Someone who can sign in. Site admins may do everything."""
+
+    __tablename__ = "users"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    slug: Mapped[str] = mapped_column(String(300), unique=True)
+    email_address: Mapped[str] = mapped_column(String(255), unique=True)
+    password_digest: Mapped[str] = mapped_column(String)
+    site_admin: Mapped[bool] = mapped_column(Boolean, default=False)
+    last_logged_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = created_column()
+    updated_at: Mapped[datetime] = updated_column()
+
+    owned_teams: Mapped[list["Team"]] = relationship(back_populates="owner", passive_deletes="all")
+    old_passwords: Mapped[list[OldPassword]] = relationship(order_by=OldPassword.id, passive_deletes=True)
+
+    @classmethod
+    def create(cls, email_address: str, password: str, *, site_admin: bool = False) -> "User":
+        """A new user in the session. Raises `RuleBroken` when the address is taken."""
+        digest = generate_password_hash(
+            password
+        )  # before the session takes the write lock: it is slow on purpose
+        address = normal_address(email_address)
+        _refuse_taken(address, None)
+        user = cls(
+            email_address=address,
+            slug=unique_slug(cls, address.partition("@")[0], "user"),
+            password_digest=digest,
+            site_admin=site_admin,
+        )
+        db.session.add(user)
+        db.session.flush()
+        return user
+
+    @classmethod
+    def with_address(cls, email_address: str) -> "User | None":
+        """The user with this address, in any case and with spaces around it."""
+        return db.session.scalar(select(cls).where(cls.email_address == normal_address(email_address)))
+
+    @classmethod
+    def newest_first(cls) -> list["User"]:
+        return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
+
+    def set_address(self, email_address: str) -> None:
+        """Change the address. Raises `RuleBroken` when another user has it."""
+        address = normal_address(email_address)
+        _refuse_taken(address, self.id)
+        self.email_address = address
+
+    def check_password(self, password: str) -> bool:
+        return check_password_hash(self.password_digest, password)
+
+    def set_password(self, password: str, *, refuse_recent: bool = False) -> None:
+        """Change the password. With ``refuse_recent`` raises `RuleBroken` for one of the last five, this one too."""
+        if refuse_recent and self._had_recently(password):
+            raise RuleBroken(f"Password must not be one of your last {REMEMBERED_PASSWORDS}.")
+        self.old_passwords.append(OldPassword(digest=self.password_digest))
+        for forgotten in self.old_passwords[: -(REMEMBERED_PASSWORDS - 1)]:
+            db.session.delete(forgotten)
+        self.password_digest = generate_password_hash(password)
+
+    def _had_recently(self, password: str) -> bool:
+        recent = [old.digest for old in self.old_passwords[-(REMEMBERED_PASSWORDS - 1) :]]
+        return any(check_password_hash(digest, password) for digest in [self.password_digest, *recent])
+
+    def set_site_admin(self, site_admin: bool) -> None:
+        """Grant or remove site admin. Raises `RuleBroken` for removing it from the last one."""
+        if self.site_admin and not site_admin and count_site_admins() == 1:
+            raise RuleBroken("Cannot remove the last site admin.")
+        self.site_admin = site_admin
+
+    def delete(self) -> None:
+        """Remove the user. Raises `RuleBroken` for the last site admin, and for one who owns teams."""
+        if self.site_admin and count_site_admins() == 1:
+            raise RuleBroken("Cannot delete the last site admin.")
+        if self.owned_teams:
+            names = ", ".join(sorted(team.name for team in self.owned_teams))
+            raise RuleBroken(f"Cannot delete a user who owns teams; hand these over first: {names}.")
+        db.session.delete(self)
+
+
+def count_site_admins() -> int:
+    """How many site admins there are."""
+    return db.session.scalar(select(func.count()).select_from(User).where(User.site_admin)) or 0
+
+
+def normal_address(email_address: str) -> str:
+    """An address as it is compared: trimmed, lower case."""
+    return email_address.strip().lower()
+
+
+def _refuse_taken(address: str, allowed_id: int | None) -> None:
+    owner = db.session.scalar(select(User.id).where(User.email_address == address))
+    if owner is not None and owner != allowed_id:
+        raise RuleBroken("Email address has already been taken.")

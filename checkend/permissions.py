@@ -1,0 +1,31 @@
+"""What an API key may be allowed to do."""
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """A permission of the Management API, ``resource:action``. Writing does not imply reading."""
+
+    help: str
+
+    def __new__(cls, value: str, help: str) -> "Permission":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.help = help
+        return member
+
+    APPS_READ = "apps:read", "List apps and see their settings."
+    APPS_WRITE = "apps:write", "Create, change and delete apps, and regenerate ingestion keys."
+    PROBLEMS_READ = "problems:read", "List problems and see their details."
+    PROBLEMS_WRITE = "problems:write", "Resolve and reopen problems."
+    NOTICES_READ = "notices:read", "Read notices: backtraces, requests, users and context."
+    TAGS_READ = "tags:read", "List the tags of a problem."
+    TAGS_WRITE = "tags:write", "Add tags to problems and remove them."
+    TEAMS_READ = "teams:read", "List teams, their members and their apps."
+    TEAMS_WRITE = "teams:write", "Create, change and delete teams, their members and their apps."
+    USERS_READ = "users:read", "List users."
+    USERS_WRITE = "users:write", "Create, change and delete users."
+
+
+ALL_PERMISSIONS: tuple[str, ...] = tuple(p.value for p in Permission)
+READ_PERMISSIONS: tuple[str, ...] = tuple(p for p in ALL_PERMISSIONS if p.endswith(":read"))

@@ -1,0 +1,45 @@
+"""Around every request: the real client behind proxies, doubled slashes, and a line in the log."""
+
+import logging
+import time
+
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+log = logging.getLogger("checkend.access")
+
+
+def register(app: Flask) -> None:
+    """Trust as many proxies as the settings say, and log one line a request at debug."""
+    proxies = app.config["TRUSTED_PROXIES"]
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    # Six SDKs do not strip a trailing slash from their endpoint: "//ingest/…" must work and never be redirected.
+    app.url_map.merge_slashes = False
+    app.wsgi_app = SingleSlash(app.wsgi_app)  # type: ignore[method-assign]
+    if log.isEnabledFor(logging.DEBUG):
+        app.before_request(_start_clock)
+        app.after_request(_log_request)
+
+
+class SingleSlash:
+    """WSGI middleware: slashes before the path count as one."""
+
+    def __init__(self, wsgi_app):  # type: ignore[no-untyped-def]  # WSGI's own types are longer than this class
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ, start_response):  # type: ignore[no-untyped-def]
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("//"):
+            environ["PATH_INFO"] = "/" + path.lstrip("/")
+        return self.wsgi_app(environ, start_response)
+
+
+def _start_clock() -> None:
+    g.started = time.perf_counter()
+
+
+def _log_request(response: Response) -> Response:
+    took = (time.perf_counter() - g.started) * 1000
+    log.debug("%s %s %d %.1f ms", request.method, request.path, response.status_code, took)
+    return response

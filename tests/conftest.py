@@ -1,0 +1,57 @@
+"""What every test may ask for: the real app over a real, fresh SQLite file."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend.app import create_app
+from checkend.extensions import begin_writing, db
+from checkend.models import ApiKey
+from checkend.permissions import ALL_PERMISSIONS
+from tests.factories import Factory
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("CHECKEND_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture()
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """A server with an empty store."""
+    app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path / "instance")
+    yield app
+    app.extensions["checkend_shutdown"]()
+
+
+@pytest.fixture()
+def client(app: Flask) -> FlaskClient:
+    """Speaks HTTP to `app`."""
+    return app.test_client()
+
+
+@pytest.fixture()
+def make(app: Flask) -> Factory:
+    """Puts records straight into the store; each call is a transaction of its own and returns plain ids and keys."""
+    return Factory(app)
+
+
+@pytest.fixture()
+def key_for(app: Flask) -> Callable[..., dict[str, str]]:
+    """``key_for("apps:read")``: the headers of a new API key with these permissions (none named: all)."""
+
+    def make_key(*permissions: str) -> dict[str, str]:
+        with app.app_context():
+            begin_writing()
+            _, value = ApiKey.create("test", permissions or ALL_PERMISSIONS)
+            db.session.commit()
+        return {"Checkend-API-Key": value}
+
+    return make_key

@@ -1,0 +1,100 @@
+"""Records for tests, put straight into the store."""
+
+import itertools
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from flask import Flask
+
+from checkend import clock
+from checkend.extensions import begin_writing, db, fold
+from checkend.models import App, Notice, Problem, Team, User
+from checkend.models.packing import pack
+
+T = TypeVar("T")
+
+
+class Factory:
+    """Makes records with believable defaults; every method commits and returns what a test needs to go on."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._numbers = itertools.count(1)
+
+    def run(self, action: Callable[[], T]) -> T:
+        """Run ``action`` in a writing transaction of its own."""
+        with self._app.app_context():
+            begin_writing()
+            result = action()
+            db.session.commit()
+            return result
+
+    @contextmanager
+    def writing(self) -> Any:
+        """A block in a writing transaction, committed at its end."""
+        with self._app.app_context():
+            begin_writing()
+            yield db.session
+            db.session.commit()
+
+    def app(self, name: str = "Shop", **fields: Any) -> dict[str, Any]:
+        """An app: ``id slug ingestion_key``."""
+
+        def act() -> dict[str, Any]:
+            app = App.create(name, **fields)
+            return {"id": app.id, "slug": app.slug, "ingestion_key": app.ingestion_key}
+
+        return self.run(act)
+
+    def user(self, email: str | None = None, password: str = "correct horse", **fields: Any) -> int:
+        """A user's id."""
+        return self.run(
+            lambda: User.create(email or f"user{next(self._numbers)}@example.com", password, **fields).id
+        )
+
+    def team(self, name: str = "Core", owner_id: int | None = None) -> int:
+        """A team's id; its owner is made if not given."""
+        owner = owner_id or self.user()
+        return self.run(lambda: Team.create(name, db.session.get_one(User, owner)).id)
+
+    def problem(self, app_id: int, notices: int = 0, at: datetime | None = None, **fields: Any) -> int:
+        """A problem's id, with that many notices and the app's counts kept."""
+        moment = at or clock.now()
+        number = next(self._numbers)
+
+        def act() -> int:
+            values: dict[str, Any] = {
+                "error_class": "RuntimeError",
+                "error_message": f"it broke {number}",
+                "fingerprint": f"test-{number}",
+                "grouping_version": 1,
+                "first_noticed_at": moment,
+                "last_noticed_at": moment,
+                "notices_count": notices,
+            } | fields
+            values["search_text"] = fold(f"{values['error_class']}\n{values['error_message']}")
+            problem = Problem(app_id=app_id, **values)
+            app = db.session.get_one(App, app_id)
+            app.problems_count += 1
+            app.unresolved_problems_count += values.get("status", "unresolved") == "unresolved"
+            db.session.add(problem)
+            db.session.flush()
+            for _ in range(notices):
+                db.session.add(Notice(problem_id=problem.id, occurred_at=moment, payload=pack({})))
+            return problem.id
+
+        return self.run(act)
+
+    def notice(self, problem_id: int, at: datetime | None = None, **payload: Any) -> int:
+        """A notice's id, the problem's count kept."""
+
+        def act() -> int:
+            notice = Notice(problem_id=problem_id, occurred_at=at or clock.now(), payload=pack(payload))
+            db.session.add(notice)
+            db.session.get_one(Problem, problem_id).notices_count += 1
+            db.session.flush()
+            return notice.id
+
+        return self.run(act)
