@@ -20,9 +20,7 @@ from checkend import (
 )
 
 
-def create_app(
-    settings: Mapping[str, Any] | None = None, *, instance_path: str | Path | None = None
-) -> Flask:
+def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str | Path | None = None) -> Flask:
     """The Checkend server as a WSGI application, its store made or migrated if need be.
 
     ``settings`` go over the environment and ``config.py``, by name; ``instance_path`` over CHECKEND_INSTANCE_PATH.

@@ -68,9 +68,7 @@ def _answer(status: int, message: str, messages: list[str] | None = None) -> Res
     elif path.startswith("/api/"):
         return envelope(status if status in CODES else 400, message, messages)
     else:
-        response = Response(
-            render_template("error.html", status=status, message=message), mimetype="text/html"
-        )
+        response = Response(render_template("error.html", status=status, message=message), mimetype="text/html")
     response.status_code = status
     return response
 

@@ -220,9 +220,7 @@ def contains_text(id_column: Any, folded_column: Any, wanted: str) -> ColumnElem
     if len(folded) < _INDEXED_LENGTH:
         return func.instr(folded_column, folded) > 0
     phrase = '"' + folded.replace('"', '""') + '"'
-    matches = text("SELECT rowid FROM problems_search WHERE search_text MATCH :phrase").bindparams(
-        phrase=phrase
-    )
+    matches = text("SELECT rowid FROM problems_search WHERE search_text MATCH :phrase").bindparams(phrase=phrase)
     return cast("ColumnElement[bool]", id_column.in_(matches.columns(column("rowid"))))
 
 

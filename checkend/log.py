@@ -17,7 +17,7 @@ def redact(text: str) -> str:
 class TextFormatter(logging.Formatter):
     """``2024-01-15T10:30:00.123Z INFO checkend.access message``"""
 
-    converter = time.gmtime
+    converter = time.gmtime  # type: ignore[assignment]  # UTC; the stub types it as a plain function
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

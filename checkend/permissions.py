@@ -8,7 +8,7 @@ class Permission(StrEnum):
 
     help: str
 
-    def __new__(cls, value: str, help: str) -> "Permission":
+    def __new__(cls, value: str, help: str = "") -> "Permission":
         member = str.__new__(cls, value)
         member._value_ = value
         member.help = help

@@ -2,9 +2,14 @@
 
 import logging
 import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("checkend.access")
 
@@ -13,10 +18,10 @@ def register(app: Flask) -> None:
     """Trust as many proxies as the settings say, and log one line a request at debug."""
     proxies = app.config["TRUSTED_PROXIES"]
     if proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]  # how Flask documents it
     # Six SDKs do not strip a trailing slash from their endpoint: "//ingest/…" must work and never be redirected.
     app.url_map.merge_slashes = False
-    app.wsgi_app = SingleSlash(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = SingleSlash(app.wsgi_app)  # type: ignore[method-assign]  # how Flask documents it
     if log.isEnabledFor(logging.DEBUG):
         app.before_request(_start_clock)
         app.after_request(_log_request)
@@ -25,10 +30,10 @@ def register(app: Flask) -> None:
 class SingleSlash:
     """WSGI middleware: slashes before the path count as one."""
 
-    def __init__(self, wsgi_app):  # type: ignore[no-untyped-def]  # WSGI's own types are longer than this class
+    def __init__(self, wsgi_app: "WSGIApplication") -> None:
         self.wsgi_app = wsgi_app
 
-    def __call__(self, environ, start_response):  # type: ignore[no-untyped-def]
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path.startswith("//"):
             environ["PATH_INFO"] = "/" + path.lstrip("/")

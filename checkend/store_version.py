@@ -51,15 +51,11 @@ def _version(path: Path) -> str | None:
         return None
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            tables = {
-                row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not tables:
                 return None
             if "alembic_version" not in tables:
-                raise StoreRefused(
-                    f"{path} is not a Checkend store. Move it away, or name another instance folder."
-                )
+                raise StoreRefused(f"{path} is not a Checkend store. Move it away, or name another instance folder.")
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             return str(row[0]) if row else None
     except sqlite3.DatabaseError as error:

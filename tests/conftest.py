@@ -23,7 +23,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture()
+@pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
     """A server with an empty store."""
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path / "instance")
@@ -31,19 +31,19 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     app.extensions["checkend_shutdown"]()
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """Speaks HTTP to `app`."""
     return app.test_client()
 
 
-@pytest.fixture()
+@pytest.fixture
 def make(app: Flask) -> Factory:
     """Puts records straight into the store; each call is a transaction of its own and returns plain ids and keys."""
     return Factory(app)
 
 
-@pytest.fixture()
+@pytest.fixture
 def key_for(app: Flask) -> Callable[..., dict[str, str]]:
     """``key_for("apps:read")``: the headers of a new API key with these permissions (none named: all)."""
 

@@ -50,9 +50,7 @@ class Factory:
 
     def user(self, email: str | None = None, password: str = "correct horse", **fields: Any) -> int:
         """A user's id."""
-        return self.run(
-            lambda: User.create(email or f"user{next(self._numbers)}@example.com", password, **fields).id
-        )
+        return self.run(lambda: User.create(email or f"user{next(self._numbers)}@example.com", password, **fields).id)
 
     def team(self, name: str = "Core", owner_id: int | None = None) -> int:
         """A team's id; its owner is made if not given."""

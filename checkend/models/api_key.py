@@ -36,9 +36,7 @@ class ApiKey(Model):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @classmethod
-    def create(
-        cls, name: str, permissions: Iterable[str], expires_at: datetime | None = None
-    ) -> tuple["ApiKey", str]:
+    def create(cls, name: str, permissions: Iterable[str], expires_at: datetime | None = None) -> tuple["ApiKey", str]:
         """A new key in the session, and its value, which cannot be had again.
 
         Raises `RuleBroken` for an empty name, no permission or an unknown one, and an expiry that has passed.

@@ -139,12 +139,7 @@ class ProblemFilter:
     def narrows_beyond_status(self) -> bool:
         """Whether anything but the status leaves problems out."""
         return bool(
-            self.search
-            or self.tags
-            or self.date_from
-            or self.date_to
-            or self.min_notices > 0
-            or self.environment
+            self.search or self.tags or self.date_from or self.date_to or self.min_notices > 0 or self.environment
         )
 
 
@@ -178,18 +173,14 @@ def count_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> int:
 
 def _where(statement: Select[Any], app_ids: list[int] | None, wanted: ProblemFilter) -> Select[Any]:
     if app_ids is not None:
-        statement = statement.where(
-            Problem.app_id == app_ids[0] if len(app_ids) == 1 else Problem.app_id.in_(app_ids)
-        )
+        statement = statement.where(Problem.app_id == app_ids[0] if len(app_ids) == 1 else Problem.app_id.in_(app_ids))
     if wanted.status:
         statement = statement.where(Problem.status == wanted.status)
     if wanted.search:
         statement = statement.where(contains_text(Problem.id, Problem.search_text, wanted.search))
     if wanted.tags:
         names = [normal_name(tag) for tag in wanted.tags]
-        tagged = (
-            select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
-        )
+        tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
         statement = statement.where(Problem.id.in_(tagged))
     if wanted.date_from is not None:
         statement = statement.where(Problem.last_noticed_at >= wanted.date_from)

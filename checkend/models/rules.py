@@ -26,9 +26,7 @@ def slugify(name: str, fallback: str) -> str:
 def unique_slug(model: type[Any], name: str, fallback: str) -> str:
     """A slug for ``name`` that no row of ``model`` has: the first free of ``x``, ``x-1``, ``x-2`` …"""
     base = slugify(name, fallback)
-    taken = set(
-        db.session.scalars(select(model.slug).where((model.slug == base) | model.slug.startswith(base + "-")))
-    )
+    taken = set(db.session.scalars(select(model.slug).where((model.slug == base) | model.slug.startswith(base + "-"))))
     if base not in taken:
         return base
     number = 1

@@ -31,9 +31,7 @@ class UserSession(Model):
     def start(cls, user: User, *, user_agent: str, address: str) -> tuple["UserSession", str]:
         """Sign ``user`` in: a new row in the session, and the token for the cookie."""
         token = secrets.token_urlsafe(32)
-        row = cls(
-            user=user, token_digest=digest_of(b"", token), user_agent=user_agent[:500], address=address[:100]
-        )
+        row = cls(user=user, token_digest=digest_of(b"", token), user_agent=user_agent[:500], address=address[:100])
         user.last_logged_in_at = clock.now()
         db.session.add(row)
         db.session.flush()

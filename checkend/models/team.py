@@ -23,9 +23,7 @@ class TeamApp(Model):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     team_id: Mapped[int] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True)
-    app_id: Mapped[int] = mapped_column(
-        ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class TeamMember(Model):

@@ -49,9 +49,7 @@ class User(Model):
     @classmethod
     def create(cls, email_address: str, password: str, *, site_admin: bool = False) -> "User":
         """A new user in the session. Raises `RuleBroken` when the address is taken."""
-        digest = generate_password_hash(
-            password
-        )  # before the session takes the write lock: it is slow on purpose
+        digest = generate_password_hash(password)  # before the session takes the write lock: it is slow on purpose
         address = normal_address(email_address)
         _refuse_taken(address, None)
         user = cls(

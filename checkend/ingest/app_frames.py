@@ -1,0 +1,460 @@
+"""Which frames are the application's own code, and which belong to a library, the runtime or generated code.
+
+Decided by the frame alone, from where each language keeps what it did not write: folders for the languages
+that send paths, namespaces for those that send qualified names (Java, .NET, Elixir; Go has both).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from checkend.ingest.backtraces import UNKNOWN, Frame
+
+
+class Origin(Enum):
+    """Who wrote the code of a frame."""
+
+    APPLICATION = "application"
+    LIBRARY = "library"
+    GENERATED = "generated"  # made at run time: an eval, a compiled template; it says nothing of where it came from
+    NOWHERE = "nowhere"  # no place at all: a line that no grammar knows
+
+
+def origin(frame: Frame, language: str) -> Origin:
+    """Who wrote the frame's code; `language` is one that runtimes.language_of answers."""
+    file = frame.file.replace("\\", "/") if "\\" in frame.file else frame.file
+    if len(file) > 2000:
+        return Origin.NOWHERE
+    if frame.method == UNKNOWN and frame.line == 0 and frame.column == 0:
+        return Origin.NOWHERE
+    if _GENERATED.search(file):
+        return Origin.GENERATED
+    if _LIBRARY_FOLDER.search(file):
+        return Origin.LIBRARY
+    special = _BY_LANGUAGE.get(language)
+    return special(file, frame.method) if special else Origin.APPLICATION
+
+
+# Code that exists only while it runs: Python's exec (`<string>`), Ruby's and PHP's eval, V8's `eval at`, and
+# the folders where template engines keep what they compiled, under names that change with each deploy.
+_GENERATED = re.compile(
+    r"""^<(?!anonymous>|frozen|internal|computed) | ^\(eval | ^eval\ at\  | eval\(\)'d\ code | ^evalmachine\. |
+        ^\(erb | ^runtime\ created | /var/cache/ | /storage/framework/views/ | /templates_c/ | /bootsnap/""",
+    re.VERBOSE,
+)
+# Folders that package managers and runtimes own, whatever the language.
+_LIBRARY_FOLDER = re.compile(
+    r"""/(?:site|dist)-packages/ | /node_modules/ | ^node_modules/ | /gems/ | ^\[GEM_ROOT\] |
+        /vendor/(?!assets/|javascript/) | ^vendor/ | (?:^|/)deps/ | /pkg/mod/ | \.egg/ | ^phar:// |
+        /lib/python\d[\d.]*/ | /Lib/(?:\w+\.py$|[a-z_]+/[\w/]+\.py$) | ^<frozen\  | ^<internal: |
+        /lib/ruby/ | /usr/share/(?:php|ruby|rubygems) | /usr/lib/ruby | /bower_components/ |
+        ^\[internal\ function\] | ^\[native\ code\] | ^node: | ^(?:bun|deno|ext|native): | ^native$ |
+        ^(?:chrome|moz|safari-web|safari)-extension:// |
+        /wp-includes/ | /wp-admin/ | /_vendor/ | /third_party/ | /var/runtime/ | /\.pex/ | /\.yarn/""",
+    re.VERBOSE,
+)
+
+
+def _python(file: str, method: str) -> Origin:
+    # A compiled extension names the function with its whole module: pydantic/main.py in pydantic.main.Model.x.
+    module = file.removesuffix(".py").removesuffix(".pyx").replace("/", ".")
+    if "." in method and method.startswith(f"{module}."):
+        return Origin.LIBRARY
+    found = _LAMBDA_TASK.match(file)
+    return Origin.LIBRARY if found and found[1] in _UNPACKED_BESIDE else Origin.APPLICATION
+
+
+# AWS Lambda unpacks the dependencies beside the code. Only there is a package known by its name alone.
+_LAMBDA_TASK = re.compile(r"(?:/var/task|/opt/python|/home/site/wwwroot)/(\w{1,60})")
+_UNPACKED_BESIDE = frozenset(
+    [
+        "aiohttp",
+        "aiobotocore",
+        "alembic",
+        "anyio",
+        "asyncpg",
+        "attr",
+        "attrs",
+        "aws_lambda_powertools",
+        "awslambdaric",
+        "boto3",
+        "botocore",
+        "bs4",
+        "cachetools",
+        "celery",
+        "certifi",
+        "cffi",
+        "charset_normalizer",
+        "click",
+        "cryptography",
+        "dateutil",
+        "django",
+        "dns",
+        "email_validator",
+        "fastapi",
+        "flask",
+        "google",
+        "graphql",
+        "greenlet",
+        "grpc",
+        "h11",
+        "h2",
+        "httpcore",
+        "httpx",
+        "idna",
+        "itsdangerous",
+        "jinja2",
+        "jmespath",
+        "jose",
+        "jsonschema",
+        "jwt",
+        "kombu",
+        "ldap3",
+        "loguru",
+        "lxml",
+        "mangum",
+        "markupsafe",
+        "marshmallow",
+        "mongoengine",
+        "motor",
+        "msgpack",
+        "multidict",
+        "mysql",
+        "numpy",
+        "oauthlib",
+        "openai",
+        "openpyxl",
+        "opentelemetry",
+        "orjson",
+        "packaging",
+        "pandas",
+        "paramiko",
+        "passlib",
+        "peewee",
+        "PIL",
+        "pkg_resources",
+        "playhouse",
+        "prometheus_client",
+        "psycopg",
+        "psycopg2",
+        "pyarrow",
+        "pyasn1",
+        "pydantic",
+        "pydantic_core",
+        "pydantic_settings",
+        "pymongo",
+        "pymysql",
+        "pynamodb",
+        "pytz",
+        "redis",
+        "referencing",
+        "requests",
+        "requests_oauthlib",
+        "rest_framework",
+        "retrying",
+        "rsa",
+        "s3transfer",
+        "sanic",
+        "scipy",
+        "setuptools",
+        "simplejson",
+        "six",
+        "slack_sdk",
+        "sniffio",
+        "sqlalchemy",
+        "sqlmodel",
+        "starlette",
+        "stripe",
+        "structlog",
+        "tenacity",
+        "tornado",
+        "twilio",
+        "typing_extensions",
+        "ujson",
+        "urllib3",
+        "uvicorn",
+        "uvloop",
+        "watchtower",
+        "werkzeug",
+        "wrapt",
+        "xmltodict",
+        "yaml",
+        "yarl",
+        "zeep",
+        "zipp",
+        "checkend",
+    ]
+)
+
+
+def _javascript(file: str, method: str) -> Origin:
+    if file in ("<anonymous>", "") or file.startswith("index ") or _NODE_CORE.match(file):
+        return Origin.LIBRARY
+    name = file.partition("?")[0].rpartition("/")[2]
+    return Origin.LIBRARY if _VENDOR_CHUNK.match(name) or _CDN.match(file) else Origin.APPLICATION
+
+
+# Before version 16 Node named its own files without `node:`.
+_NODE_CORE = re.compile(r"internal/|(?:_?[a-z]+(?:_[a-z]+)*|timers/promises)\.js\Z")
+_VENDOR_CHUNK = re.compile(
+    r"""(?:chunk-|npm\.)?(?:vendors?|polyfills?|framework|libs?|third-party)(?:[-.~_].*)?\.[cm]?js | (?:.*_)?node_modules[_.~-] |
+        (?:react|react-dom|vue|angular|jquery|lodash|zone|core-js|d3|bootstrap|htmx|alpine)(?:[-.].*)?\.js |
+        (?:webpack|main)-polyfill|gtm\.js|gtag|analytics|fbevents""",
+    re.VERBOSE,
+)
+_CDN = re.compile(
+    r"https?://(?:[\w-]+\.)*(?:unpkg\.com|jsdelivr\.net|cdnjs\.cloudflare\.com|googleapis\.com|gstatic\.com|"
+    r"googletagmanager\.com|google-analytics\.com|facebook\.net|jquery\.com|hotjar\.com|stripe\.com)/"
+)
+
+
+def _ruby(file: str, method: str) -> Origin:
+    return Origin.LIBRARY if _RUBY_STARTER.search(file) else Origin.APPLICATION
+
+
+_RUBY_STARTER = re.compile(r"(?:^|/)bin/(?:bundle|rails|rake|puma|sidekiq|rspec|irb|ruby)\Z|^\(irb\)")
+
+
+def _go(file: str, method: str) -> Origin:
+    # The standard library has no dot in its import path, like many an application; so its folder decides:
+    # GOROOT/src/net/http/server.go, or with -trimpath net/http/server.go.
+    package = method.rpartition("/")[0] + "/" + method.rpartition("/")[2].partition(".")[0]
+    package = package.lstrip("/")
+    if "@" in file or "/vendor/" in file:
+        return Origin.LIBRARY
+    if package.partition("/")[0] in _GO_STANDARD and (f"/src/{package}/" in file or file.startswith(f"{package}/")):
+        return Origin.LIBRARY
+    return Origin.LIBRARY if method.startswith("runtime.") else Origin.APPLICATION
+
+
+_GO_STANDARD = frozenset(
+    [
+        "archive",
+        "bufio",
+        "bytes",
+        "cmp",
+        "compress",
+        "container",
+        "context",
+        "crypto",
+        "database",
+        "debug",
+        "embed",
+        "encoding",
+        "errors",
+        "expvar",
+        "flag",
+        "fmt",
+        "go",
+        "hash",
+        "html",
+        "image",
+        "index",
+        "internal",
+        "io",
+        "iter",
+        "log",
+        "maps",
+        "math",
+        "mime",
+        "net",
+        "os",
+        "path",
+        "plugin",
+        "reflect",
+        "regexp",
+        "runtime",
+        "slices",
+        "sort",
+        "strconv",
+        "strings",
+        "structs",
+        "sync",
+        "syscall",
+        "testing",
+        "text",
+        "time",
+        "unicode",
+        "unique",
+        "unsafe",
+        "weak",
+    ]
+)
+
+
+def _elixir(file: str, method: str) -> Origin:
+    name = method.removeprefix("anonymous fn/").partition(" in ")[2] or method
+    name = name.removeprefix("Elixir.")
+    head = name.partition(".")[0]
+    if head[:1].islower() or name.startswith(":"):
+        # An Erlang module. The application's own lie in its src folder; OTP's come without a folder.
+        own = "/src/" in f"/{file}" and not file.startswith(("src/erl", "/usr"))
+        return Origin.APPLICATION if own else Origin.LIBRARY
+    return Origin.LIBRARY if head in _ELIXIR_MODULES else Origin.APPLICATION
+
+
+_ELIXIR_MODULES = frozenset(
+    [
+        "Access",
+        "Agent",
+        "Application",
+        "Atom",
+        "Base",
+        "Bitwise",
+        "Calendar",
+        "Code",
+        "Collectable",
+        "Config",
+        "Date",
+        "DateTime",
+        "Dict",
+        "Duration",
+        "DynamicSupervisor",
+        "EEx",
+        "Enum",
+        "Enumerable",
+        "Exception",
+        "ExUnit",
+        "File",
+        "Float",
+        "Function",
+        "GenEvent",
+        "GenServer",
+        "GenStage",
+        "HashDict",
+        "IEx",
+        "IO",
+        "Inspect",
+        "Integer",
+        "JSON",
+        "Kernel",
+        "Keyword",
+        "List",
+        "Logger",
+        "Macro",
+        "Map",
+        "MapSet",
+        "Mix",
+        "Module",
+        "NaiveDateTime",
+        "Node",
+        "OptionParser",
+        "PartitionSupervisor",
+        "Path",
+        "Port",
+        "Process",
+        "Protocol",
+        "Range",
+        "Record",
+        "Regex",
+        "Registry",
+        "Set",
+        "Stream",
+        "String",
+        "StringIO",
+        "Supervisor",
+        "System",
+        "Task",
+        "Time",
+        "Tuple",
+        "URI",
+        "Version",
+        "Absinthe",
+        "Ash",
+        "Bandit",
+        "Broadway",
+        "Cachex",
+        "Checkend",
+        "Cowboy",
+        "DBConnection",
+        "Dataloader",
+        "Ecto",
+        "Exqlite",
+        "ExAws",
+        "Finch",
+        "Floki",
+        "Gettext",
+        "Guardian",
+        "HTTPoison",
+        "Hackney",
+        "Jason",
+        "Joken",
+        "Mint",
+        "Mongo",
+        "MyXQL",
+        "Nebulex",
+        "NimbleOptions",
+        "NimblePool",
+        "Oban",
+        "Phoenix",
+        "Plug",
+        "Poison",
+        "Postgrex",
+        "Protobuf",
+        "Quantum",
+        "Redix",
+        "Req",
+        "Sentry",
+        "Swoosh",
+        "Telemetry",
+        "Tesla",
+        "ThousandIsland",
+        "Timex",
+        "Tzdata",
+        "WebSockAdapter",
+        "Xandra",
+    ]
+)
+
+
+def _java(file: str, method: str) -> Origin:
+    return Origin.LIBRARY if _JAVA_PACKAGES.match(method) or _JAVA_GENERATED.search(method) else Origin.APPLICATION
+
+
+_JAVA_PACKAGES = re.compile(
+    r"""(?:[\w.@-]{1,80}/)*(?:java|javax|jakarta|jdk|sun|com\.sun|oracle|kotlin|kotlinx|scala|groovy|clojure|akka|android|
+        androidx|dalvik|junit|javassist|reactor|rx|feign|okhttp3|okio|retrofit2|freemarker|play|zio|cats|weblogic|
+        brave|antlr|dagger|
+        org\.(?:springframework|apache|hibernate|eclipse|jboss|wildfly|junit|postgresql|h2|hsqldb|mariadb|mongodb|slf4j|
+          aopalliance|aspectj|mockito|thymeleaf|mybatis|jooq|quartz|glassfish|flywaydb|liquibase|elasticsearch|opensearch|
+          codehaus|jetbrains|joda|yaml|json|antlr|redisson|keycloak|bouncycastle|ehcache|objectweb|xerial|sqlite|jsoup|
+          http4s|scalatest|neo4j|thymeleaf|owasp|testng|gradle|reactivestreams)|
+        com\.(?:fasterxml|google|mysql|zaxxer|mongodb|netflix|amazonaws|ibm|rabbitmq|microsoft|azure|oracle|github|
+          squareup|jayway|thoughtworks|datastax|twilio|stripe|hazelcast|typesafe|android|mchange|alibaba|baomidou|
+          checkend|vaadin|esotericsoftware|lmax|novell|codahale)|
+        io\.(?:netty|undertow|micronaut|quarkus|vertx|reactivex|lettuce|grpc|micrometer|opentelemetry|opentracing|
+          jsonwebtoken|swagger|ktor|r2dbc|smallrye|dropwizard|prometheus|kubernetes|confluent|sentry|github|agroal)|
+        net\.(?:sf|bytebuddy|snowflake|sourceforge|spy|minidev|jodah)|
+        ch\.qos|redis\.clients|software\.amazon|coil|nl\.basjes|de\.codecentric)\.""",
+    re.VERBOSE,
+)
+# Proxies, reflection stubs and hidden lambda classes: made by the JVM or a framework at run time.
+_JAVA_GENERATED = re.compile(
+    r"\$\$Lambda|\$Proxy\d|CGLIB\$\$|\$\$FastClass|GeneratedMethodAccessor|GeneratedConstructorAccessor|"
+    r"LambdaForm\$|\$HibernateProxy|\$ByteBuddy|\$MockitoMock|\$auxiliary\$|_ClientProxy\.|_Subclass\."
+)
+
+
+def _dotnet(file: str, method: str) -> Origin:
+    return Origin.LIBRARY if _DOTNET_NAMESPACES.match(method) else Origin.APPLICATION
+
+
+_DOTNET_NAMESPACES = re.compile(
+    r"""(?:System|Microsoft|Newtonsoft|Npgsql|Dapper|AutoMapper|MediatR|FluentValidation|Serilog|Polly|Hangfire|MassTransit|
+        StackExchange|MySql|MySqlConnector|MongoDB|RestSharp|Refit|Swashbuckle|NSwag|Quartz|Castle|Grpc|Google|Amazon|
+        Azure|Oracle|NHibernate|Autofac|Duende|IdentityServer4|RabbitMQ|Confluent|Elasticsearch|Elastic|Nest|NLog|log4net|
+        xunit|Xunit|NUnit|Moq|Interop|Internal|Orleans|Akka|Stripe|Twilio|SixLabors|CsvHelper|HotChocolate|GraphQL|
+        Ocelot|Yarp|OpenTelemetry|Checkend|lambda_method|DynamicClass|Anonymously\ Hosted)(?:[.+(]|\d|$)""",
+    re.VERBOSE,
+)
+
+_BY_LANGUAGE = {
+    "python": _python,
+    "javascript": _javascript,
+    "ruby": _ruby,
+    "go": _go,
+    "elixir": _elixir,
+    "java": _java,
+    "dotnet": _dotnet,
+}

@@ -1,0 +1,93 @@
+"""What of a file's name stays the same between runs, machines and deploys."""
+
+from __future__ import annotations
+
+import re
+
+
+def stable_name(file: str) -> str:
+    """The file's folder and name, without the project's root, a host, or a part that a build or release made.
+
+    One folder is kept, since `billing/views.py` and `catalog/views.py` are two files; no more, since what lies
+    further up is likelier to be a matter of the machine.
+    """
+    path = file.replace("\\", "/")[-600:]
+    is_web = _WEB.match(path)
+    if is_web:
+        path = path[is_web.end() :].partition("?")[0].partition("#")[0]
+    else:
+        path = _below_root(path)
+    *folders, name = path.strip("/").split("/")
+    script = is_web or name.endswith((".js", ".mjs", ".cjs"))
+    if script:
+        name = _without_hash(name)
+    folder = folders[-1] if folders else ""
+    if not folder or folder in _NO_NEWS or _PASSING.match(folder) or (is_web and folder in _WEB_FOLDERS):
+        return name
+    return f"{folder}/{name}"
+
+
+# A script from the web, or one named by a bundler: webpack:///./src/a.js, webpack-internal:///(rsc)/./src/a.js
+_WEB = re.compile(
+    r"(?!file:)(?:https?|app|capacitor|ionic|webpack(?:-internal)?|blob|turbopack|rsc)://[^/?#]*/?(?:\([\w-]+\)/)?",
+    re.IGNORECASE,
+)
+
+# Where machines put projects: all of it up to the project itself is cut. In each line the last part is the
+# project's own folder, whose name is the machine's affair.
+_ROOT = re.compile(
+    r"""(?:file://)?(?:
+        \[PROJECT_ROOT\]/ | \./ |
+        [A-Za-z]:/Users/[^/]+/(?:[^/]+/){1,2}? | [A-Za-z]:/agent/_work/\d+/s/ | [A-Za-z]:/[^/]+/(?:[^/]+/)? |
+        /home/runner/work/[^/]+/[^/]+/ | /github/workspace/ | /builds/[^/]+/[^/]+/ | /codebuild/output/[^/]+/src/ |
+        /(?:home|Users)/[^/]+/[^/]+/ | /root/[^/]+/ | /var/www/(?:[^/]+/)? | /usr/src/[^/]+/ | /usr/local/[^/]+/ |
+        /var/task/ | /(?:srv|opt|data|mnt|apps|sites|www)/(?:[^/]+/)? | /workspaces?/(?:[^/]+/)? |
+        /(?:app|code|src|rails|usr/app|project|application|tmp|build|function|layers|home)/ | /
+    )""",
+    re.VERBOSE,
+)
+# Capistrano and its like: /releases/20240101093000/, and the link to the newest of them.
+_RELEASE = re.compile(r"(?:.*/)?(?:releases?|deployments?|revisions|versions)/[^/]+/|(?:.*/)?current/")
+
+
+def _below_root(path: str) -> str:
+    path = _ROOT.sub("", path, count=1)
+    return _RELEASE.sub("", path, count=1)
+
+
+_NO_NEWS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html", "wwwroot"})
+# Folders that a web server or bundler adds, and that move when an asset goes to another host.
+_WEB_FOLDERS = frozenset(
+    {
+        "assets",
+        "static",
+        "js",
+        "chunks",
+        "dist",
+        "build",
+        "bundles",
+        "packs",
+        "immutable",
+        "_next",
+        "_nuxt",
+        "scripts",
+        "out",
+    }
+)
+# A folder that is a date, a number, a hash, a temporary name, or a version.
+_PASSING = re.compile(
+    r"""(?: \d+ | \d{6,}.* | (?=[a-f]*\d)[0-9a-f]{7,64} | tmp[\w-]{4,} | v?\d+\.\d[\w.+-]* | (?:release|build|deploy)[-_.]?\d[\w.-]* |
+        [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{20,} | \w+\.[A-Za-z0-9]{6,12} )\Z""",
+    re.VERBOSE,
+)
+
+# What bundlers put into names: `app.5aa940f4.js`, `index-Qa2cIyNK.js`, `17.a1b2c3d4.chunk.js`, `page-0a1b2c3d4e5f6a7b.js`
+_HASH = re.compile(
+    r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]*(?:\d|.[A-Z]))[A-Za-z0-9_-]{8})(?=[-._])"
+)
+_ONLY_HASH = re.compile(r"(?:(?=[a-f]*\d)[0-9a-f]{6,64}|\d+)(?=[-._])")
+
+
+def _without_hash(name: str) -> str:
+    name = _HASH.sub("", name)
+    return _ONLY_HASH.sub("chunk", name, count=1) if name[:1] in "0123456789abcdef" else name
