@@ -196,7 +196,10 @@ def _javascript(file: str, method: str) -> Origin:
 
 
 # Before version 16 Node named its own files without `node:`.
-_NODE_CORE = re.compile(r"internal/|(?:_?[a-z]+(?:_[a-z]+)*|timers/promises)\.js\Z")
+_NODE_CORE = re.compile(
+    r"internal/|(?:_http_\w+|_stream_\w+|_tls_\w+|assert|bootstrap_node|buffer|child_process|dgram|dns|domain|events|fs|"
+    r"http|https|module|net|readline|repl|stream|timers|tls|url|util|vm|zlib)\.js\Z"
+)
 _VENDOR_CHUNK = re.compile(
     r"""(?:chunk-|npm\.)?(?:vendors?|polyfills?|framework|libs?|third-party)(?:[-.~_].*)?\.[cm]?js | (?:.*_)?node_modules[_.~-] |
         (?:react|react-dom|vue|angular|jquery|lodash|zone|core-js|d3|bootstrap|htmx|alpine)(?:[-.].*)?\.js |

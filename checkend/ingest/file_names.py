@@ -38,9 +38,10 @@ _WEB = re.compile(
 _ROOT = re.compile(
     r"""(?:file://)?(?:
         \[PROJECT_ROOT\]/ | \./ |
-        [A-Za-z]:/Users/[^/]+/(?:[^/]+/){1,2}? | [A-Za-z]:/agent/_work/\d+/s/ | [A-Za-z]:/[^/]+/(?:[^/]+/)? |
+        [A-Za-z]:/Users/[^/]+/(?:[^/]+/){1,2}? | [A-Za-z]:/agent/_work/\d+/s/ |
+        [A-Za-z]:/(?:app|code|src|project)/ | [A-Za-z]:/[^/]+/(?:[^/]+/)? |
         /home/runner/work/[^/]+/[^/]+/ | /github/workspace/ | /builds/[^/]+/[^/]+/ | /codebuild/output/[^/]+/src/ |
-        /(?:home|Users)/[^/]+/[^/]+/ | /root/[^/]+/ | /var/www/(?:[^/]+/)? | /usr/src/[^/]+/ | /usr/local/[^/]+/ |
+        /(?:home|Users)/[^/]+/(?:[^/]+/)? | /root/(?:[^/]+/)? | /var/www/(?:[^/]+/)? | /usr/src/[^/]+/ | /usr/local/[^/]+/ |
         /var/task/ | /(?:srv|opt|data|mnt|apps|sites|www)/(?:[^/]+/)? | /workspaces?/(?:[^/]+/)? |
         /(?:app|code|src|rails|usr/app|project|application|tmp|build|function|layers|home)/ | /
     )""",
@@ -51,8 +52,10 @@ _RELEASE = re.compile(r"(?:.*/)?(?:releases?|deployments?|revisions|versions)/[^
 
 
 def _below_root(path: str) -> str:
-    path = _ROOT.sub("", path, count=1)
-    return _RELEASE.sub("", path, count=1)
+    root = _ROOT.match(path)
+    path = path[root.end() :] if root else path
+    release = _RELEASE.match(path)
+    return path[release.end() :] if release else path
 
 
 _NO_NEWS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html", "wwwroot"})

@@ -1,0 +1,183 @@
+"""Backtrace lines of every SDK, read into frames.
+
+A backtrace arrives as a list of strings, each in its language's own grammar, or of objects. Nothing is ever
+refused: what no grammar knows is kept whole in `file`. All work is linear in a line's length, and every limit
+is stated here, because lines come from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+UNKNOWN = "unknown"
+LINE_MAX = 2**31 - 1  # a line or column beyond this is nonsense, and would not fit an integer column
+_CACHED_LENGTH = 400  # a longer line is parsed anew each time: 8,192 entries then hold at most some megabytes
+
+
+class Frame(NamedTuple):
+    """One call of a backtrace. `line` is 0, `method` "unknown" and `column` 0 where not known.
+
+    Java's -1 (no line known) and -2 (native code) are kept as sent.
+    """
+
+    file: str
+    line: int
+    method: str
+    column: int = 0
+
+
+def parse(raw: object) -> list[Frame]:
+    """The frames of a backtrace as it was sent, in the order sent; [] for None. Never raises for JSON values.
+
+    A string stands for its lines, an object for a list of one. Anything else becomes one frame of its JSON text.
+    """
+    if raw is None:
+        return []
+    if isinstance(raw, str):
+        return [parse_line(line) for line in raw.splitlines() if line.strip()]
+    if isinstance(raw, list | tuple) and not isinstance(raw, Frame):
+        return [parse_line(entry) for entry in raw]
+    return [parse_line(raw)]
+
+
+def parse_line(entry: object) -> Frame:
+    """One frame from a string in any SDK's grammar or from an object with file, line (or number) and method
+    (or function); from any other JSON value a frame with its JSON text as `file`.
+    """
+    if isinstance(entry, str):
+        return _cached(entry) if len(entry) <= _CACHED_LENGTH else _from_string(entry)
+    if isinstance(entry, Frame):
+        return entry
+    if isinstance(entry, Mapping):
+        return _from_object(entry)
+    return Frame(_json(entry), 0, UNKNOWN)
+
+
+def _from_object(entry: Mapping[object, object]) -> Frame:
+    file = _first(entry, "file", "filename", "path")
+    method = _first(entry, "method", "function", "name")
+    if file is None and method is None:
+        return Frame(_json(entry), 0, UNKNOWN)
+    return Frame(
+        _text(file) or UNKNOWN,
+        _integer(_first(entry, "line", "number", "lineno", "lineNumber")),
+        _text(method) or UNKNOWN,
+        max(_integer(_first(entry, "column", "col", "columnNumber")), 0),
+    )
+
+
+def _first(entry: Mapping[object, object], *keys: str) -> object:
+    for key in keys:
+        value = entry.get(key)
+        if value is not None:
+            return value
+    return None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else _json(value)
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return f"<{type(value).__name__}>"
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool):
+        return 0
+    if isinstance(value, int | float):
+        # The comparison comes before int(): it is False for NaN, and keeps infinity out.
+        return int(value) if -LINE_MAX <= value <= LINE_MAX else 0
+    if isinstance(value, str):
+        text = value.strip()
+        if len(text) <= 11 and text.removeprefix("-").isdecimal():
+            return _integer(int(text))
+    return 0
+
+
+# Ruby `a.rb:1:in 'm'` (a backtick opens the name before 3.4), and the one form that Python, Go, PHP and
+# Elixir SDKs share: `file:1 in m`. One search finds both, at the first place where a number meets " in " or
+# ":in", so that a path with spaces and a method with " in " in it are both read.
+_IN = re.compile(r":(-?[0-9]{1,10})(?: in |:in (?=[`']))")
+# Firefox and Safari: `name@where`; the name may be empty. A path may hold an @ too (node_modules/@scope), so
+# what follows must look like a place.
+_AT_SIGN = re.compile(r"@(?=[a-z][a-z0-9+.-]{0,30}:|\[native code\]|/|\[PROJECT_ROOT\])", re.IGNORECASE)
+_POSITION = re.compile(r":([0-9]{1,10})(?::([0-9]{1,10}))?\)?\Z")
+
+
+def _from_string(text: str) -> Frame:
+    line = text.strip()
+    if line.startswith("at "):
+        return _from_at(line[3:].lstrip())
+    found = _IN.search(line)
+    if found:
+        method = line[found.end() :]
+        if found[0].endswith(":in "):
+            method = method[1:].removesuffix("'")
+        return Frame(line[: found.start()] or UNKNOWN, _integer(found[1]), method.strip() or UNKNOWN)
+    found = _AT_SIGN.search(line)
+    if found and "://" not in line[: found.start()]:
+        return _at_place(line[found.end() :], line[: found.start()].strip() or UNKNOWN)
+    return _from_rare(line) or _bare(line)
+
+
+_cached = lru_cache(maxsize=8192)(_from_string)
+
+
+def _from_at(rest: str) -> Frame:
+    """What follows `at `: V8's `f (file:1:2)` or `file:1:2`, the JVM's `a.B.c(D.java:1)`, .NET's `A.B() in f:line 1`."""
+    name, opened, where = rest.partition(" (")
+    if opened and where.endswith(")"):
+        return _at_place(where[:-1], name.strip() or UNKNOWN)
+    found = _JVM.match(rest) or _DOTNET.match(rest)
+    if found:
+        return Frame(found[2] or UNKNOWN, _integer(found[3]), found[1])
+    is_async = rest.startswith("async ")
+    return _at_place(rest[6:] if is_async else rest, "async <anonymous>" if is_async else "<anonymous>")
+
+
+def _at_place(where: str, method: str) -> Frame:
+    """A frame for `where`, which may end in `:line:column`."""
+    if where.endswith(")"):  # the position of an eval ends inside the brackets of its caller
+        return Frame(where, 0, method)
+    found = _POSITION.search(where, max(len(where) - 24, 0))
+    if not found:
+        return Frame(where or UNKNOWN, 0, method)
+    return Frame(where[: found.start()] or UNKNOWN, _integer(found[1]), method, _integer(found[2]))
+
+
+def _bare(line: str) -> Frame:
+    """A lone place, `https://h/a.js:1:2` or PHP's first frame `/src/A.php:10`; else the line as it is."""
+    found = _POSITION.search(line, max(len(line) - 24, 0))
+    looks_like_a_place = found and found.start() and not line.endswith(")") and _PLACE.match(line)
+    if not found or not looks_like_a_place:
+        return Frame(line, 0, UNKNOWN)
+    return Frame(line[: found.start()], _integer(found[1]), UNKNOWN, _integer(found[2]))
+
+
+# A place has a slash, a backslash or a dotted name before its position; "Error: code 12:30" has none.
+_PLACE = re.compile(r"\S{0,4000}[/\\.\])>]|[A-Za-z]:\\|/")
+_JVM = re.compile(r"([^\s()]{1,1000})\(([\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source)(?::(\d{1,9}))?\)\Z")
+_DOTNET = re.compile(r"([^\s()]{1,1000}\.[^\s()]{1,300})\([^()]{0,2000}\)(?: in (.{1,2000}):line (\d{1,9}))?\Z")
+# Grammars that no SDK sends but hand-written clients do: what a language itself prints.
+_PYTHON_PRINTED = re.compile(r'File "([^"\n]{1,4000})", line (\d{1,9})(?:, in (.{1,500}))?\Z')
+_PHP_PRINTED = re.compile(r"#\d{1,5} (.{1,4000})\((\d{1,9})\): ([^(\n]{1,1000})(?:\(|\Z)")
+_ELIXIR_PRINTED = re.compile(r"(?:\([^()]{1,100}\) )?([^\s:]{1,1000}):(\d{1,9}): (\S.{0,500})\Z")
+
+
+def _from_rare(line: str) -> Frame | None:
+    for pattern in (_PYTHON_PRINTED, _PHP_PRINTED, _ELIXIR_PRINTED):
+        found = pattern.match(line)
+        if found:
+            method = (found[3] or UNKNOWN).strip()
+            return Frame(found[1], _integer(found[2]), method)
+    return None

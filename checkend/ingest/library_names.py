@@ -1,0 +1,106 @@
+"""Names for library frames, used when a backtrace has no other: which package called, and which one failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from checkend.ingest.backtraces import Frame
+from checkend.ingest.file_names import stable_name
+
+
+def library_span(ordered: Sequence[Frame], language: str) -> tuple[str, str]:
+    """The outermost and the innermost package of frames that are innermost first.
+
+    What only starts threads, tasks and requests is left out, unless nothing else is there. Packages, not
+    functions: those change from version to version.
+    """
+    name = _NAMES.get(language, _other)
+    packages = [package for frame in ordered if (package := name(frame))]
+    telling = [package for package in packages if not _MACHINERY.match(package)] or packages
+    return (telling[-1], telling[0]) if telling else ("", "")
+
+
+_MACHINERY = re.compile(
+    r"""(?:
+    threading | asyncio | concurrent | multiprocessing | runpy | importlib | contextlib | socketserver | selectors | queue | sched | gunicorn | uvicorn |
+    node:internal/(?:process|timers|async_hooks|modules|event_target|main) | node:(?:events|timers|async_hooks|domain) |
+    java\.util\.concurrent | java\.lang | jdk\.internal | sun\.reflect |
+    System\.Threading | System\.Runtime | runtime |
+    proc_lib | gen_server | gen_statem | gen_event | gen | supervisor | Task | timer | erl_eval | GenServer | <internal
+    )(?![\w])""",
+    re.VERBOSE,
+)
+
+
+def _python(frame: Frame) -> str:
+    path = frame.file.replace("\\", "/")
+    below = _PYTHON_HOME.search(path)
+    rest = path[below.end() :] if below else path.removeprefix("/var/task/").removeprefix("/opt/python/")
+    return rest.lstrip("/").partition("/")[0].removesuffix(".py")
+
+
+_PYTHON_HOME = re.compile(r".*/(?:site|dist)-packages/|/lib/python[\d.]+/|/Lib/")
+
+
+def _javascript(frame: Frame) -> str:
+    found = _NODE_PACKAGE.search(frame.file.replace("\\", "/"))
+    if found:
+        return found[1]
+    if frame.file.startswith("node:"):
+        return frame.file
+    if frame.file.startswith(("http", "webpack")):
+        return stable_name(frame.file)
+    return "" if frame.file.startswith("<") else f"node:{frame.file.removesuffix('.js')}"
+
+
+_NODE_PACKAGE = re.compile(r".*node_modules/((?:@[^/]{1,100}/)?[^/]{1,100})", re.DOTALL)
+
+
+def _ruby(frame: Frame) -> str:
+    found = _GEM.search(frame.file)
+    return found[1] if found else stable_name(frame.file)
+
+
+_GEM = re.compile(r".*/gems/([\w.-]{1,80}?)-\d[^/]*/|.*/lib/ruby/[\d.]{1,12}/([\w-]{1,60})", re.DOTALL)
+
+
+def _php(frame: Frame) -> str:
+    found = _COMPOSER.search(frame.file.replace("\\", "/"))
+    return found[1] if found else ""
+
+
+_COMPOSER = re.compile(r".*vendor/([\w.-]{1,80}/[\w.-]{1,80})/", re.DOTALL)
+
+
+def _go(frame: Frame) -> str:
+    folder, slash, name = frame.method.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}"
+
+
+def _dotted(parts: int) -> Callable[[Frame], str]:
+    def name(frame: Frame) -> str:
+        method = frame.method.rpartition("/")[2]
+        return ".".join(method.split("+")[0].split(".")[:-1][:parts])
+
+    return name
+
+
+def _elixir(frame: Frame) -> str:
+    return frame.method.removeprefix("Elixir.").partition(".")[0]
+
+
+def _other(frame: Frame) -> str:
+    return stable_name(frame.file)
+
+
+_NAMES: dict[str, Callable[[Frame], str]] = {
+    "python": _python,
+    "javascript": _javascript,
+    "ruby": _ruby,
+    "php": _php,
+    "go": _go,
+    "java": _dotted(3),
+    "dotnet": _dotted(2),
+    "elixir": _elixir,
+}

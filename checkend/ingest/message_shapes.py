@@ -1,0 +1,123 @@
+"""What of an error's message its programmer wrote, without the values that a run put in."""
+
+from __future__ import annotations
+
+import re
+
+_READ = 600  # what follows is seldom the programmer's own text
+_SHAPE_WORDS = 16
+_WORDING_WORDS = 4
+
+
+def shape(message: str) -> str:
+    """The message in lower case without numbers, ids, addresses, paths and quoted values: its first words.
+
+    An empty result means that nothing but values was there.
+    """
+    text = _QUOTED.sub(" ", message.strip()[:_READ].partition("\n")[0])
+    words = []
+    for token in text.split():
+        word = token.strip(_MARKS).lower()
+        if not word or _VALUE.search(word) or word in _CALENDAR:
+            continue
+        # One failure, two failures: the count takes the ending with it.
+        words.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
+        if len(words) == _SHAPE_WORDS:
+            break
+    return " ".join(words)
+
+
+_MARKS = ".,;:!?()[]{}<>\"'`*#-–—…“”‘’|"
+# Quotes that stand around something, not the apostrophe of "can't".
+_QUOTED = re.compile(r"""(?<!\w)'[^'\n]{0,300}'(?!\w)|"[^"\n]{0,300}"|`[^`'\n]{0,300}[`']|“[^”\n]{0,300}”|«[^»\n]{0,300}»""")
+# A digit anywhere, an address, a path, an assignment, a long run of hex letters or a very long word is a value.
+_VALUE = re.compile(r"[0-9@/\\=&%$_]|\A[a-f]{8,}\Z|[^\s]{41}")
+_CALENDAR = frozenset(
+    """jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september
+    october november december mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday
+    am pm utc gmt true false""".split()
+)
+
+
+def wording(message: str) -> str:
+    """The few words of the message that error messages are made of, such as "not valid" or "has no".
+
+    Only words of a fixed list count, so that a name in the message can never make two messages differ, and so
+    that the number of problems it can make is bounded. What follows a colon is detail and does not count.
+    """
+    line = _QUOTED.sub(" ", message.strip()[:_READ].partition("\n")[0])
+    head, _, rest = line.partition(": ")
+    return _sense_words(head) or _sense_words(rest)
+
+
+def _sense_words(text: str) -> str:
+    words = [word for token in text.split() if (word := token.strip(_MARKS).lower()) in _WORDS]
+    return " ".join(words[:_WORDING_WORDS])
+
+
+_WORDS = frozenset(
+    """above absent accept accepted access active after again aged allowed already ambiguous annulled any are at available
+    aborted away bad be been before below between big blocked broken bound busy by can't cancelled canceled cannot changed
+    circular closed collision complete completed conflict conflicting connect convert corrupt corrupted could couldn't
+    create crashed cyclic damaged deadlock declined delete deleted denied deprecated deserialize didn't different directory
+    disabled disconnected does doesn't down duplicate duplicated during early empty enabled enough equal evicted exceed
+    exceeded exceeds exist existing exists expected expired fail failed fails failure fetch finished forbidden format found
+    frozen full greater has have host illegal in inactive incompatible incomplete inconsistent incorrect insufficient
+    internal invalid is isn't large late least length less limit literal load loading locked long lost malformed many
+    match mismatch missed missing more most must negative never no non none not null nothing of off offline on only open
+    out outdated over overflow overlap overlaps parse past pending permission positive read readonly recognized
+    refused register rejected removed required requires reset resolve retries save send sent short should size small
+    stale started stopped store supported suspended taken than timed timeout timedout token too twice unable unauthorized
+    unavailable unchanged undefined underflow unequal unexpected unfinished unhandled uninitialized unique unknown unpaid
+    unreachable unrecognized unresolved unset unsupported until update upload used valid wasn't were without won't write
+    wrong zero""".split()
+)
+
+
+def named_thing(message: str) -> str:
+    """The property, method or variable that a runtime's message says is missing; "" when it names none.
+
+    Chrome, Firefox and Safari say the same in three ways: (reading 'amount'), can't access property "amount",
+    evaluating 't.price.amount'. So do Python's attribute and name errors and Ruby's.
+    """
+    text = message[:_READ]
+    for pattern in _NAMED_THINGS:
+        found = pattern.search(text)
+        if found:
+            return found[1].rpartition(".")[2].rstrip("()")[:60]
+    return "json" if "JSON" in text else ""
+
+
+_NAMED_THINGS = (
+    re.compile(r"\((?:reading|setting) '([^'\n]{1,100})'\)"),
+    re.compile(r"can't access property \"([^\"\n]{1,100})\""),
+    re.compile(r"\(evaluating '([\w$.]{1,100}(?:\(\))?)"),
+    re.compile(r"Cannot (?:read|set) property '([^'\n]{1,100})' of"),
+    re.compile(r"([\w$.]{1,100}) is not (?:a function|defined|a constructor|iterable)"),
+    re.compile(r"Can't find variable: ([\w$]{1,100})"),
+    re.compile(r"(?:no attribute|name|variable|method) [`'‘]([\w.?!=]{1,100})"),
+)
+
+# Classes that a runtime raises with its own words, which change from version to version and, in browsers,
+# from maker to maker: their messages say nothing that the place does not.
+_RUNTIME_CLASSES = frozenset(
+    """TypeError RangeError ReferenceError SyntaxError URIError EvalError InternalError AggregateError DOMException
+    AbortError NetworkError QuotaExceededError SecurityError NotAllowedError InvalidStateError NotSupportedError DataCloneError TimeoutError
+    KeyError IndexError AttributeError NameError UnboundLocalError ZeroDivisionError ImportError ModuleNotFoundError
+    UnicodeDecodeError UnicodeEncodeError RecursionError MemoryError StopIteration ConnectionError ConnectionRefusedError ConnectionResetError
+    BrokenPipeError FileNotFoundError PermissionError IsADirectoryError NotADirectoryError FileExistsError OverflowError BlockingIOError
+    ChunkLoadError NoMethodError FrozenError FloatDomainError LocalJumpError FiberError NoMatchingPatternError NoMatchingPatternKeyError SystemStackError
+    NullPointerException ArithmeticException ArrayIndexOutOfBoundsException IndexOutOfBoundsException StringIndexOutOfBoundsException
+    ClassCastException NumberFormatException NegativeArraySizeException ArrayStoreException ConcurrentModificationException StackOverflowError
+    OutOfMemoryError NoSuchElementException NullReferenceException IndexOutOfRangeException InvalidCastException DivideByZeroException
+    KeyNotFoundException OverflowException FormatException ArgumentNullException ArgumentOutOfRangeException DivisionByZeroError ArithmeticError ArgumentCountError
+    UnhandledMatchError FunctionClauseError MatchError CaseClauseError CondClauseError WithClauseError UndefinedFunctionError
+    BadMapError BadArityError BadFunctionError BadBooleanError Protocol.UndefinedError TypeAssertionError plainError""".split()
+)
+
+
+def is_worded_by_runtime(error_class: str) -> bool:
+    """Whether a runtime, not a programmer, writes the messages of this class."""
+    if error_class.startswith("runtime."):
+        return True
+    return error_class.rpartition(".")[2].rpartition("\\")[2].rpartition("::")[2] in _RUNTIME_CLASSES
