@@ -159,6 +159,19 @@ SETTINGS: tuple[Setting, ...] = (
         "Largest request body in bytes, after unpacking.",
     ),
     Setting(
+        "SCRUB_ADD", (), NAMES, "Further parts of key names whose values are stored as [FILTERED], separated by commas."
+    ),
+    Setting("SCRUB_REMOVE", (), NAMES, "Parts of key names that are not filtered after all, separated by commas."),
+    Setting(
+        "DROP_PERSONAL_DATA", False, BOOL, "Whether client addresses and all user data are dropped before storing."
+    ),
+    Setting("LIMIT_FRAMES", 500, _between(10, 10_000), "Frames of a backtrace that are kept, from both its ends."),
+    Setting(
+        "LIMIT_DEPTH", 32, _between(4, 200), "Levels of nesting that are kept in context, request, user, notifier."
+    ),
+    Setting("LIMIT_KEYS", 1000, _between(10, 100_000), "Keys of an object, and items of a list, that are kept."),
+    Setting("LIMIT_TEXT", 65_536, _between(1000, 10_000_000), "Characters of a text that are kept."),
+    Setting(
         "INGEST_QUEUE_SIZE",
         1000,
         POSITIVE,

@@ -36,10 +36,16 @@ RETRY_AFTER_SECONDS = 5
 
 
 class ApiError(Exception):
-    """An answer of the API other than success: its status, its sentence, for a 422 one sentence per fault."""
+    """An answer of the API other than success: its status, its sentence, for a 422 one sentence per fault.
 
-    def __init__(self, status: int, message: str = "", *, messages: list[str] | None = None) -> None:
+    ``retry_after`` is the whole seconds after which to try again.
+    """
+
+    def __init__(
+        self, status: int, message: str = "", *, messages: list[str] | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.status = status
         self.messages = messages
         self.message = message or " ".join(messages or [])
@@ -78,7 +84,10 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(ApiError)
     def api_error(error: ApiError) -> Response:
-        return _answer(error.status, error.message, error.messages)
+        response = _answer(error.status, error.message, error.messages)
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
     @app.errorhandler(RuleBroken)
     def rule_broken(error: RuleBroken) -> Response:

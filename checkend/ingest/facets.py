@@ -1,0 +1,27 @@
+"""What a problem's reports may have in common: environment, revision, host, user and URL of each."""
+
+from typing import Any
+
+FACET_LENGTH = 200
+
+
+def facets_of(details: dict[str, dict[str, Any]], default_environment: str | None) -> tuple[tuple[str, str], ...]:
+    """``(name, value)`` for each of the five that the report tells; values are at most 200 characters."""
+    context, request, user, notifier = (details[part] for part in ("context", "request", "user", "notifier"))
+    server = context.get("server")
+    server = server if isinstance(server, dict) else {}
+    url = _text(request.get("url")) or _text(request.get("path"))
+    found = {
+        "environment": _text(context.get("environment")) or _text(default_environment),
+        "revision": _text(context.get("revision")) or _text(server.get("revision")) or _text(notifier.get("revision")),
+        "host": _text(context.get("hostname")) or _text(server.get("hostname")) or _text(notifier.get("hostname")),
+        "user": _text(user.get("id")) or _text(user.get("email")) or _text(user.get("name")),
+        "url": url.partition("?")[0].partition("#")[0],
+    }
+    return tuple((name, value) for name, value in found.items() if value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value).strip()[:FACET_LENGTH]

@@ -1,0 +1,180 @@
+"""From the bytes of a request to one `Report`, whichever of the SDKs' forms they have.
+
+Nothing that was sent is dropped, and no error is lost to a detail: what has another type than expected is kept as
+well as it can be. Only a body that is no JSON object, and a report without a class, are refused.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from checkend.models.tag import lenient_name
+
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Unreadable(Exception):
+    """The body is no JSON object (answered 400)."""
+
+
+class Invalid(Exception):
+    """The report lacks what it cannot be without (answered 422)."""
+
+
+@dataclass(slots=True)
+class Report:
+    """One reported error. ``backtrace`` is as it was sent; ``details`` has context, request, user and notifier."""
+
+    error_class: str
+    error_message: str
+    backtrace: Any
+    fingerprint: str | None
+    tags: tuple[str, ...]
+    occurred_at: datetime
+    details: dict[str, dict[str, Any]]
+
+
+def read_json(body: bytes) -> Any:
+    """The value in ``body``, read leniently: raw control characters, NaN, lone surrogates and bad UTF-8 pass.
+
+    Raises `Unreadable`.
+    """
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        value = json.loads(text, strict=False, parse_constant=str)
+    except RecursionError:
+        raise Unreadable("Request body is nested too deeply") from None
+    except ValueError as error:
+        if "int string conversion" not in str(error):
+            raise Unreadable(f"Request body is not valid JSON: {error}") from None
+        value = json.loads(text, strict=False, parse_constant=str, parse_int=_int_or_text)
+    return _without_surrogates(value) if _SURROGATE_ESCAPE.search(body) else value
+
+
+def to_report(value: Any, received_at: datetime) -> Report:
+    """Make a `Report` of a JSON value. Raises `Unreadable` when it is no object, `Invalid` when it has no class."""
+    if not isinstance(value, dict):
+        raise Unreadable("Request body must be a JSON object")
+    sent = _Sent(value)
+    error_class = _text(sent.take("class", "error_class")).strip()
+    if not error_class:
+        raise Invalid("error.class is required")
+    return Report(
+        error_class=error_class,
+        error_message=_text(sent.take("message", "error_message")),
+        backtrace=sent.take("backtrace"),
+        fingerprint=_text(sent.take("fingerprint")).strip() or None,
+        tags=_tags(sent.take("tags"), sent.take("tags")),
+        occurred_at=_moment(sent.take("occurred_at"), received_at),
+        details=_details(sent),
+    )
+
+
+class _Sent:
+    """What was sent and has not been taken yet: of the nested ``error`` object, if there is one, and beside it."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        self.beside = dict(value)
+        nested = self.beside.get("error")
+        self.error: dict[str, Any] = dict(self.beside.pop("error")) if isinstance(nested, dict) else {}
+
+    def take(self, *names: str) -> Any:
+        """The first of ``names`` that was sent; the same value under another of them is taken along."""
+        taken = None
+        for place in (self.error, self.beside):
+            for name in names:
+                if taken is None:
+                    taken = place.pop(name, None)
+                elif place.get(name) == taken:
+                    del place[name]
+        return taken
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(finite(value), ensure_ascii=False)
+
+
+def _tags(*sent: Any) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    for tags in sent:
+        for tag in tags if isinstance(tags, list) else [tags]:
+            if tag not in (None, "", {}) and (name := lenient_name(_text(tag))):
+                names[name] = None
+    return tuple(names)
+
+
+def _moment(value: Any, received_at: datetime) -> datetime:
+    """The time that was sent; the time of receipt when it cannot be read or lies in the future."""
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.strip())
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(value / 1000 if value > 100_000_000_000 else value, UTC)
+        else:
+            return received_at
+    except (ValueError, OverflowError, OSError):
+        return received_at
+    return moment if _EARLIEST <= moment <= received_at else received_at
+
+
+def _details(sent: _Sent) -> dict[str, dict[str, Any]]:
+    """The four free-form objects; what has no place of its own goes into the context under its own name."""
+    details = {
+        "context": _object(sent.beside.pop("context", None)),
+        "request": _object(sent.beside.pop("request", None)),
+        "user": _object(sent.take("user", "user_info")),
+        "notifier": _object(sent.beside.pop("notifier", None)),
+    }
+    context = details["context"]
+    for name, extra in sent.beside.items():
+        if extra is not None and name in context and context[name] != extra:
+            _aside(context, "report")[name] = extra
+        elif extra is not None:
+            context[name] = extra
+    for name, extra in sent.error.items():
+        if extra is not None:
+            _aside(context, "error")[name] = extra
+    return details
+
+
+def _aside(context: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object ``name`` in ``context``, made if need be; a value of another type is kept in it."""
+    context[name] = _object(context.get(name))
+    aside: dict[str, Any] = context[name]
+    return aside
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """What should be an object: PHP sends an empty one as a list, others send text; all of it is kept."""
+    if isinstance(value, dict):
+        return value
+    return {"value": value} if value not in (None, [], "") else {}
+
+
+def finite(value: Any) -> Any:
+    """``value`` with the numbers that JSON cannot write (NaN, infinities) as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list) else value
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Lone halves of surrogate pairs, which no UTF-8 text can hold, become U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
+    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+
+
+def _int_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) < 4000 else digits

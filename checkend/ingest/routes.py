@@ -1,0 +1,114 @@
+"""``POST /ingest/v1/errors``, and what browsers ask before it."""
+
+import logging
+import re
+import zlib
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from checkend.errors import SENTENCES, ApiError
+from checkend.ingest.payload import Invalid, Unreadable, read_json
+from checkend.ingest.service import Sender, ingestion
+from checkend.ingest.writer import Unavailable, Unstorable
+from checkend.models.api_key import PREFIX as API_KEY_PREFIX
+
+HEADER = "Checkend-Ingestion-Key"
+_JSON_TYPE = re.compile(r"(?:application/(?:[\w.+-]+\+)?json|text/plain|text/json)\Z")
+
+bp = Blueprint("ingest", __name__)
+log = logging.getLogger("checkend.ingest")
+
+
+@bp.post("/ingest/v1/errors", strict_slashes=False)
+def create() -> tuple[Response, int]:
+    """Take in one error report."""
+    sender = _sender()
+    _limit(sender)
+    try:
+        stored = ingestion().accept(sender, read_json(_body()))
+    except Unreadable as error:
+        raise ApiError(400, str(error)) from error
+    except (Invalid, Unstorable) as error:
+        raise ApiError(422, str(error)) from error
+    except Unavailable as error:
+        raise ApiError(503, SENTENCES[503]) from error
+    answer: dict[str, Any] = {
+        "id": stored.notice_id,
+        "problem_id": stored.problem_id,
+        "deduplicated": stored.deduplicated,
+        "occurrence_count": stored.occurrence_count,
+    }
+    if stored.deduplicated and current_app.config["NOTICE_DEDUP_STATUS"] == "200":
+        del answer["id"]
+        return jsonify(answer), 200
+    return jsonify(answer), 201
+
+
+@bp.route("/ingest/v1/errors", methods=["OPTIONS"], strict_slashes=False)
+def preflight() -> Response:
+    """What a browser asks before it reports from another site."""
+    response = Response(status=204)
+    if "Origin" in request.headers:
+        response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+        response.headers["Access-Control-Allow-Headers"] = "Content-Type, Checkend-Ingestion-Key, User-Agent"
+        response.headers["Access-Control-Max-Age"] = "86400"
+    response.headers["Allow"] = "POST, OPTIONS"
+    return response
+
+
+@bp.after_request
+def allow_origin(response: Response) -> Response:
+    """Reports come from other sites; the page-unload beacon comes with credentials, so the origin is echoed."""
+    origin = request.headers.get("Origin")
+    response.headers.add("Vary", "Origin")
+    if origin:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    return response
+
+
+def _sender() -> Sender:
+    key = request.headers.get(HEADER) or request.args.get("key", "")
+    sender = ingestion().sender(key) if key else None
+    if sender is not None:
+        return sender
+    if key.startswith(API_KEY_PREFIX):
+        raise ApiError(401, "This is a key of the Management API; reports need the ingestion key of an app")
+    raise ApiError(401, "Invalid or missing ingestion key")
+
+
+def _limit(sender: Sender) -> None:
+    limiter = ingestion().limiter
+    if limiter is not None and (wait := limiter.take(sender.app_id)):
+        raise ApiError(429, f"Rate limit exceeded. Retry after {wait} seconds.", retry_after=wait)
+
+
+def _body() -> bytes:
+    kind = (request.mimetype or "").lower()
+    if kind and not _JSON_TYPE.match(kind):
+        raise ApiError(415, f"Reports are sent as application/json, not as {kind[:100]}")
+    limit: int = current_app.config["MAX_BODY_BYTES"]
+    request.max_content_length = limit
+    body = request.get_data(cache=False)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("gzip", "x-gzip"):
+        return _unpack(body, limit)
+    if encoding not in ("", "identity"):
+        raise ApiError(415, f"Content-Encoding {encoding[:100]} is not accepted; send gzip or none")
+    return body
+
+
+def _unpack(body: bytes, limit: int) -> bytes:
+    """Unpack gzip, but never more than ``limit`` bytes of it: a bomb costs no more than a large report."""
+    opener = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = opener.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise ApiError(400, f"Request body is not valid gzip: {error}") from error
+    if len(unpacked) > limit:
+        raise ApiError(413, f"The report is larger than {limit} bytes when unpacked")
+    if not opener.eof:
+        raise ApiError(400, "Request body is not valid gzip: it ends early")
+    return unpacked
