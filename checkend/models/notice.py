@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, Select, String, func, select
-from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, LargeBinary, Select, String, and_, func, or_, select
+from sqlalchemy.orm import Mapped, joinedload, load_only, mapped_column, relationship
 
 from checkend.extensions import Model, UtcDateTime, created_column, db
 from checkend.models.backtrace import Backtrace
@@ -102,6 +102,40 @@ def notices_of(problem: Problem, wanted: NoticeFilter) -> Select[tuple[Notice]]:
 def count_notices(problem: Problem, wanted: NoticeFilter) -> int:
     """How many `notices_of` finds in all."""
     return db.session.scalar(_where(select(func.count()).select_from(Notice), problem, wanted)) or 0
+
+
+def latest_notices(problem: Problem, limit: int, before: Notice | None = None) -> list[Notice]:
+    """Up to ``limit`` notices of ``problem``, newest first; those older than ``before`` where that is given."""
+    statement = select(Notice).where(Notice.problem_id == problem.id)
+    if before is not None:
+        statement = statement.where(_older_than(before))
+    statement = statement.options(load_only(*_SHOWN_IN_LISTS)).order_by(Notice.occurred_at.desc(), Notice.id.desc())
+    return list(db.session.scalars(statement.limit(limit)))
+
+
+def neighbours(notice: Notice) -> tuple[int | None, int | None]:
+    """The ids of the notices of the same problem next to ``notice``: the older and the newer one."""
+    mine = select(Notice.id).where(Notice.problem_id == notice.problem_id)
+    older = mine.where(_older_than(notice)).order_by(Notice.occurred_at.desc(), Notice.id.desc()).limit(1)
+    moment, number = notice.occurred_at, notice.id
+    is_newer = and_(Notice.occurred_at >= moment, or_(Notice.occurred_at > moment, Notice.id > number))
+    newer = mine.where(is_newer).order_by(Notice.occurred_at, Notice.id).limit(1)
+    return db.session.scalar(older), db.session.scalar(newer)
+
+
+def _older_than(notice: Notice) -> ColumnElement[bool]:
+    # The first condition bounds the range of the index; the second keeps those of the same moment apart.
+    moment, number = notice.occurred_at, notice.id
+    return and_(Notice.occurred_at <= moment, or_(Notice.occurred_at < moment, Notice.id < number))
+
+
+_SHOWN_IN_LISTS = (
+    Notice.problem_id,
+    Notice.occurred_at,
+    Notice.own_error_class,
+    Notice.own_error_message,
+    Notice.payload,
+)
 
 
 def _where(statement: Select[Any], problem: Problem, wanted: NoticeFilter) -> Select[Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, update
-from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, defer, mapped_column, relationship, selectinload
 
 from checkend import clock
 from checkend.extensions import Model, UtcDateTime, contains_text, created_column, db, updated_column
@@ -152,14 +152,24 @@ _ORDERS: dict[str, tuple[Any, ...]] = {
 
 def find_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> Select[tuple[Problem]]:
     """The problems of the apps (None: of all) that ``wanted`` asks for, in its order, with their tags loaded."""
-    statement = _where(select(Problem), app_ids, wanted)
+    statement = where_problems(select(Problem), app_ids, wanted)
     return statement.options(selectinload(Problem.tags)).order_by(*_ORDERS[wanted.sort])
+
+
+def new_problems(app_ids: list[int] | None, since: datetime, limit: int) -> list[Problem]:
+    """Up to ``limit`` problems of the apps (None: of all) that were first noticed from ``since`` on, newest first.
+
+    They were last noticed since then too: that bounds the rows looked at to the problems of that time.
+    """
+    statement = where_problems(select(Problem), app_ids, ProblemFilter(date_from=since))
+    statement = statement.where(Problem.first_noticed_at >= since).options(defer(Problem.search_text))
+    return list(db.session.scalars(statement.order_by(Problem.first_noticed_at.desc(), Problem.id.desc()).limit(limit)))
 
 
 def count_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> int:
     """How many `find_problems` finds in all; from the apps' kept counts where nothing but the status narrows."""
     if wanted.narrows_beyond_status:
-        return db.session.scalar(_where(select(func.count()).select_from(Problem), app_ids, wanted)) or 0
+        return db.session.scalar(where_problems(select(func.count()).select_from(Problem), app_ids, wanted)) or 0
     columns = {
         None: App.problems_count,
         UNRESOLVED: App.unresolved_problems_count,
@@ -171,7 +181,8 @@ def count_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> int:
     return db.session.scalar(statement) or 0
 
 
-def _where(statement: Select[Any], app_ids: list[int] | None, wanted: ProblemFilter) -> Select[Any]:
+def where_problems(statement: Select[Any], app_ids: list[int] | None, wanted: ProblemFilter) -> Select[Any]:
+    """``statement`` on problems narrowed to those of the apps (None: of all) that ``wanted`` asks for."""
     if app_ids is not None:
         statement = statement.where(Problem.app_id == app_ids[0] if len(app_ids) == 1 else Problem.app_id.in_(app_ids))
     if wanted.status:
@@ -196,3 +207,19 @@ def _where(statement: Select[Any], app_ids: list[int] | None, wanted: ProblemFil
         )
         statement = statement.where(seen_in.exists())
     return statement
+
+
+def tags_in_use(app_ids: list[int] | None, limit: int) -> list[str]:
+    """Up to ``limit`` names of tags that problems of the apps (None: of all) carry, by name."""
+    carried = select(ProblemTag.problem_id).where(ProblemTag.tag_id == Tag.id)
+    if app_ids is not None:
+        carried = carried.join(Problem, Problem.id == ProblemTag.problem_id).where(Problem.app_id.in_(app_ids))
+    return list(db.session.scalars(select(Tag.name).where(carried.exists()).order_by(Tag.name).limit(limit)))
+
+
+def environments_of(problem_ids: list[int]) -> list[str]:
+    """The environments that the problems were seen in, by name."""
+    seen = select(ProblemFacet.value).where(
+        ProblemFacet.problem_id.in_(problem_ids), ProblemFacet.name == "environment", ProblemFacet.value != ""
+    )
+    return sorted(set(db.session.scalars(seen)))

@@ -1,0 +1,142 @@
+"""Actions on many problems at once, by statements on sets: their cost is that of the rows they change.
+
+The problems are chosen by a `Choice`: a filter, or ids, within the apps that the asker may act on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, delete, func, insert, literal, select, update
+
+from checkend import clock
+from checkend.extensions import db
+from checkend.models.app import App
+from checkend.models.notice import Notice
+from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, ProblemFilter, Status, where_problems
+from checkend.models.tag import ProblemTag, Tag, normal_name
+
+NOTICES_A_STEP = 5_000
+PROBLEMS_A_STEP = 200
+EVERY = ProblemFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Problems of the apps (None: of all): those with ``ids``, or where that is None all that ``wanted`` finds."""
+
+    app_ids: list[int] | None
+    ids: tuple[int, ...] | None = None
+    wanted: ProblemFilter = EVERY
+
+    def select_ids(self) -> Select[tuple[int]]:
+        """A statement for the ids of the chosen problems."""
+        statement = where_problems(
+            select(Problem.id), self.app_ids, self.wanted if self.ids is None else ProblemFilter()
+        )
+        return statement if self.ids is None else statement.where(Problem.id.in_(self.ids))
+
+    def count(self) -> int:
+        """How many problems are chosen."""
+        return db.session.scalar(select(func.count()).select_from(self.select_ids().subquery())) or 0
+
+
+def set_status_of(choice: Choice, status: Status) -> int:
+    """Resolve or reopen the chosen problems, and keep their apps' counts. Returns how many were changed."""
+    chosen = [Problem.id.in_(choice.select_ids()), Problem.status != status]
+    by_app = db.session.execute(select(Problem.app_id, func.count()).where(*chosen).group_by(Problem.app_id)).all()
+    now = clock.now()
+    _run(
+        update(Problem)
+        .where(*chosen)
+        .values(status=status, resolved_at=now if status == RESOLVED else None, updated_at=now)
+    )
+    for app_id, count in by_app:
+        _count_apps(app_id, unresolved=-count if status == RESOLVED else count)
+    db.session.expire_all()
+    return sum(count for _, count in by_app)
+
+
+def tag_all(choice: Choice, name: str) -> int:
+    """Put the tag called ``name`` on the chosen problems. Returns how many did not have it.
+
+    Raises `RuleBroken` for a name that no tag may have.
+    """
+    tag = Tag.named(name)
+    has_it = select(ProblemTag.problem_id).where(ProblemTag.tag_id == tag.id)
+    rows = select(Problem.id, literal(tag.id)).where(Problem.id.in_(choice.select_ids()), Problem.id.not_in(has_it))
+    added = _run(insert(ProblemTag).from_select(["problem_id", "tag_id"], rows))
+    db.session.expire_all()
+    return added
+
+
+def untag_all(choice: Choice, name: str) -> int:
+    """Take the tag called ``name`` off the chosen problems. Returns how many had it."""
+    tag_id = db.session.scalar(select(Tag.id).where(Tag.name == normal_name(name)))
+    if tag_id is None:
+        return 0
+    mine = ProblemTag.problem_id.in_(choice.select_ids())
+    removed = _run(delete(ProblemTag).where(ProblemTag.tag_id == tag_id, mine))
+    db.session.expire_all()
+    return removed
+
+
+def delete_in_steps(choice: Choice) -> Iterator[int]:
+    """Remove the chosen problems with their notices and counts; yields how many problems each step removed.
+
+    The caller commits after every step, so that other writers get their turn and one who stops early leaves a
+    store that is right: problems not reached yet, at most one of them with its oldest notices gone.
+    """
+    for ids in _portions(choice):
+        for problem_id in ids:
+            while _delete_notices(problem_id):
+                yield 0
+        yield _delete_problems(ids)
+
+
+def _portions(choice: Choice) -> list[list[int]]:
+    """The chosen ids in portions of few problems and not too many notices."""
+    chosen = select(Problem.id, Problem.notices_count).where(Problem.id.in_(choice.select_ids())).order_by(Problem.id)
+    portions: list[list[int]] = [[]]
+    notices = 0
+    for problem_id, count in db.session.execute(chosen).all():
+        if portions[-1] and (notices + count > NOTICES_A_STEP or len(portions[-1]) == PROBLEMS_A_STEP):
+            portions.append([])
+            notices = 0
+        portions[-1].append(problem_id)
+        notices += count
+    return portions if portions[-1] else []
+
+
+def _delete_notices(problem_id: int) -> int:
+    """Remove the oldest notices of a problem that has more than one step takes; 0 when the rest fits into one."""
+    oldest = select(Notice.id).where(Notice.problem_id == problem_id).order_by(Notice.occurred_at, Notice.id)
+    if db.session.scalar(oldest.offset(NOTICES_A_STEP).limit(1)) is None:
+        return 0
+    return _run(delete(Notice).where(Notice.id.in_(oldest.limit(NOTICES_A_STEP))))
+
+
+def _delete_problems(ids: list[int]) -> int:
+    mine = Problem.id.in_(ids)
+    counts = select(Problem.app_id, Problem.status, func.count()).where(mine).group_by(Problem.app_id, Problem.status)
+    by_app = db.session.execute(counts).all()
+    _run(delete(Problem).where(mine))
+    for app_id, status, count in by_app:
+        _count_apps(app_id, problems=-count, unresolved=-count if status == UNRESOLVED else 0)
+    db.session.expire_all()
+    return sum(count for _, _, count in by_app)
+
+
+def _count_apps(app_id: int, *, problems: int = 0, unresolved: int = 0) -> None:
+    changes = {
+        "problems_count": App.problems_count + problems,
+        "unresolved_problems_count": App.unresolved_problems_count + unresolved,
+        "updated_at": App.updated_at,  # a count is no change of the app
+    }
+    _run(update(App).where(App.id == app_id).values(changes))
+
+
+def _run(statement: Any) -> int:
+    """Run a statement that changes rows without looking for them in the session; returns how many."""
+    result: Any = db.session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)
