@@ -1,9 +1,10 @@
 """Sign-ins of the dashboard, each of which can be revoked."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary, String, select
+from sqlalchemy import ForeignKey, Integer, LargeBinary, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from checkend import clock
@@ -16,6 +17,8 @@ class UserSession(Model):
     """A browser in which someone is signed in. Its cookie holds a token of which only the hash is kept."""
 
     __tablename__ = "sessions"
+
+    IDLE_LIMIT: ClassVar[timedelta] = timedelta(days=30)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -38,6 +41,29 @@ class UserSession(Model):
         return row, token
 
     @classmethod
+    def of_user(cls, user: User) -> list["UserSession"]:
+        """The live sessions of ``user``, last used first."""
+        idle = clock.now() - cls.IDLE_LIMIT
+        mine = select(cls).where(cls.user_id == user.id, cls.last_active_at > idle)
+        return list(db.session.scalars(mine.order_by(cls.last_active_at.desc(), cls.id.desc())))
+
+    @classmethod
+    def revoke_others(cls, user: User, kept: "UserSession | None") -> int:
+        """Sign ``user`` out everywhere but in ``kept``; returns of how many sessions."""
+        others = delete(cls).where(cls.user_id == user.id, cls.id != (kept.id if kept else 0))
+        result: Any = db.session.execute(others)
+        return int(result.rowcount)
+
+    @classmethod
     def with_token(cls, token: str) -> "UserSession | None":
         """The session whose cookie holds ``token``; None when it was revoked or never was."""
         return db.session.scalar(select(cls).where(cls.token_digest == digest_of(b"", token)))
+
+    @property
+    def is_live(self) -> bool:
+        """Used within the last thirty days."""
+        return self.last_active_at > clock.now() - self.IDLE_LIMIT
+
+    def revoke(self) -> None:
+        """Sign this browser out from the commit on."""
+        db.session.delete(self)

@@ -2,7 +2,18 @@
 
 from flask import Flask
 
+from checkend.auth import sessions
+from checkend.web import account, assets, filters, security, sign_in, theme
+
+BLUEPRINTS = (sign_in.bp, account.bp, theme.bp)
+
 
 def register(app: Flask) -> None:
-    """Register the dashboard's blueprints on ``app``."""
+    """Register the dashboard's blueprints, and what all its pages share, on ``app``."""
     app.template_folder = "web/templates"
+    assets.register(app)
+    security.register(app)
+    sessions.register(app)
+    filters.register(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)

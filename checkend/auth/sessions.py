@@ -1,0 +1,123 @@
+"""Who looks at the dashboard: Flask-Login, whose id is the token of a row of ``sessions``, so that each can be revoked.
+
+The cookie is HttpOnly, SameSite=Lax, and Secure where the request came over HTTPS. Programs (``/api/``, ``/ingest/``)
+get no session at all.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Request, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from sqlalchemy import or_, update
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from checkend import clock
+from checkend.extensions import write_aside
+from checkend.models import User, UserSession
+
+STAMP_EVERY = timedelta(minutes=1)
+FOR_PROGRAMS = ("/api/", "/ingest/")
+
+log = logging.getLogger("checkend.auth")
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
+    """Flask-Login's idea of a user: a row of ``sessions`` and the token that its cookie holds."""
+
+    def __init__(self, row: UserSession, token: str) -> None:
+        self.row = row
+        self.token = token
+
+    def get_id(self) -> str:
+        return self.token
+
+
+class CookieSessions(SecureCookieSessionInterface):
+    """Flask's signed cookie; Secure exactly where the request was, and none for programs."""
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        if for_programs(request.path):
+            return self.make_null_session(app)
+        return super().open_session(app, request)
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+
+def for_programs(path: str) -> bool:
+    """Whether ``path`` is asked by programs with a key: no cookies, no forms, no pages."""
+    return ("/" + path.lstrip("/")).startswith(FOR_PROGRAMS)
+
+
+def register(app: Flask) -> None:
+    """Make ``current_user`` and `me` work on ``app``."""
+    app.session_interface = CookieSessions()
+    app.config.update(
+        SESSION_COOKIE_NAME="checkend_session",
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=UserSession.IDLE_LIMIT,
+    )
+    manager = LoginManager(app)
+    manager.session_protection = None  # a row that can be revoked protects better than a changed address
+    manager.user_loader(_load)
+    manager.unauthorized_handler(to_sign_in)
+
+
+def _load(token: str) -> SignedIn | None:
+    row = UserSession.with_token(token)
+    if row is None or not row.is_live:
+        return None
+    if clock.now() - row.last_active_at >= STAMP_EVERY:
+        _stamp(row.id)
+    return SignedIn(row, token)
+
+
+def _stamp(row_id: int) -> None:
+    now = clock.now()
+    stale = or_(UserSession.last_active_at.is_(None), UserSession.last_active_at <= now - STAMP_EVERY)
+    address = (request.remote_addr or "")[:100]
+    try:
+        with write_aside() as connection:
+            statement = update(UserSession).where(UserSession.id == row_id, stale)
+            connection.execute(statement.values(last_active_at=now, address=address))
+    except Exception as error:  # the stamp is a convenience: a full disk must not stop reading
+        log.warning("the use of session %d could not be noted: %s", row_id, error)
+
+
+def me() -> User:
+    """The user who is signed in. Only for views behind sign-in; raises AttributeError elsewhere."""
+    user: User = current_user.row.user
+    return user
+
+
+def my_session() -> UserSession:
+    """The row of the session that this request came with; as `me`, only behind sign-in."""
+    row: UserSession = current_user.row
+    return row
+
+
+def sign_in(user: User) -> None:
+    """Start a session for ``user`` in this browser; what the cookie held before is forgotten."""
+    row, token = UserSession.start(
+        user, user_agent=request.headers.get("User-Agent", ""), address=request.remote_addr or ""
+    )
+    session.clear()
+    session.permanent = True
+    login_user(SignedIn(row, token))
+
+
+def sign_out() -> None:
+    """End this browser's session for good."""
+    my_session().revoke()
+    logout_user()
+    session.clear()
+
+
+def to_sign_in() -> Response:
+    """A redirect to the sign-in page that comes back to where one was going."""
+    going = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("sign_in.sign_in", next=going if going != "/" else None))

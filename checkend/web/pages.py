@@ -1,0 +1,43 @@
+"""What the dashboard's blueprints share: sign-in before anything else, and a writing transaction for what changes."""
+
+from typing import Any
+
+from flask import Blueprint, request
+from flask_login import current_user
+
+from checkend.auth.decorators import READING_METHODS
+from checkend.auth.sessions import to_sign_in
+from checkend.extensions import begin_writing
+
+Page = str | tuple[str, int]
+
+
+def signed_in_blueprint(name: str, url_prefix: str | None = None) -> Blueprint:
+    """A blueprint whose views only those see who are signed in; others are sent to sign in, and back.
+
+    Views of methods that change something find the session in a writing transaction (`begin_writing`).
+    """
+    blueprint = Blueprint(name, f"checkend.web.{name}", url_prefix=url_prefix)
+    blueprint.before_request(_require_sign_in)
+    return blueprint
+
+
+def _require_sign_in() -> Any:
+    if not current_user.is_authenticated:
+        return to_sign_in()
+    if request.method not in READING_METHODS:
+        begin_writing()
+    return None
+
+
+def page_number() -> int:
+    """The page asked for with ``?page=``, from 1; what cannot be read is the first."""
+    text = request.args.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+
+
+def safe_next(address: str | None) -> str | None:
+    """``address`` if it is a path on this server, as the target of a redirect must be; else None."""
+    if not address or not address.startswith("/") or address[1:2] in ("/", "\\"):
+        return None
+    return None if any(character < "!" or character == "\\" for character in address) else address

@@ -1,0 +1,28 @@
+"""How tests use the dashboard as a browser does."""
+
+import re
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+PASSWORD = "correct horse"
+
+
+def csrf_token(client: FlaskClient, page: str = "/sign-in") -> str:
+    """The CSRF token that the forms of ``page`` carry."""
+    text = client.get(page).get_data(as_text=True)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', text)
+    assert found, f"{page} has no form"
+    return found[1]
+
+
+def submit(client: FlaskClient, address: str, fields: dict[str, object] | None = None, page: str = "") -> TestResponse:
+    """Send a form to ``address`` with the token of ``page`` (by default any page: they share it)."""
+    token = csrf_token(client, page or "/account")
+    return client.post(address, data={"csrf_token": token} | (fields or {}))
+
+
+def sign_in(client: FlaskClient, email: str, password: str = PASSWORD) -> None:
+    """Sign in through the page."""
+    answer = submit(client, "/sign-in", {"email_address": email, "password": password}, page="/sign-in")
+    assert answer.status_code == 302, answer.get_data(as_text=True)
