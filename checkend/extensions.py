@@ -40,7 +40,8 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base)
+# What was committed is shown as it was committed: reading it anew could meet the next request's change, or nothing.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 if TYPE_CHECKING:
     Model = Base
@@ -257,6 +258,12 @@ def begin_writing() -> None:
     if not g.get("writing"):
         db.session.rollback()
         g.writing = True
+
+
+def commit() -> None:
+    """Commit what the session has written; from here on it reads, and holds up no other writer."""
+    db.session.commit()
+    g.writing = False
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """The Management API under ``/api/v1``: one blueprint per resource."""
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 
 
 def register(app: Flask) -> None:
-    """Register every blueprint of the API on ``app``."""
-    from checkend.api import health
+    """Register every blueprint of the API on ``app``; answers keep the order of their fields."""
+    from checkend.api import apps, health
 
-    for blueprint in (health.bp,):
-        app.register_blueprint(blueprint, url_prefix="/api/v1")
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.sort_keys = False
+    for module in (health, apps):
+        app.register_blueprint(module.bp, url_prefix="/api/v1")

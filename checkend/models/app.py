@@ -45,6 +45,11 @@ class App(Model):
     def newest_first(cls) -> list["App"]:
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
 
+    def change(self, **fields: object) -> None:
+        """Change columns by name. The slug stays, so that links and clients go on working."""
+        for name, value in fields.items():
+            setattr(self, name, value)
+
     def regenerate_ingestion_key(self) -> None:
         """Replace the ingestion key; the old one is refused from the commit on."""
         self.ingestion_key = new_ingestion_key()

@@ -20,7 +20,7 @@ class RuleBroken(Exception):
 
 def slugify(name: str, fallback: str) -> str:
     """``name`` in lower case with every run outside a-z0-9 one hyphen, none at either end; else ``fallback``."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or fallback
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_NAME].strip("-") or fallback
 
 
 def unique_slug(model: type[Any], name: str, fallback: str) -> str:

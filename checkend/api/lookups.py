@@ -1,0 +1,100 @@
+"""Decorators that replace the ids in a path by their records, or answer 404.
+
+They stand below ``@requires`` and above ``@body``: who may not ask learns nothing, and a record that is not there
+is said before a body that is wrong. A record that belongs to another parent is not there.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+
+from checkend.errors import ApiError
+from checkend.extensions import Base
+from checkend.models import App, Notice, Problem, Tag, Team, TeamMember, User
+from checkend.models.rules import by_id, by_slug_or_id
+
+View = TypeVar("View", bound=Callable[..., Any])
+Found = TypeVar("Found", bound=Base)
+Ids = Mapping[str, str]
+
+
+def by_reference(model: type[Found], reference: int | str) -> Found | None:
+    """The record that a body names: a number by its id, text by its slug or id."""
+    if isinstance(reference, int):
+        return by_id(model, str(reference))
+    return by_slug_or_id(model, reference)
+
+
+def _there(record: Found | None, kind: str) -> Found:
+    if record is None:
+        raise ApiError(404, f"{kind} not found.")
+    return record
+
+
+def _app(ids: Ids) -> App:
+    return _there(by_slug_or_id(App, ids["app_id"]), "App")
+
+
+def _problem(ids: Ids) -> Problem:
+    app, problem = _app(ids), by_id(Problem, ids["problem_id"])
+    return _there(problem if problem and problem.app_id == app.id else None, "Problem")
+
+
+def _notice(ids: Ids) -> Notice:
+    problem, notice = _problem(ids), by_id(Notice, ids["notice_id"])
+    return _there(notice if notice and notice.problem_id == problem.id else None, "Notice")
+
+
+def _tag_of(problem: Problem, ids: Ids) -> Tag:
+    return _there(next((tag for tag in problem.tags if str(tag.id) == ids["tag_id"]), None), "Tag")
+
+
+def _team(ids: Ids) -> Team:
+    return _there(by_slug_or_id(Team, ids["team_id"]), "Team")
+
+
+def _app_of(team: Team, ids: Ids) -> App:
+    app = _app(ids)
+    return _there(app if app in team.apps else None, "App")
+
+
+def _member(ids: Ids) -> TeamMember:
+    team, member = _team(ids), by_id(TeamMember, ids["member_id"])
+    return _there(member if member and member.team_id == team.id else None, "Member")
+
+
+def _user(ids: Ids) -> User:
+    return _there(by_slug_or_id(User, ids["user_id"]), "User")
+
+
+def _replacing(find: Callable[[Ids], dict[str, Any]]) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def finding(**ids: Any) -> Any:
+            return view(**find(ids))
+
+        return finding  # type: ignore[return-value]  # the view with ids for its records
+
+    return decorate
+
+
+with_app = _replacing(lambda ids: {"app": _app(ids)})
+with_problem = _replacing(lambda ids: {"problem": _problem(ids)})
+with_notice = _replacing(lambda ids: {"notice": _notice(ids)})
+with_team = _replacing(lambda ids: {"team": _team(ids)})
+with_member = _replacing(lambda ids: {"member": _member(ids)})
+with_user = _replacing(lambda ids: {"user": _user(ids)})
+
+
+@_replacing
+def with_problem_and_tag(ids: Ids) -> dict[str, Any]:
+    """Both; 404 when the problem does not carry the tag."""
+    problem = _problem(ids)
+    return {"problem": problem, "tag": _tag_of(problem, ids)}
+
+
+@_replacing
+def with_team_and_app(ids: Ids) -> dict[str, Any]:
+    """Both; 404 when the app is not assigned to the team."""
+    team = _team(ids)
+    return {"team": team, "app": _app_of(team, ids)}

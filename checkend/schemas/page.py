@@ -1,0 +1,45 @@
+"""Pages of long lists."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from checkend.schemas.base import Query
+from checkend.schemas.fields import WholeNumber
+
+PER_PAGE = 25
+MAX_PER_PAGE = 100
+MAX_PAGE = 2**53  # any more and a reader of JSON could not say the number back
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page was asked for: its number, from 1, and its size."""
+
+    number: int
+    per_page: int
+
+    @property
+    def offset(self) -> int:
+        """How many rows come before the page."""
+        return (self.number - 1) * self.per_page
+
+    def summary(self, total: int) -> dict[str, int]:
+        """The ``pagination`` part of an answer, for ``total`` rows in all."""
+        return {
+            "page": self.number,
+            "per_page": self.per_page,
+            "total": total,
+            "total_pages": -(-total // self.per_page),
+        }
+
+
+class PageQuery(Query):
+    """The parameters of every list that comes in pages."""
+
+    page = WholeNumber(least=1, most=MAX_PAGE, load_default=1)
+    per_page = WholeNumber(least=1, most=MAX_PER_PAGE, load_default=PER_PAGE)
+
+
+def take_page(data: dict[str, Any]) -> Page:
+    """Take the page's parameters out of the loaded ``data``."""
+    return Page(data.pop("page"), data.pop("per_page"))

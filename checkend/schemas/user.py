@@ -1,0 +1,35 @@
+"""Users."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
+from checkend.models.user import MIN_PASSWORD
+from checkend.schemas.base import Resource
+from checkend.schemas.fields import Flag, Moment, Password, Text
+
+
+class UserSchema(Resource):
+    """A user. The password can be set and is never shown."""
+
+    roots = ("user",)
+
+    id = fields.Integer(dump_only=True)
+    slug = fields.String(dump_only=True)
+    email_address = Text(required=True, validate=validate.Email(error="is not a valid email address."))
+    password = Password(required=True, least=MIN_PASSWORD)
+    password_confirmation = Password()
+    site_admin = Flag(dump_only=True)
+    last_logged_in_at = Moment()
+    created_at = Moment()
+    updated_at = Moment()
+
+    @validates_schema(skip_on_field_errors=False)
+    def _confirmation_matches(self, data: dict[str, Any], **_: Any) -> None:
+        if "password_confirmation" in data and data["password_confirmation"] != data.get("password"):
+            raise ValidationError("doesn't match the password.", "password_confirmation")
+
+    @post_load
+    def _drop_confirmation(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        data.pop("password_confirmation", None)
+        return data
