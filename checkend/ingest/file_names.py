@@ -88,9 +88,10 @@ _PASSING = re.compile(
 _HASH = re.compile(
     r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]*(?:\d|.[A-Z]))[A-Za-z0-9_-]{8})(?=[-._])"
 )
+_BUNDLER_WORD = re.compile(r"(?:[.-](?:chunk|bundle|min|prod|production|legacy|modern))+(?=\.[cm]?js\Z)")
 _ONLY_HASH = re.compile(r"(?:(?=[a-f]*\d)[0-9a-f]{6,64}|\d+)(?=[-._])")
 
 
 def _without_hash(name: str) -> str:
-    name = _HASH.sub("", name)
+    name = _BUNDLER_WORD.sub("", _HASH.sub("", name))
     return _ONLY_HASH.sub("chunk", name, count=1) if name[:1] in "0123456789abcdef" else name

@@ -100,7 +100,7 @@ def _decide(
     disabled: frozenset[str],
 ) -> _Decision:
     language = runtimes.language_of(notifier, frames)
-    ordered = runtimes.with_own_functions(runtimes.innermost_first(frames, language), language)
+    ordered = runtimes.innermost_first(frames, language)
     if not any(map(runtimes.is_placed, ordered)):
         return _by_message(error_class, message)
     spot = _find_spot(ordered, language, disabled)
@@ -110,7 +110,7 @@ def _decide(
         recursion = _by_recursion(error_class, message, ordered, language)
         if recursion:
             return recursion
-    if "values" not in disabled and runtimes.has_no_stack_of_its_own(ordered, language):
+    if "values" not in disabled and language == "go" and not runtimes.is_panic(frames):
         return _by_value(error_class, message, ordered[spot.at], language)
     return _by_place(error_class, message, ordered, spot, language, disabled)
 
@@ -136,16 +136,11 @@ def _find_spot(ordered: Sequence[Frame], language: str, disabled: frozenset[str]
 def _from_application(
     ordered: Sequence[Frame], first: int, generated: bool, language: str, disabled: frozenset[str]
 ) -> _Spot:
-    direct = not any(runtimes.is_placed(frame) for frame in ordered[:first]) or _only_runtime(ordered[:first], language)
+    direct = not any(runtimes.is_placed(frame) for frame in ordered[:first])
     index = runtimes.skip_builtins(ordered, first, language)
     if "helpers" not in disabled:
         index = _past_helpers(ordered, index, language)
     return _Spot(index, direct, generated)
-
-
-def _only_runtime(inner: Sequence[Frame], language: str) -> bool:
-    """Whether the frames further inside are Go's panic machinery: they are there for each panic."""
-    return language == "go" and all(frame.method.startswith("runtime.") for frame in inner)
 
 
 # Helpers are known by a verb that raises, in a file that is named as a helper's; or by a file or class whose
@@ -161,31 +156,38 @@ _HELPER_FILE = re.compile(
     r"validat(?:ion|ions|or|ors)|common|lib))\Z",
     re.IGNORECASE,
 )
+_STEM = re.compile(r"[/\\]")
+_ERROR_CLASS = re.compile(r"[a-z](?:Error|Exception)s?\Z")
 _ERROR_FILE = re.compile(r"(?:\w*_)?(?:errors?|exceptions?)\Z|\w*[a-z](?:Errors?|Exceptions?)\Z", re.IGNORECASE)
 
 
 def _past_helpers(ordered: Sequence[Frame], index: int, language: str) -> int:
-    """The frame that used a helper, when the one at `index` is a helper and another file's frame called it."""
+    """The frame that used a helper, when the one at `index` is a helper; else `index`."""
     for _ in range(3):
         frame = ordered[index]
-        if not _is_helper(frame, language):
+        owner, name = _owner_and_name(frame, language)
+        makes_errors = bool(_ERROR_CLASS.search(owner))
+        if not makes_errors and not _is_helper(frame, name, owner, language):
             return index
         caller = index + 1
         while caller < len(ordered) and origin(ordered[caller], language) is not Origin.APPLICATION:
             caller += 1
-        if caller == len(ordered) or ordered[caller].file == frame.file:
+        # A helper in the file that uses it is a part of that file's own work.
+        if caller == len(ordered) or (ordered[caller].file == frame.file and not makes_errors):
             return index
         index = caller
     return index
 
 
-def _is_helper(frame: Frame, language: str) -> bool:
-    name = function_names.stable_name(frame.method, language, minified=_is_web(frame))
-    stem = frame.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    if language in function_names.QUALIFIED:
-        owner, _, name = name.rpartition(".")
-        stem = owner.rpartition(".")[2] if language in ("java", "dotnet") else stem
-    name = re.split(r"::|\.|#", name)[-1]
+def _owner_and_name(frame: Frame, language: str) -> tuple[str, str]:
+    """The class or module that the function's name tells, if any, and the bare name."""
+    full = function_names.stable_name(frame.method, language, minified=_is_web(frame))
+    owner, _, name = full.replace("::", ".").rpartition(".")
+    return owner.replace("\\", ".").rpartition(".")[2], name
+
+
+def _is_helper(frame: Frame, name: str, owner: str, language: str) -> bool:
+    stem = owner if language in ("java", "dotnet") else _STEM.split(frame.file)[-1].partition(".")[0]
     if not name:
         return False
     if _BARE_VERB.match(name) or _ERROR_FILE.match(stem):
@@ -298,28 +300,32 @@ def _by_recursion(error_class: str, message: str, ordered: Sequence[Frame], lang
     overflow = runtimes.is_overflow(error_class, message)
     if not overflow and not runtimes.is_cut_short(ordered, language):
         return None
-    calls = Counter[_Place]()
-    for frame in ordered:
+    calls = Counter[_Place]()  # in the order in which they were entered
+    for frame in reversed(ordered):
         if origin(frame, language) is Origin.APPLICATION:
             name = function_names.stable_name(frame.method, language, minified=_is_web(frame))
             if name:
                 qualified = language in function_names.QUALIFIED
                 calls[_Place("" if qualified else file_names.stable_name(frame.file), name)] += 1
     if not calls:
-        return None
+        # All names were made by a minifier; the class differs between browsers, so the file alone is left.
+        file = next((file_names.stable_name(f.file) for f in ordered if origin(f, language) is Origin.APPLICATION), "")
+        calls[_Place(file, "")] = 1
     most = max(calls.values())
     circle = [place for place, times in calls.items() if times * 2 >= most]
     if not overflow:
-        # Cut short: most likely the circle goes on to where it began, as the backtraces that fit do.
-        if most < 3:
-            return None
-        entry = circle[-1]
-        parts = ("place", error_class, entry.file, entry.name, "", "")
-        return _Decision(parts, f"Reports of {_short(error_class)} raised in the recursion of {_short(str(entry))}.", _short(str(entry)))
+        return _by_cut_recursion(error_class, message, circle[0]) if most >= 3 else None
     members = sorted(map(str, circle))
     circle_parts = ("recursion", "overflow", *members)
     named = " and ".join(members[:3])
     return _Decision(circle_parts, f"Reports of {_short(error_class)} that the recursion of {_short(named)} filled the stack.", _short(members[0]))
+
+
+def _by_cut_recursion(error_class: str, message: str, entry: _Place) -> _Decision:
+    """The backtrace ends within a recursion: most likely it goes on to where that began, as shorter ones do."""
+    worded = "" if message_shapes.is_worded_by_runtime(error_class) else message_shapes.wording(message)
+    reason = f"Reports of {_short(error_class)} raised in the recursion of {_short(str(entry))}."
+    return _Decision(("place", error_class, entry.file, entry.name, worded, ""), reason, _short(str(entry)))
 
 
 # --- small matters ------------------------------------------------------------------------------------------

@@ -81,33 +81,40 @@ def language_of(notifier: Mapping[str, object] | None, frames: Sequence[Frame]) 
     return ""
 
 
-# Functions in which a Python program, thread or request begins.
-_PYTHON_STARTS = frozenset(
-    {"<module>", "_bootstrap", "_bootstrap_inner", "_run_module_as_main", "_run_code", "wsgi_app", "__call__", "main"}
-)
+# Only a program's or a thread's very first call has these names. `<module>` is no sign: an import may fail in it.
+_PYTHON_STARTS = frozenset({"_bootstrap", "_bootstrap_inner", "_run_module_as_main"})
 
 
 def innermost_first(frames: Sequence[Frame], language: str) -> list[Frame]:
-    """The frames with the place of the error first.
-
-    Python lists a call before what it called, all others the other way round. Frames that begin where a
-    program ends up, and end where it begins, come from a client that turned them already.
-    """
+    """The frames with the place of the error first, each named by the function that its line stands in."""
     ordered = list(frames)
-    if language != "python":
-        return ordered
-    turned = len(ordered) > 1 and ordered[-1].method in _PYTHON_STARTS and ordered[0].method not in _PYTHON_STARTS
-    if not turned or ordered[-1].method in ("main", "__call__"):
-        ordered.reverse()
+    if language == "python":
+        # Python lists a call before what it called, all others the other way round. Frames that end where a
+        # program begins come from a client that turned them already.
+        if ordered and ordered[-1].method not in _PYTHON_STARTS:
+            ordered.reverse()
+    elif language == "php":
+        # PHP names beside each line the function that was called there: the next frame has its own.
+        own = [frame.method for frame in ordered[1:]] + ["{main}"]
+        ordered = [frame._replace(method=method) for frame, method in zip(ordered, own, strict=True)]
+    elif language == "go":
+        # Deferred functions that recover run on top of the panic, and so stand before it.
+        ordered = ordered[_panic(ordered) + 1 :] or ordered
+        while len(ordered) > 1 and ordered[0].method.startswith("runtime."):
+            ordered.pop(0)
     return ordered
 
 
-def with_own_functions(frames: list[Frame], language: str) -> list[Frame]:
-    """PHP names beside each line the function called there: give each line the function that it stands in."""
-    if language != "php":
-        return frames
-    outer = [frame.method for frame in frames[1:]] + ["{main}"]
-    return [frame._replace(method=method) for frame, method in zip(frames, outer, strict=True)]
+def is_panic(frames: Sequence[Frame]) -> bool:
+    """Whether Go frames show where a panic began; else they only show where an error value was reported."""
+    return _panic(frames) >= 0
+
+
+def _panic(frames: Sequence[Frame]) -> int:
+    for index, frame in enumerate(frames):
+        if frame.method in ("runtime.gopanic", "panic"):
+            return index
+    return -1
 
 
 def skip_builtins(frames: Sequence[Frame], start: int, language: str) -> int:
@@ -139,16 +146,6 @@ def is_overflow(error_class: str, message: str) -> bool:
 def is_cut_short(frames: Sequence[Frame], language: str) -> bool:
     """Whether the innermost frames were left out: the Python SDK keeps the first 100, the outermost."""
     return language == "python" and len(frames) >= 100
-
-
-def has_no_stack_of_its_own(ordered: Sequence[Frame], language: str) -> bool:
-    """Whether the frames show where an error was reported, not where it was made.
-
-    True of Go's error values, which carry no stack; a panic shows by its own frame.
-    """
-    if language != "go":
-        return False
-    return not any(frame.method in ("runtime.gopanic", "runtime.panic", "panic") for frame in ordered[:12])
 
 
 def is_placed(frame: Frame) -> bool:
