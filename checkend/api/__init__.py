@@ -6,9 +6,9 @@ from flask.json.provider import DefaultJSONProvider
 
 def register(app: Flask) -> None:
     """Register every blueprint of the API on ``app``; answers keep the order of their fields."""
-    from checkend.api import apps, health
+    from checkend.api import apps, health, notices, problems, tags, team_apps, team_members, teams, users
 
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
-    for module in (health, apps):
+    for module in (health, apps, problems, notices, tags, teams, team_apps, team_members, users):
         app.register_blueprint(module.bp, url_prefix="/api/v1")

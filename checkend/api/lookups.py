@@ -11,18 +11,19 @@ from typing import Any, TypeVar
 from checkend.errors import ApiError
 from checkend.extensions import Base
 from checkend.models import App, Notice, Problem, Tag, Team, TeamMember, User
-from checkend.models.rules import by_id, by_slug_or_id
+from checkend.models.rules import RuleBroken, by_id, by_slug_or_id
 
 View = TypeVar("View", bound=Callable[..., Any])
 Found = TypeVar("Found", bound=Base)
 Ids = Mapping[str, str]
 
 
-def by_reference(model: type[Found], reference: int | str) -> Found | None:
-    """The record that a body names: a number by its id, text by its slug or id."""
-    if isinstance(reference, int):
-        return by_id(model, str(reference))
-    return by_slug_or_id(model, reference)
+def named(model: type[Found], reference: int | str, sentence: str) -> Found:
+    """The record that a body names: a number by its id, text by its slug or id. Raises `RuleBroken` ``sentence``."""
+    found = by_id(model, str(reference)) if isinstance(reference, int) else by_slug_or_id(model, reference)
+    if found is None:
+        raise RuleBroken(sentence)
+    return found
 
 
 def _there(record: Found | None, kind: str) -> Found:

@@ -1,0 +1,68 @@
+"""Teams: /api/v1/teams."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from checkend.api.decorators import body, response
+from checkend.api.lookups import named, with_team
+from checkend.auth.api_keys import authenticate
+from checkend.auth.decorators import requires
+from checkend.extensions import commit, db
+from checkend.models import Team, User
+from checkend.schemas.team import TeamSchema
+
+bp = Blueprint("teams", __name__)
+bp.before_request(authenticate)
+
+
+@bp.get("/teams")
+@requires("teams:read")
+@response(TeamSchema(many=True))
+def index() -> list[Team]:
+    """All teams, newest first."""
+    return Team.newest_first()
+
+
+@bp.post("/teams")
+@requires("teams:write")
+@body(TeamSchema())
+@response(TeamSchema(), 201)
+def create(data: dict[str, Any]) -> Team:
+    """Make a team. Its owner becomes a member with the role admin."""
+    team = Team.create(data["name"], named(User, data["owner_id"], "Owner user not found"))
+    commit()
+    return team
+
+
+@bp.get("/teams/<team_id>")
+@requires("teams:read")
+@with_team
+@response(TeamSchema())
+def show(team: Team) -> Team:
+    """A team."""
+    return team
+
+
+@bp.route("/teams/<team_id>", methods=["PATCH", "PUT"])
+@requires("teams:write")
+@with_team
+@body(TeamSchema(), partial=True)
+@response(TeamSchema())
+def update(team: Team, data: dict[str, Any]) -> Team:
+    """Rename a team, or hand it over to another owner, who becomes an admin member. Its slug stays."""
+    if "owner_id" in data:
+        team.hand_over(named(User, data["owner_id"], "Owner user not found"))
+    team.name = data.get("name", team.name)
+    commit()
+    return team
+
+
+@bp.delete("/teams/<team_id>")
+@requires("teams:write")
+@with_team
+@response(status=204)
+def delete(team: Team) -> None:
+    """Delete a team. Its members and its apps stay, without it."""
+    db.session.delete(team)
+    commit()

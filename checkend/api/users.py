@@ -1,0 +1,69 @@
+"""Users: /api/v1/users."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from checkend.api.decorators import body, response
+from checkend.api.lookups import with_user
+from checkend.auth.api_keys import authenticate
+from checkend.auth.decorators import requires
+from checkend.extensions import commit
+from checkend.models import User
+from checkend.schemas.user import UserSchema
+
+bp = Blueprint("users", __name__)
+bp.before_request(authenticate)
+
+
+@bp.get("/users")
+@requires("users:read")
+@response(UserSchema(many=True))
+def index() -> list[User]:
+    """All users, newest first."""
+    return User.newest_first()
+
+
+@bp.post("/users")
+@requires("users:write")
+@body(UserSchema())
+@response(UserSchema(), 201)
+def create(data: dict[str, Any]) -> User:
+    """Make a user. Site admins are made in the dashboard or by the command line."""
+    user = User.create(**data)
+    commit()
+    return user
+
+
+@bp.get("/users/<user_id>")
+@requires("users:read")
+@with_user
+@response(UserSchema())
+def show(user: User) -> User:
+    """A user."""
+    return user
+
+
+@bp.route("/users/<user_id>", methods=["PATCH", "PUT"])
+@requires("users:write")
+@with_user
+@body(UserSchema(), partial=True)
+@response(UserSchema())
+def update(user: User, data: dict[str, Any]) -> User:
+    """Change a user's email address or password. The slug stays."""
+    if "email_address" in data:
+        user.set_address(data["email_address"])
+    if "password" in data:
+        user.set_password(data["password"])
+    commit()
+    return user
+
+
+@bp.delete("/users/<user_id>")
+@requires("users:write")
+@with_user
+@response(status=204)
+def delete(user: User) -> None:
+    """Delete a user; refused for the last site admin, and for one who owns teams."""
+    user.delete()
+    commit()

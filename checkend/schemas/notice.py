@@ -1,0 +1,51 @@
+"""Notices, and the parameters of their list."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load
+
+from checkend.ingest import backtraces
+from checkend.models import Notice
+from checkend.models.notice import NoticeFilter
+from checkend.schemas.fields import Bound, Moment
+from checkend.schemas.page import PageQuery, take_page
+
+
+class FrameSchema(Schema):
+    """One frame of a backtrace; line 0 and method "unknown" where the SDK did not say."""
+
+    file = fields.String()
+    line = fields.Integer()
+    method = fields.String()
+
+
+class NoticeSchema(Schema):
+    """A notice; the parts that were not sent are empty."""
+
+    id = fields.Integer()
+    problem_id = fields.Integer()
+    error_class = fields.String()
+    error_message = fields.String()
+    occurred_at = Moment()
+    created_at = Moment()
+    updated_at = Moment()
+    context = fields.Dict()
+    request = fields.Dict()
+    user_info = fields.Dict()
+    notifier = fields.Dict()
+    backtrace = fields.Function(lambda notice: _frames(notice))
+
+
+class NoticeQuery(PageQuery):
+    """Which notices of a problem, and which page of them."""
+
+    date_from = Bound()
+    date_to = Bound(end=True)
+
+    @post_load
+    def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {"page": take_page(data), "wanted": NoticeFilter(**data)}
+
+
+def _frames(notice: Notice) -> Any:
+    return FrameSchema(many=True).dump(backtraces.parse(notice.raw_backtrace))

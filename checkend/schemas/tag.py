@@ -1,0 +1,15 @@
+"""Tags."""
+
+from marshmallow import fields
+
+from checkend.schemas.base import Resource
+from checkend.schemas.fields import Text
+
+
+class TagSchema(Resource):
+    """A tag. The rule for its name is the model's."""
+
+    roots = ("tag",)
+
+    id = fields.Integer(dump_only=True)
+    name = Text(required=True)

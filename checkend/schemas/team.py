@@ -1,0 +1,64 @@
+"""Teams, their members and their apps."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from checkend.models.rules import MAX_NAME
+from checkend.models.team import ROLES
+from checkend.schemas.base import Resource
+from checkend.schemas.fields import Moment, Reference, Text
+from checkend.schemas.user import UserSchema
+
+_A_ROLE = validate.OneOf(ROLES, error=f"must be one of {', '.join(ROLES)}.")
+
+
+class TeamSchema(Resource):
+    """A team. Setting another owner hands it over."""
+
+    roots = ("team",)
+
+    id = fields.Integer(dump_only=True)
+    slug = fields.String(dump_only=True)
+    name = Text(required=True, limit=MAX_NAME)
+    owner_id = Reference(required=True)
+    created_at = Moment()
+    updated_at = Moment()
+
+
+class MemberSchema(Resource):
+    """A member as it is shown, and what can be changed of one: the role."""
+
+    roots = ("member", "team_member")
+
+    id = fields.Integer(dump_only=True)
+    team_id = fields.Integer(dump_only=True)
+    user_id = fields.Integer(dump_only=True)
+    role = Text(validate=_A_ROLE)
+    user = fields.Nested(UserSchema, dump_only=True)
+    created_at = Moment()
+    updated_at = Moment()
+
+
+class NewMemberSchema(MemberSchema):
+    """Who is to become a member, by id or by email address, and in which role."""
+
+    user_id = Reference()  # type: ignore[assignment]  # can be set here, and only here
+    email_address = Text(load_only=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _names_someone(self, data: dict[str, Any], **_: Any) -> None:
+        if "user_id" not in data and "email_address" not in data:
+            raise ValidationError("or email address can't be blank.", "user_id")
+
+
+class AssignmentSchema(Resource):
+    """Which app is to be assigned to the team."""
+
+    app_id = Reference(required=True)
+
+
+class MessageSchema(Schema):
+    """What was done, in words."""
+
+    message = fields.String()
