@@ -14,7 +14,9 @@ from checkend import (
     first_start,
     ingest,
     log,
+    process,
     requests_log,
+    server_lock,
     store_version,
     web,
 )
@@ -24,10 +26,32 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     """The Checkend server as a WSGI application, its store made or migrated if need be.
 
     ``settings`` go over the environment and ``config.py``, by name; ``instance_path`` over CHECKEND_INSTANCE_PATH.
-    Raises `config.SettingError`, `store_version.StoreRefused`, and OSError for a folder that cannot be made.
+    Raises `config.CannotStart`. Without arguments, as WSGI servers call it, the process counts as the server's own:
+    it raises SystemExit with the reason instead, and the process is made to end cleanly on SIGTERM.
     """
+    if settings is None and instance_path is None:
+        return process.start(lambda: create_app({}))
+    app = create_store_app(settings, instance_path=instance_path)
+    lock = server_lock.ServerLock(Path(app.instance_path))
+    requests_log.register(app)
+    errors.register(app)
+    api.register(app)
+    ingest.register(app, store_version.store_path(Path(app.instance_path)))
+    web.register(app)
+    extensions.register_flask_db(app, store_version.MIGRATIONS)
+    server_lock.release_at_shutdown(app, lock)
+    first_start.announce(app, lock)
+    return app
+
+
+def create_store_app(settings: Mapping[str, Any] | None = None, *, instance_path: str | Path | None = None) -> Flask:
+    """What `create_app` makes before it serves: settings, logging and the store. For commands; takes the same.
+
+    Raises `config.CannotStart`.
+    """
+    first_start.refuse_beside_sdk()
     folder = Path(instance_path).resolve() if instance_path else config.instance_path()
-    folder.mkdir(parents=True, exist_ok=True)
+    first_start.make_folder(folder)
     values = config.load(folder)
     config.override(values, settings or {})
 
@@ -38,12 +62,6 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     log.configure(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"])
 
     path = store_version.store_path(folder)
-    state = store_version.prepare(path)
+    app.config["STORE_STATE"] = store_version.prepare(path)
     extensions.init_database(app, path)
-    requests_log.register(app)
-    errors.register(app)
-    api.register(app)
-    ingest.register(app, path)
-    web.register(app)
-    first_start.announce(app, state)
     return app

@@ -15,7 +15,11 @@ from typing import Any
 PREFIX = "CHECKEND_"
 
 
-class SettingError(Exception):
+class CannotStart(Exception):
+    """Checkend cannot be used as it stands; the text says in a sentence or two why, and what to do."""
+
+
+class SettingError(CannotStart):
     """A setting has a value that cannot be used; the text names the setting, the value and what is allowed."""
 
 

@@ -13,7 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import click
 from flask import Flask, g, has_app_context
+from flask.cli import ScriptInfo
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, ColumnElement, Connection, MetaData, column, event, func, text
 from sqlalchemy.engine import Dialect
@@ -237,6 +239,7 @@ def init_database(app: Flask, path: Path) -> None:
         },
         "pool_size": 16,
         "max_overflow": 112,
+        "hide_parameters": True,  # values of failed statements would end up in the log
     }
     db.init_app(app)
     with app.app_context():
@@ -289,3 +292,12 @@ def _refuse_stray_writes(session: Session, *_: Any) -> None:
     changed = session.new or session.deleted or any(session.is_modified(item) for item in session.dirty)
     if changed and has_app_context() and not g.get("writing"):
         raise RuntimeError("the session writes without begin_writing()")
+
+
+def register_flask_db(app: Flask, migrations: Path) -> None:
+    """Give developers ``flask --app wsgi db …``. Only that command line pays for importing Alembic."""
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, ScriptInfo):
+        from flask_migrate import Migrate
+
+        Migrate(app, db, directory=str(migrations))

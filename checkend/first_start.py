@@ -1,16 +1,51 @@
-"""What the first start makes and prints: the secret key, and how to make the first admin."""
+"""What a start needs and makes: the instance folder, the secret key, and how to make the first admin."""
 
 import os
 import secrets
+import shlex
 import sys
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import func, select
 
-from checkend.extensions import db
-from checkend.models import User
+from checkend.config import PREFIX, CannotStart
+from checkend.extensions import FILE_NAME, db
+from checkend.models.user import count_site_admins
+from checkend.server_lock import ServerLock, named
+
+SDK = "checkend"
+
+
+def refuse_beside_sdk() -> None:
+    """Raises `CannotStart` where the Python SDK is installed over this package; warns where it is only near."""
+    try:
+        sdk = metadata.distribution(SDK)
+    except metadata.PackageNotFoundError:
+        return
+    theirs, ours = Path(str(sdk.locate_file("checkend"))).resolve(), Path(__file__).resolve().parent
+    say = (
+        f"the Python SDK (the distribution {SDK!r} {sdk.version}) is installed in this environment. It and the server "
+        "are both imported as `checkend`, so each needs a virtual environment of its own"
+    )
+    if theirs == ours:
+        raise CannotStart(f"{say}. Make a new one, and install only checkend-server there.")
+    print(f"Checkend: {say}; programs run here may get the wrong one.", file=sys.stderr)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the instance folder if need be. Raises `CannotStart` when it, or the store in it, cannot be written."""
+    advice = f"Make it writable, or name another folder with {PREFIX}INSTANCE_PATH."
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"The instance folder {folder} cannot be made: {error.strerror}. {advice}") from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise CannotStart(f"The instance folder {folder} cannot be written. {advice}")
+    for file in (folder / FILE_NAME, folder / "secret_key"):
+        if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+            raise CannotStart(f"{file} cannot be read and written. Mend its permissions, or run as its owner.")
 
 
 def secret_key(folder: Path) -> str:
@@ -21,22 +56,37 @@ def secret_key(folder: Path) -> str:
         handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         with suppress(FileExistsError):  # another process made it meanwhile: its key stands
             os.link(draft, path)
         draft.unlink()
-    return path.read_text().strip()
+    key = path.read_text().strip()
+    if not key:
+        raise CannotStart(f"{path} is empty. Delete it: a new key is made then, and everyone signs in again.")
+    return key
 
 
-def announce(app: Flask, state: str) -> None:
-    """Say on standard error where the store is when it was made or migrated, and how to make the first admin."""
-    if state != "current":
-        print(f"Checkend: the store in {app.instance_path} was {state}.", file=sys.stderr)
-    with app.app_context():
-        users = db.session.scalar(select(func.count()).select_from(User))
-        db.session.remove()
-    if not users:
-        print(
-            "Checkend: there is no user yet. Make the first admin with:\n"
-            "    checkend user create you@example.com --site-admin",
-            file=sys.stderr,
+def announce(app: Flask, lock: ServerLock) -> None:
+    """Say on standard error what this start made, whether other servers run, and how to make the first admin."""
+    if app.config["STORE_STATE"] != "current":
+        _say(f"the store in {app.instance_path} was {app.config['STORE_STATE']}.")
+    if lock.shared:
+        _say(
+            f"another server{named(lock.others)} uses this store too. That is safe, but each counts rate limits "
+            "and the window for duplicates on its own."
         )
+    with app.app_context():
+        admins = count_site_admins()
+        db.session.remove()
+    if not admins:
+        folder = os.environ.get(PREFIX + "INSTANCE_PATH")
+        setting = f"{PREFIX}INSTANCE_PATH={shlex.quote(folder)} " if folder else ""
+        _say(
+            "there is no admin yet. Make the first one with:\n"
+            f"    {setting}checkend user create you@example.com --site-admin"
+        )
+
+
+def _say(sentence: str) -> None:
+    print(f"Checkend: {sentence}", file=sys.stderr)

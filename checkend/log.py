@@ -51,6 +51,8 @@ def configure(level: str, form: str) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
-    waitress = logging.getLogger("waitress")
-    waitress.handlers[:] = [handler]
-    waitress.propagate = False
+    for name in ("waitress", "werkzeug"):  # werkzeug's own line a request has the query string, with ?key=
+        server = logging.getLogger(name)
+        server.handlers[:] = [handler]
+        server.propagate = False
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a warning for every request that waits for a thread

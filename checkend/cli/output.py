@@ -1,0 +1,100 @@
+"""How commands speak: tables and sentences for people, JSON for programs, exit statuses for both."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+REFUSED = 1
+NO_SUCH_RECORD = 3
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Refused(click.ClickException):
+    """The command was understood, but cannot be done; ends it with its sentence and exit status 1."""
+
+    exit_code = REFUSED
+
+
+class NoSuchRecord(click.ClickException):
+    """What the command names does not exist; exit status 3."""
+
+    exit_code = NO_SUCH_RECORD
+
+
+def json_option(function: Function) -> Function:
+    """``--json``, passed on as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def yes_option(function: Function) -> Function:
+    """``--yes``, passed on as ``yes``."""
+    return click.option("--yes", is_flag=True, help="Do not ask for confirmation.")(function)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on only if ``yes`` or the person agrees. Raises `Refused` when there is nobody to ask."""
+    if not yes:
+        try:
+            click.confirm(question, abort=True, err=True)
+        except click.Abort:
+            raise Refused("Not confirmed, so nothing was changed. --yes answers the question beforehand.") from None
+
+
+def print_json(value: Any) -> None:
+    """``value`` as indented JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
+    """Aligned columns under ``headers``; the sentence ``nothing`` where there are no rows."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not cells:
+        click.echo(nothing)
+        return
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    for line in ([header.upper() for header in headers], *cells):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what settings, the store and the rules refuse into the end of the command."""
+    from sqlalchemy.exc import DBAPIError, IntegrityError
+
+    from checkend.config import CannotStart
+    from checkend.models.rules import RuleBroken
+
+    try:
+        yield
+    except (CannotStart, RuleBroken) as error:
+        raise Refused(str(error)) from error
+    except IntegrityError as error:
+        raise Refused("Someone else took this name, or changed this record, at the same moment.") from error
+    except DBAPIError as error:
+        raise Refused(f"The store cannot be used: {error.orig}.") from error
+
+
+@contextmanager
+def open_store(*, writing: bool = False) -> Iterator[None]:
+    """A block with the store in `checkend.extensions.db`; with ``writing`` committed at its end.
+
+    The store may be in use by a server. Ends the command with a sentence when something is refused.
+    """
+    with refusals():
+        from checkend.app import create_store_app
+        from checkend.extensions import begin_writing, db
+
+        with create_store_app().app_context():
+            if writing:
+                begin_writing()
+            try:
+                yield
+                if writing:
+                    db.session.commit()
+            finally:
+                db.session.remove()
+                db.engine.dispose()

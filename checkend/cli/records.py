@@ -1,0 +1,73 @@
+"""Records as commands find and show them: as the API does."""
+
+from typing import TYPE_CHECKING, Any
+
+from checkend.cli.output import NoSuchRecord, Refused
+
+if TYPE_CHECKING:
+    from checkend.models import ApiKey, App, User
+    from checkend.schemas.base import Resource
+
+
+def find_app(reference: str) -> "App":
+    """The app with this slug or id. Raises `NoSuchRecord`."""
+    from checkend.models import App
+    from checkend.models.rules import by_slug_or_id
+
+    found = by_slug_or_id(App, reference)
+    if found is None:
+        raise NoSuchRecord(f"There is no app {reference!r}. See `checkend app list`.")
+    return found
+
+
+def find_user(email_address: str) -> "User":
+    """The user with this address. Raises `NoSuchRecord`."""
+    from checkend.models import User
+
+    found = User.with_address(email_address)
+    if found is None:
+        raise NoSuchRecord(f"There is no user {email_address!r}. See `checkend user list`.")
+    return found
+
+
+def find_api_key(reference: str) -> "ApiKey":
+    """The API key with this id or public prefix. Raises `NoSuchRecord`."""
+    from sqlalchemy import select
+
+    from checkend.extensions import db
+    from checkend.models import ApiKey
+    from checkend.models.rules import by_id
+
+    found = by_id(ApiKey, reference) or db.session.scalar(select(ApiKey).where(ApiKey.prefix == reference))
+    if found is None:
+        raise NoSuchRecord(f"There is no API key {reference!r}. See `checkend api-key list`.")
+    return found
+
+
+def show_api_key(key: "ApiKey") -> dict[str, Any]:
+    """An API key as JSON shows it, without its value, which is not kept."""
+    from checkend.clock import iso
+
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "permissions": list(key.permissions),
+        "created_at": iso(key.created_at),
+        "last_used_at": iso(key.last_used_at),
+        "expires_at": iso(key.expires_at),
+        "revoked_at": iso(key.revoked_at),
+    }
+
+
+def load(schema: "Resource", fields: dict[str, Any], *, partial: bool = False) -> dict[str, Any]:
+    """``fields`` as the API's ``schema`` reads them. Raises `Refused` with a sentence for each fault."""
+    from marshmallow import ValidationError
+
+    from checkend.schemas.base import sentences
+
+    try:
+        loaded: dict[str, Any] = schema.load(fields, partial=partial)
+    except ValidationError as error:
+        raise Refused(" ".join(sentences(schema, error))) from None
+    return loaded

@@ -1,0 +1,8 @@
+"""``checkend send-test``."""
+
+import click
+
+
+@click.command("send-test")
+def send_test() -> None:
+    """x"""

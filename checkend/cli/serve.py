@@ -1,0 +1,58 @@
+"""``checkend serve``."""
+
+import signal
+import threading
+import webbrowser
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from checkend.cli.output import refusals
+
+if TYPE_CHECKING:
+    from checkend.serving import Server
+
+
+@click.command(epilog="Example: checkend serve --port 9000 --open")
+@click.option("--host", help="Address to listen on. [CHECKEND_HOST, else 127.0.0.1]")
+@click.option("--port", help="Port to listen on; 0 takes a free one. [CHECKEND_PORT, else 8080]")
+@click.option("--threads", help="Requests answered at the same time. [CHECKEND_THREADS, else 8]")
+@click.option("--log-format", help="text for people, json for machines. [CHECKEND_LOG_FORMAT, else text]")
+@click.option("--open", "open_browser", is_flag=True, help="Open the dashboard in a browser.")
+def serve(open_browser: bool, **options: str | None) -> None:
+    """Run the server until Ctrl-C or SIGTERM.
+
+    Then what is in flight is answered and committed, and the exit status is 0. A second signal ends it at once.
+    """
+    with refusals():
+        _run({name.upper(): value for name, value in options.items() if value is not None}, open_browser)
+
+
+def _run(settings: dict[str, Any], open_browser: bool) -> None:
+    from checkend import config, serving
+    from checkend.app import create_app
+
+    values = config.load(config.instance_path())
+    config.override(values, settings)
+    bound = serving.bind(values["HOST"].value, values["PORT"].value)  # before the store: a taken port changes nothing
+    app = create_app(settings)
+    try:
+        server = serving.Server(app, bound)
+        _stop_on_signals(server)
+        click.echo(f"Checkend is listening on {server.url}")
+        if open_browser:
+            address = server.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        server.run()
+    finally:
+        app.extensions["checkend_shutdown"]()
+    click.echo("Checkend has stopped.")
+
+
+def _stop_on_signals(server: "Server") -> None:
+    def stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        server.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
