@@ -1,10 +1,12 @@
 """The one error envelope, and the answers to everything that goes wrong: JSON under /api and /ingest, else pages."""
 
 import logging
+import sqlite3
 from typing import Any
 
 from flask import Flask, Response, jsonify, render_template, request
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, NotSupportedError, ProgrammingError, TimeoutError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from checkend.extensions import db
@@ -94,13 +96,18 @@ def register(app: Flask) -> None:
         return _answer(422, str(error), error.messages)
 
     @app.errorhandler(IntegrityError)
-    def lost_race(error: IntegrityError) -> Response:
-        log.warning("%s %s lost a race: %s", request.method, request.path, error.orig)
+    @app.errorhandler(ObjectDeletedError)
+    @app.errorhandler(StaleDataError)
+    def lost_race(error: IntegrityError | ObjectDeletedError | StaleDataError) -> Response:
+        log.warning("%s %s lost a race: %s", request.method, request.path, getattr(error, "orig", error))
         return _answer(409, "Another request took this name, or changed this record, at the same moment.")
 
-    @app.errorhandler(DBAPIError)
-    def store_unavailable(error: DBAPIError) -> Response:
-        log.error("%s %s: the store cannot be used: %s", request.method, request.path, error.orig)
+    # Taking the write lock and the pragmas are not SQLAlchemy's doing: their errors come as sqlite3 raises them.
+    @app.errorhandler(sqlite3.DatabaseError)
+    @app.errorhandler(DatabaseError)
+    @app.errorhandler(TimeoutError)
+    def store_unavailable(error: sqlite3.DatabaseError | DatabaseError | TimeoutError) -> Response:
+        log.error("%s %s: the store cannot be used: %s", request.method, request.path, getattr(error, "orig", error))
         return _answer(503, SENTENCES[503])
 
     @app.errorhandler(HTTPException)
@@ -113,6 +120,9 @@ def register(app: Flask) -> None:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
+    @app.errorhandler(DataError)
+    @app.errorhandler(NotSupportedError)
+    @app.errorhandler(ProgrammingError)  # these three are DatabaseErrors, and yet faults of ours
     @app.errorhandler(Exception)
     def internal(error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.path)

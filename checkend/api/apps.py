@@ -10,6 +10,7 @@ from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.extensions import commit, db
 from checkend.models import App
+from checkend.models.bulk import delete_app_in_steps
 from checkend.schemas.app import AppSchema, AppWithKeySchema
 
 bp = Blueprint("apps", __name__)
@@ -62,8 +63,8 @@ def update(app: App, data: dict[str, Any]) -> App:
 @response(status=204)
 def delete(app: App) -> None:
     """Delete an app with all its problems and notices."""
-    db.session.delete(app)
-    commit()
+    for _ in delete_app_in_steps(app):
+        db.session.commit()
 
 
 @bp.post("/apps/<app_id>/regenerate_ingestion_key")

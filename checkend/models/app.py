@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Boolean, Integer, String, select
+from sqlalchemy import Boolean, Integer, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from checkend.extensions import Model, created_column, db, updated_column
@@ -58,6 +58,17 @@ class App(Model):
     def disabled_grouping_rules(self) -> frozenset[str]:
         """Names of the grouping rules that this app has turned off."""
         return frozenset(self.grouping_off.split())
+
+
+def count_problems_of(app_id: int, *, more: int = 0, more_unresolved: int = 0) -> None:
+    """Move the kept counts of the app by so many problems. That is no change of the app itself."""
+    counts = {
+        "problems_count": App.problems_count + more,
+        "unresolved_problems_count": App.unresolved_problems_count + more_unresolved,
+        "updated_at": App.updated_at,
+    }
+    statement = update(App).where(App.id == app_id).values(counts)
+    db.session.execute(statement.execution_options(synchronize_session=False))
 
 
 def new_ingestion_key() -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, func, insert, literal, select, update
 
 from checkend import clock
 from checkend.extensions import db
-from checkend.models.app import App
+from checkend.models.app import App, count_problems_of
 from checkend.models.notice import Notice
 from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, ProblemFilter, Status, where_problems
 from checkend.models.tag import ProblemTag, Tag, normal_name
@@ -52,7 +52,7 @@ def set_status_of(choice: Choice, status: Status) -> int:
         .values(status=status, resolved_at=now if status == RESOLVED else None, updated_at=now)
     )
     for app_id, count in by_app:
-        _count_apps(app_id, unresolved=-count if status == RESOLVED else count)
+        count_problems_of(app_id, more_unresolved=-count if status == RESOLVED else count)
     db.session.expire_all()
     return sum(count for _, count in by_app)
 
@@ -94,6 +94,16 @@ def delete_in_steps(choice: Choice) -> Iterator[int]:
         yield _delete_problems(ids)
 
 
+def delete_app_in_steps(app: App) -> Iterator[None]:
+    """Remove ``app`` with all its problems and counts; the caller commits after every step, as above."""
+    app_id = app.id
+    for _ in delete_in_steps(Choice([app_id])):
+        yield
+    _run(delete(App).where(App.id == app_id))
+    db.session.expire_all()
+    yield
+
+
 def _portions(choice: Choice) -> list[list[int]]:
     """The chosen ids in portions of few problems and not too many notices."""
     chosen = select(Problem.id, Problem.notices_count).where(Problem.id.in_(choice.select_ids())).order_by(Problem.id)
@@ -122,18 +132,9 @@ def _delete_problems(ids: list[int]) -> int:
     by_app = db.session.execute(counts).all()
     _run(delete(Problem).where(mine))
     for app_id, status, count in by_app:
-        _count_apps(app_id, problems=-count, unresolved=-count if status == UNRESOLVED else 0)
+        count_problems_of(app_id, more=-count, more_unresolved=-count if status == UNRESOLVED else 0)
     db.session.expire_all()
     return sum(count for _, _, count in by_app)
-
-
-def _count_apps(app_id: int, *, problems: int = 0, unresolved: int = 0) -> None:
-    changes = {
-        "problems_count": App.problems_count + problems,
-        "unresolved_problems_count": App.unresolved_problems_count + unresolved,
-        "updated_at": App.updated_at,  # a count is no change of the app
-    }
-    _run(update(App).where(App.id == app_id).values(changes))
 
 
 def _run(statement: Any) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, LargeBinary, Select, String, and_, func, or_, select
@@ -50,7 +51,7 @@ class Notice(Model):
         """A notice is never changed."""
         return self.created_at
 
-    @property
+    @cached_property
     def details(self) -> dict[str, Any]:
         """``context``, ``request``, ``user`` and ``notifier``, each an object; an absent one is empty."""
         stored = unpack(self.payload)

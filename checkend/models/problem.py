@@ -1,5 +1,6 @@
 """A problem: all reports that one change of the code would mend."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Mapped, defer, mapped_column, relationship, selectinl
 
 from checkend import clock
 from checkend.extensions import Model, UtcDateTime, contains_text, created_column, db, updated_column
-from checkend.models.app import App
+from checkend.models.app import App, count_problems_of
 from checkend.models.counters import ProblemFacet
 from checkend.models.rules import RuleBroken
 from checkend.models.tag import ProblemTag, Tag, normal_name
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Status = Literal["resolved", "unresolved"]
 RESOLVED: Status = "resolved"
 UNRESOLVED: Status = "unresolved"
+IDS_A_STATEMENT = 1000
 
 
 class Problem(Model):
@@ -90,36 +92,33 @@ class Problem(Model):
 
     def delete(self) -> None:
         """Remove the problem with its notices and counts."""
-        app = self.app
-        app.problems_count = App.problems_count - 1
-        if self.status == UNRESOLVED:
-            app.unresolved_problems_count = App.unresolved_problems_count - 1
+        count_problems_of(self.app_id, more=-1, more_unresolved=-1 if self.status == UNRESOLVED else 0)
         db.session.delete(self)
 
 
-def set_status(app_id: int, problem_ids: list[int], status: Status) -> int:
+def set_status(app_id: int, problem_ids: Iterable[int], status: Status) -> int:
     """Resolve or reopen those of ``problem_ids`` that are problems of the app, and keep its count of open ones.
 
     Returns how many of them are the app's, changed or not.
     """
-    mine = select(Problem.id).where(Problem.app_id == app_id, Problem.id.in_(problem_ids))
-    found = len(db.session.scalars(mine).all())
     now = clock.now()
-    changed: Any = db.session.execute(
-        update(Problem)
-        .where(Problem.app_id == app_id, Problem.id.in_(problem_ids), Problem.status != status)
-        .values(status=status, resolved_at=now if status == RESOLVED else None, updated_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    step = -changed.rowcount if status == RESOLVED else changed.rowcount
-    db.session.execute(
-        update(App)
-        .where(App.id == app_id)
-        .values(unresolved_problems_count=App.unresolved_problems_count + step, updated_at=App.updated_at)
-        .execution_options(synchronize_session=False)
-    )
+    change = update(Problem).values(status=status, resolved_at=now if status == RESOLVED else None, updated_at=now)
+    found = changed = 0
+    for ids in _portions(problem_ids):
+        mine = [Problem.app_id == app_id, Problem.id.in_(ids)]
+        found += db.session.scalar(select(func.count()).select_from(Problem).where(*mine)) or 0
+        statement = change.where(*mine, Problem.status != status).execution_options(synchronize_session=False)
+        result: Any = db.session.execute(statement)
+        changed += result.rowcount
+    count_problems_of(app_id, more_unresolved=-changed if status == RESOLVED else changed)
     db.session.expire_all()
     return found
+
+
+def _portions(problem_ids: Iterable[int]) -> list[list[int]]:
+    """The ids that can exist, each once, in portions that fit into a statement."""
+    ids = sorted({number for number in problem_ids if 0 < number < 2**63})
+    return [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class TeamMember(Model):
     updated_at: Mapped[datetime] = updated_column()
 
     team: Mapped["Team"] = relationship(back_populates="members")
-    user: Mapped[User] = relationship()
+    user: Mapped[User] = relationship(back_populates="memberships")
 
     def set_role(self, role: Role) -> None:
         """Change the role. Raises `RuleBroken` when the team would have no admin left."""
@@ -75,8 +75,8 @@ class Team(Model):
     updated_at: Mapped[datetime] = updated_column()
 
     owner: Mapped[User] = relationship(back_populates="owned_teams")
-    members: Mapped[list[TeamMember]] = relationship(back_populates="team", passive_deletes=True)
-    apps: Mapped[list[App]] = relationship(secondary="team_apps", order_by=App.name, passive_deletes=True)
+    members: Mapped[list[TeamMember]] = relationship(back_populates="team", passive_deletes="all")
+    apps: Mapped[list[App]] = relationship(secondary="team_apps", order_by=(App.name, App.id), passive_deletes=True)
 
     @classmethod
     def create(cls, name: str, owner: User) -> "Team":
@@ -92,7 +92,9 @@ class Team(Model):
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
 
     def hand_over(self, owner: User) -> None:
-        """Give the team to ``owner``, who becomes an admin member."""
+        """Give the team to ``owner``, who becomes an admin member; no change when it is theirs."""
+        if owner is self.owner:
+            return
         self.owner = owner
         member = self.member(owner)
         if member is None:

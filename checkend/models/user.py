@@ -13,7 +13,7 @@ from checkend.extensions import Model, UtcDateTime, created_column, db, updated_
 from checkend.models.rules import RuleBroken, unique_slug
 
 if TYPE_CHECKING:
-    from checkend.models.team import Team
+    from checkend.models.team import Team, TeamMember
 
 MIN_PASSWORD = 8
 REMEMBERED_PASSWORDS = 5
@@ -46,7 +46,10 @@ class User(Model):
     updated_at: Mapped[datetime] = updated_column()
 
     owned_teams: Mapped[list["Team"]] = relationship(back_populates="owner", passive_deletes="all")
-    old_passwords: Mapped[list[OldPassword]] = relationship(order_by=OldPassword.id, passive_deletes=True)
+    memberships: Mapped[list["TeamMember"]] = relationship(back_populates="user", passive_deletes="all")
+    old_passwords: Mapped[list[OldPassword]] = relationship(
+        order_by=OldPassword.id, cascade="all, delete-orphan", passive_deletes=True
+    )
 
     @classmethod
     def create(cls, email_address: str, password: str, *, site_admin: bool = False) -> "User":
@@ -94,8 +97,7 @@ class User(Model):
         if refuse_recent and self._had_recently(password):
             raise RuleBroken(f"Password must not be one of your last {REMEMBERED_PASSWORDS}.")
         self.old_passwords.append(OldPassword(digest=self.password_digest))
-        for forgotten in self.old_passwords[: -(REMEMBERED_PASSWORDS - 1)]:
-            db.session.delete(forgotten)
+        del self.old_passwords[: -(REMEMBERED_PASSWORDS - 1)]
         self.password_digest = generate_password_hash(password)
 
     def _had_recently(self, password: str) -> bool:
@@ -109,12 +111,17 @@ class User(Model):
         self.site_admin = site_admin
 
     def delete(self) -> None:
-        """Remove the user. Raises `RuleBroken` for the last site admin, and for one who owns teams."""
+        """Remove the user.
+
+        Raises `RuleBroken` for the last site admin, and for one who owns teams or is the last admin of one.
+        """
         if self.site_admin and count_site_admins() == 1:
             raise RuleBroken("Cannot delete the last site admin.")
         if self.owned_teams:
-            names = ", ".join(sorted(team.name for team in self.owned_teams))
-            raise RuleBroken(f"Cannot delete a user who owns teams; hand these over first: {names}.")
+            raise RuleBroken(f"Cannot delete a user who owns teams; hand these over first: {_names(self.owned_teams)}.")
+        led = [membership.team for membership in self.memberships if membership.is_last_admin]
+        if led:
+            raise RuleBroken(f"Cannot delete the last admin of teams; name another first: {_names(led)}.")
         db.session.delete(self)
 
 
@@ -122,6 +129,10 @@ class User(Model):
 def _nobody_digest() -> str:
     """A digest that no password fits, as slow to compare with as any."""
     return generate_password_hash(secrets.token_urlsafe(32))
+
+
+def _names(teams: list["Team"]) -> str:
+    return ", ".join(sorted(team.name for team in teams))
 
 
 def count_site_admins() -> int:
