@@ -50,9 +50,8 @@ class Ability(StrEnum):
 
 _VIEWER = {Ability.SEE_APP, Ability.SEE_TEAM}
 _MEMBER = _VIEWER | {Ability.RESOLVE, Ability.TAG}
-_DEVELOPER = _MEMBER | {Ability.EDIT_APP, Ability.CREATE_APP}
+_DEVELOPER = _MEMBER | {Ability.EDIT_APP, Ability.CREATE_APP, Ability.DELETE_PROBLEMS}
 _ADMIN = _DEVELOPER | {
-    Ability.DELETE_PROBLEMS,
     Ability.REGENERATE_KEY,
     Ability.DELETE_APP,
     Ability.EDIT_TEAM,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, update
-from sqlalchemy.orm import Mapped, defer, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
 
 from checkend import clock
 from checkend.extensions import Model, UtcDateTime, contains_text, created_column, db, updated_column
@@ -161,7 +161,8 @@ def new_problems(app_ids: list[int] | None, since: datetime, limit: int) -> list
     They were last noticed since then too: that bounds the rows looked at to the problems of that time.
     """
     statement = where_problems(select(Problem), app_ids, ProblemFilter(date_from=since))
-    statement = statement.where(Problem.first_noticed_at >= since).options(defer(Problem.search_text))
+    statement = statement.where(Problem.first_noticed_at >= since)
+    statement = statement.options(defer(Problem.search_text), selectinload(Problem.tags), joinedload(Problem.app))
     return list(db.session.scalars(statement.order_by(Problem.first_noticed_at.desc(), Problem.id.desc()).limit(limit)))
 
 

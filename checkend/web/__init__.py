@@ -3,9 +3,9 @@
 from flask import Flask
 
 from checkend.auth import sessions
-from checkend.web import account, assets, filters, security, sign_in, theme
+from checkend.web import account, assets, filters, home, notices, problem, problems, security, sign_in, text, theme
 
-BLUEPRINTS = (sign_in.bp, account.bp, theme.bp)
+BLUEPRINTS = (sign_in.bp, account.bp, theme.bp, home.bp, problems.bp, problem.bp, notices.bp)
 
 
 def register(app: Flask) -> None:
@@ -15,5 +15,6 @@ def register(app: Flask) -> None:
     security.register(app)
     sessions.register(app)
     filters.register(app)
+    text.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -54,12 +54,6 @@ class ProblemQuery:
             name: str(value) for name, value in merged.items() if value not in (None, "", DEFAULTS.get(name, object()))
         }
 
-    def with_status(self, status: Status) -> ProblemFilter:
-        """The same filter for another status."""
-        from dataclasses import replace
-
-        return replace(self.wanted, status=status)
-
 
 def read_query(args: "MultiDict[str, str]") -> ProblemQuery:
     """Read the filter from an address's parameters; what no filter is called is ignored."""

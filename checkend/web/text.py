@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any
 
+from flask import Flask
 from markupsafe import Markup, escape
 
 # Controls except tab and line feed, direction marks, invisible characters and lone surrogates (which no page can
@@ -18,6 +19,12 @@ _UNSEEN = re.compile(
 )
 FOLD_AT = 2_000
 _DEEP = "(nested too deeply to be shown)"
+
+
+def register(app: Flask) -> None:
+    """Give the templates of ``app`` the functions of this module as filters."""
+    for function in (visible, shown, cut, as_json, link_of):
+        app.add_template_filter(function)
 
 
 def visible(text: str) -> str:

@@ -1,0 +1,212 @@
+"""Lists of problems, of an app and across apps, and what can be done with many of them at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import defer, joinedload
+from werkzeug.wrappers import Response
+
+from checkend import clock
+from checkend.auth.abilities import Ability, app_ids_with, require, visible_app_ids
+from checkend.auth.sessions import me
+from checkend.extensions import db
+from checkend.models import App, Problem
+from checkend.models.bulk import Choice, delete_in_steps, set_status_of, tag_all, untag_all
+from checkend.models.counters import days_of_problems
+from checkend.models.problem import (
+    RESOLVED,
+    UNRESOLVED,
+    ProblemFilter,
+    count_problems,
+    environments_of,
+    find_problems,
+    tags_in_use,
+)
+from checkend.models.rules import RuleBroken, by_slug_or_id
+from checkend.web import charts
+from checkend.web.pages import signed_in_blueprint
+from checkend.web.problem_query import PER_PAGE, SINCE, SORTS, ProblemQuery, read_query
+
+bp = signed_in_blueprint("problems")
+
+TAGS_OFFERED = 200
+DELETING_FOR = timedelta(seconds=20)
+
+
+@bp.get("/problems")
+def everywhere() -> tuple[str, int]:
+    """The problems of all apps that one may see, narrowed and ordered by the address."""
+    return _page(None)
+
+
+@bp.get("/apps/<slug>/problems")
+def of_app(slug: str) -> tuple[str, int]:
+    """The problems of an app, narrowed and ordered by the address."""
+    return _page(visible_app(slug))
+
+
+@bp.post("/problems")
+def act_everywhere() -> Any:
+    """Resolve, reopen, tag, untag or delete the problems chosen, or all that the address's filter finds."""
+    return _act(None)
+
+
+@bp.post("/apps/<slug>/problems")
+def act_on_app(slug: str) -> Any:
+    """As `act_everywhere`, for the problems of an app."""
+    return _act(visible_app(slug))
+
+
+def visible_app(slug: str) -> App:
+    """The app with this slug or id; aborts with 404 where there is none that the user may see."""
+    app = by_slug_or_id(App, slug)
+    if app is None:
+        abort(404)
+    require(me(), Ability.SEE_APP, app)
+    return app
+
+
+def _page(app: App | None) -> tuple[str, int]:
+    query = read_query(request.args)
+    app_ids = [app.id] if app else visible_app_ids(me())
+    problems = [] if query.faults else _problems(app_ids, query)
+    counts = {} if query.faults else _counts(app_ids, query.wanted)
+    now = clock.now()
+    days = days_of_problems((problem.id for problem in problems), charts.spark_start(now))
+    html = render_template(
+        "problems.html",
+        app=app,
+        query=query,
+        problems=problems,
+        counts=counts,
+        sparks={problem.id: charts.sparkline(days.get(problem.id, []), now) for problem in problems},
+        allowed=_allowed(app),
+        tags=tags_in_use(app_ids, TAGS_OFFERED),
+        environments=_environments(app, problems),
+        has_problems=bool(problems) or count_problems(app_ids, ProblemFilter()) > 0,
+        choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE},
+    )
+    return html, 422 if query.faults else 200
+
+
+def _problems(app_ids: list[int] | None, query: ProblemQuery) -> list[Problem]:
+    statement = find_problems(app_ids, query.wanted).options(defer(Problem.search_text), joinedload(Problem.app))
+    return list(db.session.scalars(statement.offset((query.page - 1) * PER_PAGE).limit(PER_PAGE)))
+
+
+def _counts(app_ids: list[int] | None, wanted: ProblemFilter) -> dict[str, int]:
+    """How many problems the filter finds with each status: what the tabs say."""
+    unresolved = count_problems(app_ids, replace(wanted, status=UNRESOLVED))
+    resolved = count_problems(app_ids, replace(wanted, status=RESOLVED))
+    return {UNRESOLVED: unresolved, RESOLVED: resolved, "all": unresolved + resolved}
+
+
+def _environments(app: App | None, problems: list[Problem]) -> list[str]:
+    """Environments worth offering: those of the problems on the page, and of their apps."""
+    apps = {app.environment} if app else {problem.app.environment for problem in problems}
+    return sorted({*environments_of([problem.id for problem in problems]), *filter(None, apps)})
+
+
+def _allowed(app: App | None) -> dict[str, list[int] | None]:
+    """For each thing that can be done with problems, the ids of the apps where the user may (None: all)."""
+    abilities = {action.ability for action in ACTIONS.values()}
+    return {ability.value: _within(app, app_ids_with(me(), ability)) for ability in abilities}
+
+
+def _within(app: App | None, app_ids: list[int] | None) -> list[int] | None:
+    if app is None:
+        return app_ids
+    return [app.id] if app_ids is None or app.id in app_ids else []
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do with many problems: who may, how, and what to say then (``n problems …``)."""
+
+    ability: Ability
+    run: Callable[[Choice], int]
+    done: str
+
+
+def _named_tag() -> str:
+    return request.form.get("tag", "")
+
+
+ACTIONS = {
+    "resolve": Action(Ability.RESOLVE, lambda choice: set_status_of(choice, RESOLVED), "resolved"),
+    "unresolve": Action(Ability.RESOLVE, lambda choice: set_status_of(choice, UNRESOLVED), "opened again"),
+    "tag": Action(Ability.TAG, lambda choice: tag_all(choice, _named_tag()), "tagged"),
+    "untag": Action(Ability.TAG, lambda choice: untag_all(choice, _named_tag()), "untagged"),
+    "delete": Action(Ability.DELETE_PROBLEMS, lambda choice: _delete(choice), "deleted"),
+}
+
+
+def _act(app: App | None) -> Any:
+    action = ACTIONS.get(request.form.get("action", ""))
+    query = read_query(request.args)
+    if action is None or query.faults:
+        abort(400, " ".join(query.faults) or "There is no such action.")
+    choice = _choice(app, action, query)
+    if choice is None:
+        flash("Select some problems first.", "warning")
+    elif request.form["action"] == "delete" and request.form.get("confirmed") != "yes":
+        return render_template("problems_delete.html", app=app, query=query, count=choice.count(), ids=choice.ids)
+    else:
+        _run(action, choice)
+    return _back(app, query)
+
+
+def _choice(app: App | None, action: Action, query: ProblemQuery) -> Choice | None:
+    """The problems to act on; None when none was chosen. Aborts with 403 where one of them is beyond the user."""
+    mine = _within(app, app_ids_with(me(), action.ability))
+    if mine == []:
+        abort(403)
+    if request.form.get("scope") == "all":
+        return Choice(mine, wanted=query.wanted)
+    ids = tuple(int(value) for value in request.form.getlist("id") if value.isascii() and value.isdigit())[:1000]
+    if mine is not None and ids and _beyond(mine, ids):
+        abort(403)
+    return Choice(mine, ids) if ids else None
+
+
+def _beyond(mine: list[int], ids: tuple[int, ...]) -> bool:
+    """Whether one of the problems belongs to an app that the user sees but may not do this to."""
+    visible = visible_app_ids(me()) or []
+    others = select(Problem.id).where(Problem.id.in_(ids), Problem.app_id.in_(visible), Problem.app_id.not_in(mine))
+    return db.session.scalar(others.limit(1)) is not None
+
+
+def _run(action: Action, choice: Choice) -> None:
+    try:
+        count = action.run(choice)
+    except RuleBroken as error:
+        db.session.rollback()
+        flash(str(error), "error")
+        return
+    db.session.commit()
+    flash(f"{count:,} {'problem' if count == 1 else 'problems'} {action.done}.")
+
+
+def _delete(choice: Choice) -> int:
+    """Delete step by step, each committed, for `DELETING_FOR` at most; says so when some remain."""
+    started, deleted = clock.now(), 0
+    for count in delete_in_steps(choice):
+        db.session.commit()
+        deleted += count
+        if clock.now() - started > DELETING_FOR:
+            break
+    remaining = choice.count()
+    if remaining:
+        flash(f"{remaining:,} of them are left: delete them again to go on.", "warning")
+    return deleted
+
+
+def _back(app: App | None, query: ProblemQuery) -> Response:
+    values: dict[str, Any] = dict(query.args())
+    if app:
+        return redirect(url_for("problems.of_app", slug=app.slug, **values))
+    return redirect(url_for("problems.everywhere", **values))
