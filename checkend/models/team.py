@@ -82,8 +82,7 @@ class Team(Model):
     def create(cls, name: str, owner: User) -> "Team":
         """A new team in the session, with ``owner`` as a member with the role admin."""
         team = cls(name=name, slug=unique_slug(cls, name, "team"), owner=owner)
-        team.members.append(TeamMember(user=owner, role="admin"))
-        db.session.add(team)
+        db.session.add_all([team, TeamMember(team=team, user=owner, role="admin")])
         db.session.flush()
         return team
 
@@ -98,7 +97,7 @@ class Team(Model):
         self.owner = owner
         member = self.member(owner)
         if member is None:
-            self.members.append(TeamMember(user=owner, role="admin"))
+            db.session.add(TeamMember(team=self, user=owner, role="admin"))
         elif member.role not in ADMIN_ROLES:
             member.role = "admin"
 
@@ -110,8 +109,8 @@ class Team(Model):
         """Take ``user`` in. Raises `RuleBroken` when already a member."""
         if self.member(user) is not None:
             raise RuleBroken("User is already a member of this team")
-        member = TeamMember(user=user, role=role)
-        self.members.append(member)
+        member = TeamMember(team=self, user=user, role=role)
+        db.session.add(member)
         db.session.flush()
         return member
 

@@ -1,0 +1,191 @@
+"""Who may call what: every route of the URL map, with every kind of key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend import api, clock
+from checkend.extensions import begin_writing, db
+from checkend.models import ApiKey, App, Problem, Team, User
+from checkend.permissions import ALL_PERMISSIONS
+from tests.api.helpers import Api, assert_error
+from tests.factories import Factory
+
+PROBLEM = "/apps/<app_id>/problems/<problem_id>"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that succeeds: what it needs, what it sends, what it is answered."""
+
+    permission: str
+    status: int = 200
+    json: Any = None
+
+
+TABLE: dict[tuple[str, str], Call] = {
+    ("GET", "/apps"): Call("apps:read"),
+    ("POST", "/apps"): Call("apps:write", 201, {"name": "Other"}),
+    ("GET", "/apps/<app_id>"): Call("apps:read"),
+    ("PATCH", "/apps/<app_id>"): Call("apps:write", 200, {"name": "Other"}),
+    ("PUT", "/apps/<app_id>"): Call("apps:write", 200, {"name": "Other"}),
+    ("DELETE", "/apps/<app_id>"): Call("apps:write", 204),
+    ("POST", "/apps/<app_id>/regenerate_ingestion_key"): Call("apps:write"),
+    ("GET", "/apps/<app_id>/problems"): Call("problems:read"),
+    ("GET", PROBLEM): Call("problems:read"),
+    ("POST", f"{PROBLEM}/resolve"): Call("problems:write"),
+    ("POST", f"{PROBLEM}/unresolve"): Call("problems:write"),
+    ("POST", "/apps/<app_id>/problems/bulk_resolve"): Call("problems:write", 200, {"problem_ids": [1]}),
+    ("POST", "/apps/<app_id>/problems/bulk_unresolve"): Call("problems:write", 200, {"problem_ids": [1]}),
+    ("GET", f"{PROBLEM}/notices"): Call("notices:read"),
+    ("GET", f"{PROBLEM}/notices/<notice_id>"): Call("notices:read"),
+    ("GET", f"{PROBLEM}/tags"): Call("tags:read"),
+    ("POST", f"{PROBLEM}/tags"): Call("tags:write", 201, {"name": "new"}),
+    ("DELETE", f"{PROBLEM}/tags/<tag_id>"): Call("tags:write", 204),
+    ("GET", "/teams"): Call("teams:read"),
+    ("POST", "/teams"): Call("teams:write", 201, {"name": "Other", "owner_id": 1}),
+    ("GET", "/teams/<team_id>"): Call("teams:read"),
+    ("PATCH", "/teams/<team_id>"): Call("teams:write", 200, {"name": "Other"}),
+    ("PUT", "/teams/<team_id>"): Call("teams:write", 200, {"name": "Other"}),
+    ("DELETE", "/teams/<team_id>"): Call("teams:write", 204),
+    ("GET", "/teams/<team_id>/apps"): Call("teams:read"),
+    ("POST", "/teams/<team_id>/apps"): Call("teams:write", 201, {"app_id": "shop"}),
+    ("DELETE", "/teams/<team_id>/apps/<app_id>"): Call("teams:write", 204),
+    ("GET", "/teams/<team_id>/members"): Call("teams:read"),
+    ("POST", "/teams/<team_id>/members"): Call("teams:write", 201, {"user_id": 3}),
+    ("PATCH", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 200, {"role": "viewer"}),
+    ("PUT", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 200, {"role": "viewer"}),
+    ("DELETE", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 204),
+    ("GET", "/users"): Call("users:read"),
+    ("POST", "/users"): Call("users:write", 201, {"email_address": "new@example.com", "password": "long enough"}),
+    ("GET", "/users/<user_id>"): Call("users:read"),
+    ("PATCH", "/users/<user_id>"): Call("users:write", 200, {"email_address": "new@example.com"}),
+    ("PUT", "/users/<user_id>"): Call("users:write", 200, {"email_address": "new@example.com"}),
+    ("DELETE", "/users/<user_id>"): Call("users:write", 204),
+}
+OPEN = {("GET", "/health")}
+IDS = {"app_id": "1", "problem_id": "1", "notice_id": "1", "tag_id": "1", "team_id": "1", "member_id": "2"}
+THIRD_USER = "3"
+
+
+def url_map(app: Flask) -> dict[tuple[str, str], Callable[..., Any]]:
+    """The view of every method and path under /api/v1."""
+    return {
+        (method, rule.rule.removeprefix("/api/v1")): app.view_functions[rule.endpoint]
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def bare_url_map() -> list[tuple[str, str]]:
+    app = Flask("bare")
+    api.register(app)
+    return sorted(url_map(app))
+
+
+@pytest.fixture
+def cast(make: Factory) -> None:
+    """An app with a tagged problem and a notice, in a team of two; a third user stands outside."""
+    make.app("Shop")
+    problem_id = make.problem(1)
+    make.notice(problem_id)
+    with make.writing() as session:
+        names = ("one", "two", "three")
+        users = [User(slug=name, email_address=f"{name}@example.com", password_digest="x") for name in names]
+        session.add_all(users)
+        session.flush()
+        team = Team.create("Core", users[0])
+        team.add_member(users[1])
+        team.assign(session.get_one(App, 1))
+        session.get_one(Problem, problem_id).add_tag("old")
+
+
+def path_of(rule: str) -> str:
+    for name, value in {**IDS, "user_id": THIRD_USER}.items():
+        rule = rule.replace(f"<{name}>", value)
+    assert "<" not in rule
+    return rule
+
+
+def dead_keys(app: Flask) -> dict[str, dict[str, str]]:
+    """Headers that are no key's, of a revoked key and of an expired one; each would have every permission."""
+    with app.app_context():
+        begin_writing()
+        revoked, revoked_value = ApiKey.create("revoked", ALL_PERMISSIONS)
+        revoked.revoke()
+        expired, expired_value = ApiKey.create("expired", ALL_PERMISSIONS)
+        expired.expires_at = clock.now()
+        _, good = ApiKey.create("good", ALL_PERMISSIONS)
+        db.session.commit()
+    values = {"unknown": "cka_0123456789_x", "wrong secret": good[:-1] + "~", "a prefix": good[:14]}
+    values |= {"revoked": revoked_value, "expired": expired_value}
+    return {name: {"Checkend-API-Key": value} for name, value in values.items()}
+
+
+def everything_in(app: Flask) -> dict[str, list[Any]]:
+    """Every row of the store but the keys', whose use is stamped."""
+    with app.app_context():
+        tables = [table for table in db.metadata.sorted_tables if table.name != "api_keys"]
+        return {table.name: list(db.session.execute(table.select()).all()) for table in tables}
+
+
+def test_the_table_names_every_route_and_no_other(app: Flask) -> None:
+    assert set(url_map(app)) == set(TABLE) | OPEN
+
+
+def test_no_view_but_health_goes_without_its_permission(app: Flask) -> None:
+    found = {route: getattr(view, "permission", None) for route, view in url_map(app).items()}
+    assert found == {route: call.permission for route, call in TABLE.items()} | dict.fromkeys(OPEN)
+
+
+def test_every_view_says_what_it_does_and_what_it_answers(app: Flask) -> None:
+    for route, view in url_map(app).items():
+        assert view.__doc__, route
+        assert route in OPEN or view.response[1] == TABLE[route].status, route  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("route", [route for route in bare_url_map() if route not in OPEN], ids=" ".join)
+def test_only_a_live_key_with_the_permission_may(
+    route: tuple[str, str],
+    app: Flask,
+    client: FlaskClient,
+    cast: None,
+    key_for: Callable[..., dict[str, str]],
+) -> None:
+    call, (method, rule) = TABLE[route], route
+    path = path_of(rule)
+    dead = dead_keys(app)
+    before = everything_in(app)
+
+    assert_error(Api(client, {}).call(method, path, call.json), 401, "Missing API key")
+    for headers in dead.values():
+        assert_error(Api(client, headers).call(method, path, call.json), 401, "Invalid or revoked API key")
+    for permission in ALL_PERMISSIONS:
+        if permission != call.permission:
+            answer = Api(client, key_for(permission)).call(method, path, call.json)
+            assert_error(answer, 403, f"Missing required permission: {call.permission}")
+    everything_else = [permission for permission in ALL_PERMISSIONS if permission != call.permission]
+    assert Api(client, key_for(*everything_else)).call(method, path, call.json).status_code == 403
+    assert everything_in(app) == before
+
+    assert Api(client, key_for(call.permission)).call(method, path, call.json).status_code == call.status
+
+
+@pytest.mark.parametrize("route", [route for route in bare_url_map() if "<" in route[1]], ids=" ".join)
+def test_what_is_not_there_is_told_after_the_permission_and_before_the_body(
+    route: tuple[str, str], client: FlaskClient, key_for: Callable[..., dict[str, str]]
+) -> None:
+    method, path, permission = route[0], path_of(route[1]), TABLE[route].permission
+    other = "users:read" if permission != "users:read" else "teams:read"
+    assert_error(Api(client, {}).call(method, path, data="{"), 401)
+    assert_error(Api(client, key_for(other)).call(method, path, data="{"), 403)
+    assert_error(Api(client, key_for(permission)).call(method, path, data="{"), 404)
+
+
+def test_health_needs_no_key(client: FlaskClient) -> None:
+    assert client.get("/api/v1/health").status_code == 200

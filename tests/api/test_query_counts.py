@@ -1,0 +1,98 @@
+"""No list costs a statement for each of its rows."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from checkend import clock
+from checkend.models import App, Notice, Problem, Tag, Team, User
+from checkend.models.backtrace import Backtrace
+from checkend.models.packing import pack
+from checkend.models.team import TeamMember
+from tests.api.helpers import Api, counting
+from tests.api.test_permission_matrix import bare_url_map, path_of, url_map
+from tests.factories import Factory
+
+
+def is_list(view: Any) -> bool:
+    return getattr(view, "paginated", False) or getattr(view.response[0], "many", False)
+
+
+LISTS = [
+    "/apps",
+    "/apps/<app_id>/problems",
+    "/apps/<app_id>/problems/<problem_id>/notices",
+    "/apps/<app_id>/problems/<problem_id>/tags",
+    "/teams",
+    "/teams/<team_id>/apps",
+    "/teams/<team_id>/members",
+    "/users",
+]
+
+
+def fill(make: Factory, rows: int) -> None:
+    """That many of everything, all of it hanging on app 1, problem 1, team 1."""
+    with make.writing() as session:
+        users = [User(slug=f"u{n}", email_address=f"u{n}@example.com", password_digest="x") for n in range(rows)]
+        session.add_all(users)
+        session.flush()
+        apps = [App.create(f"App {n}") for n in range(rows)]
+        tags = [Tag(name=f"tag-{n}") for n in range(rows)]
+        team = Team.create("Team 0", users[0])
+        team.apps.extend(apps)
+        session.add_all([TeamMember(team=team, user=user) for user in users[1:]])
+        session.add_all([Team(name="T", slug=f"t{n}", owner=user) for n, user in enumerate(users[1:])])
+        problems = [_problem(n, tags if n == 0 else [tags[n]]) for n in range(rows)]
+        session.add_all(problems)
+        session.flush()
+        for number in range(rows):
+            backtrace = Backtrace(digest=b"%016d" % number, packed=pack([f"a.py:{number} in f"]))
+            session.add(backtrace)
+            session.flush()
+            notice = Notice(problem_id=1, occurred_at=clock.now(), payload=pack({}), backtrace_id=backtrace.id)
+            session.add(notice)
+        apps[0].problems_count = rows
+
+
+def _problem(number: int, tags: list[Tag]) -> Problem:
+    return Problem(
+        app_id=1,
+        error_class="E",
+        error_message="m",
+        fingerprint=f"f{number}",
+        grouping_version=1,
+        search_text="e\nm",
+        first_noticed_at=clock.now(),
+        last_noticed_at=clock.now(),
+        tags=tags,
+    )
+
+
+def test_every_list_is_measured(app: Flask) -> None:
+    views = url_map(app)
+    found = [rule for method, rule in bare_url_map() if method == "GET" and rule != "/health"]
+    assert [rule for rule in found if is_list(views["GET", rule])] == LISTS
+
+
+@pytest.mark.parametrize("rule", LISTS)
+def test_the_number_of_statements_does_not_grow_with_the_rows(rule: str, app: Flask, api: Api, make: Factory) -> None:
+    fill(make, 3)
+    few = measured(app, api, rule, 3)
+    with make.writing() as session:
+        for table in ("problems", "team_members", "team_apps", "teams", "apps", "users", "tags", "backtraces"):
+            session.connection().exec_driver_sql(f"DELETE FROM {table}")
+        session.connection().exec_driver_sql("DELETE FROM sqlite_sequence")
+    fill(make, 100)
+    assert measured(app, api, rule, 100) == few
+
+
+def measured(app: Flask, api: Api, rule: str, rows: int) -> int:
+    api.get("/users")  # the first use of a key is stamped
+    with counting(app) as statements:
+        answer = api.get(path_of(rule), per_page=100)
+    assert answer.status_code == 200
+    shown = answer.get_json()
+    assert len(shown["data"] if isinstance(shown, dict) else shown) == rows
+    assert 2 <= len(statements) <= 7, statements
+    return len(statements)
