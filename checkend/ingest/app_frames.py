@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 from checkend.ingest.backtraces import UNKNOWN, Frame
 
@@ -17,30 +18,39 @@ class Origin(Enum):
 
     APPLICATION = "application"
     LIBRARY = "library"
-    GENERATED = "generated"  # made at run time: an eval, a compiled template; it says nothing of where it came from
+    GENERATED = "generated"  # made at run time, an eval or a compiled template: its own name passes with it
     NOWHERE = "nowhere"  # no place at all: a line that no grammar knows
 
 
 def origin(frame: Frame, language: str) -> Origin:
     """Who wrote the frame's code; `language` is one that runtimes.language_of answers."""
-    file = frame.file.replace("\\", "/") if "\\" in frame.file else frame.file
-    if len(file) > 2000:
+    file, line, method, column = frame
+    if len(file) + len(method) > _LONGEST or (method == UNKNOWN and line == 0 and column == 0):
         return Origin.NOWHERE
-    if frame.method == UNKNOWN and frame.line == 0 and frame.column == 0:
-        return Origin.NOWHERE
-    if _GENERATED.search(file):
+    return _origin(file, method, language)
+
+
+_LONGEST = 1000  # no file and function together are longer; and it bounds what the cache can hold
+
+
+@lru_cache(maxsize=4096)
+def _origin(file: str, method: str, language: str) -> Origin:
+    path = file.replace("\\", "/")
+    if _GENERATED.search(path):
         return Origin.GENERATED
-    if _LIBRARY_FOLDER.search(file):
+    if _LIBRARY_FOLDER.search(path):
         return Origin.LIBRARY
     special = _BY_LANGUAGE.get(language)
-    return special(file, frame.method) if special else Origin.APPLICATION
+    return special(path, method) if special else Origin.APPLICATION
 
 
-# Code that exists only while it runs: Python's exec (`<string>`), Ruby's and PHP's eval, V8's `eval at`, and
-# the folders where template engines keep what they compiled, under names that change with each deploy.
+# Code that exists only while it runs: Python's exec (`<string>`), Ruby's and PHP's eval, V8's `eval at`,
+# and the
+# folders where template engines keep what they compiled, under names that change with each deploy.
 _GENERATED = re.compile(
-    r"""^<(?!anonymous>|frozen|internal|computed) | ^\(eval | ^eval\ at\  | eval\(\)'d\ code | ^evalmachine\. |
-        ^\(erb | ^runtime\ created | /var/cache/ | /storage/framework/views/ | /templates_c/ | /bootsnap/""",
+    r"""^<(?!anonymous>|frozen|internal|computed) | ^\(eval | ^eval\ at\  | eval\(\)'d\ code |
+        ^evalmachine\. | ^\(erb | ^runtime\ created | /var/cache/ | /storage/framework/views/ |
+        /templates_c/ | /bootsnap/""",
     re.VERBOSE,
 )
 # Folders that package managers and runtimes own, whatever the language.
@@ -56,8 +66,15 @@ _LIBRARY_FOLDER = re.compile(
 )
 
 
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 def _python(file: str, method: str) -> Origin:
-    # A compiled extension names the function with its whole module: pydantic/main.py in pydantic.main.Model.x.
+    # A compiled extension names the function with its whole module: pydantic/main.py in
+    # pydantic.main.Model.x.
+    if file.endswith((".pyx", ".pxi", ".pxd")) and not file.startswith(("/", "[")):
+        return Origin.LIBRARY
     module = file.removesuffix(".py").removesuffix(".pyx").replace("/", ".")
     if "." in method and method.startswith(f"{module}."):
         return Origin.LIBRARY
@@ -67,124 +84,20 @@ def _python(file: str, method: str) -> Origin:
 
 # AWS Lambda unpacks the dependencies beside the code. Only there is a package known by its name alone.
 _LAMBDA_TASK = re.compile(r"(?:/var/task|/opt/python|/home/site/wwwroot)/(\w{1,60})")
-_UNPACKED_BESIDE = frozenset(
-    [
-        "aiohttp",
-        "aiobotocore",
-        "alembic",
-        "anyio",
-        "asyncpg",
-        "attr",
-        "attrs",
-        "aws_lambda_powertools",
-        "awslambdaric",
-        "boto3",
-        "botocore",
-        "bs4",
-        "cachetools",
-        "celery",
-        "certifi",
-        "cffi",
-        "charset_normalizer",
-        "click",
-        "cryptography",
-        "dateutil",
-        "django",
-        "dns",
-        "email_validator",
-        "fastapi",
-        "flask",
-        "google",
-        "graphql",
-        "greenlet",
-        "grpc",
-        "h11",
-        "h2",
-        "httpcore",
-        "httpx",
-        "idna",
-        "itsdangerous",
-        "jinja2",
-        "jmespath",
-        "jose",
-        "jsonschema",
-        "jwt",
-        "kombu",
-        "ldap3",
-        "loguru",
-        "lxml",
-        "mangum",
-        "markupsafe",
-        "marshmallow",
-        "mongoengine",
-        "motor",
-        "msgpack",
-        "multidict",
-        "mysql",
-        "numpy",
-        "oauthlib",
-        "openai",
-        "openpyxl",
-        "opentelemetry",
-        "orjson",
-        "packaging",
-        "pandas",
-        "paramiko",
-        "passlib",
-        "peewee",
-        "PIL",
-        "pkg_resources",
-        "playhouse",
-        "prometheus_client",
-        "psycopg",
-        "psycopg2",
-        "pyarrow",
-        "pyasn1",
-        "pydantic",
-        "pydantic_core",
-        "pydantic_settings",
-        "pymongo",
-        "pymysql",
-        "pynamodb",
-        "pytz",
-        "redis",
-        "referencing",
-        "requests",
-        "requests_oauthlib",
-        "rest_framework",
-        "retrying",
-        "rsa",
-        "s3transfer",
-        "sanic",
-        "scipy",
-        "setuptools",
-        "simplejson",
-        "six",
-        "slack_sdk",
-        "sniffio",
-        "sqlalchemy",
-        "sqlmodel",
-        "starlette",
-        "stripe",
-        "structlog",
-        "tenacity",
-        "tornado",
-        "twilio",
-        "typing_extensions",
-        "ujson",
-        "urllib3",
-        "uvicorn",
-        "uvloop",
-        "watchtower",
-        "werkzeug",
-        "wrapt",
-        "xmltodict",
-        "yaml",
-        "yarl",
-        "zeep",
-        "zipp",
-        "checkend",
-    ]
+_UNPACKED_BESIDE = _names(
+    """
+    aiohttp aiobotocore alembic anyio asyncpg attr attrs aws_lambda_powertools awslambdaric boto3
+    botocore bs4 cachetools celery certifi cffi charset_normalizer click cryptography dateutil django
+    dns email_validator fastapi flask google graphql greenlet grpc h11 h2 httpcore httpx idna
+    itsdangerous jinja2 jmespath jose jsonschema jwt kombu ldap3 loguru lxml mangum markupsafe
+    marshmallow mongoengine motor msgpack multidict mysql numpy oauthlib openai openpyxl opentelemetry
+    orjson packaging pandas paramiko passlib peewee PIL pkg_resources playhouse prometheus_client
+    psycopg psycopg2 pyarrow pyasn1 pydantic pydantic_core pydantic_settings pymongo pymysql pynamodb
+    pytz redis referencing requests requests_oauthlib rest_framework retrying rsa s3transfer sanic scipy
+    setuptools simplejson six slack_sdk sniffio sqlalchemy sqlmodel starlette stripe structlog tenacity
+    tornado twilio typing_extensions ujson urllib3 uvicorn uvloop watchtower werkzeug wrapt xmltodict
+    yaml yarl zeep zipp checkend
+    """
 )
 
 
@@ -197,11 +110,12 @@ def _javascript(file: str, method: str) -> Origin:
 
 # Before version 16 Node named its own files without `node:`.
 _NODE_CORE = re.compile(
-    r"internal/|(?:_http_\w+|_stream_\w+|_tls_\w+|assert|bootstrap_node|buffer|child_process|dgram|dns|domain|events|fs|"
-    r"http|https|module|net|readline|repl|stream|timers|tls|url|util|vm|zlib)\.js\Z"
+    r"internal/|(?:_http_\w+|_stream_\w+|_tls_\w+|assert|bootstrap_node|buffer|child_process|dgram|dns|domain|"
+    r"events|fs|http|https|module|net|readline|repl|stream|timers|tls|url|util|vm|zlib)\.js\Z"
 )
 _VENDOR_CHUNK = re.compile(
-    r"""(?:chunk-|npm\.)?(?:vendors?|polyfills?|framework|libs?|third-party)(?:[-.~_].*)?\.[cm]?js | (?:.*_)?node_modules[_.~-] |
+    r"""(?:chunk-|npm\.)?(?:vendors?|polyfills?|framework|libs?|third-party)(?:[-.~_].*)?\.[cm]?js |
+        (?:.*_)?node_modules[_.~-] |
         (?:react|react-dom|vue|angular|jquery|lodash|zone|core-js|d3|bootstrap|htmx|alpine)(?:[-.].*)?\.js |
         (?:webpack|main)-polyfill|gtm\.js|gtag|analytics|fbevents""",
     re.VERBOSE,
@@ -222,67 +136,23 @@ _RUBY_STARTER = re.compile(r"(?:^|/)bin/(?:bundle|rails|rake|puma|sidekiq|rspec|
 def _go(file: str, method: str) -> Origin:
     # The standard library has no dot in its import path, like many an application; so its folder decides:
     # GOROOT/src/net/http/server.go, or with -trimpath net/http/server.go.
-    package = method.rpartition("/")[0] + "/" + method.rpartition("/")[2].partition(".")[0]
-    package = package.lstrip("/")
-    if "@" in file or "/vendor/" in file:
+    folder, _, last = method.rpartition("/")
+    package = f"{folder}/{last.partition('.')[0]}".lstrip("/")
+    standard = package.partition("/")[0] in _GO_STANDARD
+    at_home = f"/src/{package}/" in file or file.startswith(f"{package}/")
+    from_module = "@" in file  # the module cache keeps each version apart: mod/github.com/x/y@v1.2.3
+    if from_module or method.startswith("runtime.") or (standard and at_home):
         return Origin.LIBRARY
-    if package.partition("/")[0] in _GO_STANDARD and (f"/src/{package}/" in file or file.startswith(f"{package}/")):
-        return Origin.LIBRARY
-    return Origin.LIBRARY if method.startswith("runtime.") else Origin.APPLICATION
+    return Origin.APPLICATION
 
 
-_GO_STANDARD = frozenset(
-    [
-        "archive",
-        "bufio",
-        "bytes",
-        "cmp",
-        "compress",
-        "container",
-        "context",
-        "crypto",
-        "database",
-        "debug",
-        "embed",
-        "encoding",
-        "errors",
-        "expvar",
-        "flag",
-        "fmt",
-        "go",
-        "hash",
-        "html",
-        "image",
-        "index",
-        "internal",
-        "io",
-        "iter",
-        "log",
-        "maps",
-        "math",
-        "mime",
-        "net",
-        "os",
-        "path",
-        "plugin",
-        "reflect",
-        "regexp",
-        "runtime",
-        "slices",
-        "sort",
-        "strconv",
-        "strings",
-        "structs",
-        "sync",
-        "syscall",
-        "testing",
-        "text",
-        "time",
-        "unicode",
-        "unique",
-        "unsafe",
-        "weak",
-    ]
+_GO_STANDARD = _names(
+    """
+    archive bufio bytes cmp compress container context crypto database debug embed encoding errors
+    expvar flag fmt go hash html image index internal io iter log maps math mime net os path plugin
+    reflect regexp runtime slices sort strconv strings structs sync syscall testing text time unicode
+    unique unsafe weak
+    """
 )
 
 
@@ -297,137 +167,47 @@ def _elixir(file: str, method: str) -> Origin:
     return Origin.LIBRARY if head in _ELIXIR_MODULES else Origin.APPLICATION
 
 
-_ELIXIR_MODULES = frozenset(
-    [
-        "Access",
-        "Agent",
-        "Application",
-        "Atom",
-        "Base",
-        "Bitwise",
-        "Calendar",
-        "Code",
-        "Collectable",
-        "Config",
-        "Date",
-        "DateTime",
-        "Dict",
-        "Duration",
-        "DynamicSupervisor",
-        "EEx",
-        "Enum",
-        "Enumerable",
-        "Exception",
-        "ExUnit",
-        "File",
-        "Float",
-        "Function",
-        "GenEvent",
-        "GenServer",
-        "GenStage",
-        "HashDict",
-        "IEx",
-        "IO",
-        "Inspect",
-        "Integer",
-        "JSON",
-        "Kernel",
-        "Keyword",
-        "List",
-        "Logger",
-        "Macro",
-        "Map",
-        "MapSet",
-        "Mix",
-        "Module",
-        "NaiveDateTime",
-        "Node",
-        "OptionParser",
-        "PartitionSupervisor",
-        "Path",
-        "Port",
-        "Process",
-        "Protocol",
-        "Range",
-        "Record",
-        "Regex",
-        "Registry",
-        "Set",
-        "Stream",
-        "String",
-        "StringIO",
-        "Supervisor",
-        "System",
-        "Task",
-        "Time",
-        "Tuple",
-        "URI",
-        "Version",
-        "Absinthe",
-        "Ash",
-        "Bandit",
-        "Broadway",
-        "Cachex",
-        "Checkend",
-        "Cowboy",
-        "DBConnection",
-        "Dataloader",
-        "Ecto",
-        "Exqlite",
-        "ExAws",
-        "Finch",
-        "Floki",
-        "Gettext",
-        "Guardian",
-        "HTTPoison",
-        "Hackney",
-        "Jason",
-        "Joken",
-        "Mint",
-        "Mongo",
-        "MyXQL",
-        "Nebulex",
-        "NimbleOptions",
-        "NimblePool",
-        "Oban",
-        "Phoenix",
-        "Plug",
-        "Poison",
-        "Postgrex",
-        "Protobuf",
-        "Quantum",
-        "Redix",
-        "Req",
-        "Sentry",
-        "Swoosh",
-        "Telemetry",
-        "Tesla",
-        "ThousandIsland",
-        "Timex",
-        "Tzdata",
-        "WebSockAdapter",
-        "Xandra",
-    ]
+_ELIXIR_MODULES = _names(
+    """
+    Access Agent Application Atom Base Bitwise Calendar Code Collectable Config Date DateTime Dict
+    Duration DynamicSupervisor EEx Enum Enumerable Exception ExUnit File Float Function GenEvent
+    GenServer GenStage HashDict IEx IO Inspect Integer JSON Kernel Keyword List Logger Macro Map MapSet
+    Mix Module NaiveDateTime Node OptionParser PartitionSupervisor Path Port Process Protocol Range
+    Record Regex Registry Set Stream String StringIO Supervisor System Task Time Tuple URI Version
+    Absinthe Ash Bandit Broadway Cachex Checkend Cowboy DBConnection Dataloader Ecto Exqlite ExAws Finch
+    Floki Gettext Guardian HTTPoison Hackney Jason Joken Mint Mongo MyXQL Nebulex NimbleOptions
+    NimblePool Oban Phoenix Plug Poison Postgrex Protobuf Quantum Redix Req Sentry Swoosh Telemetry
+    Tesla ThousandIsland Timex Tzdata WebSockAdapter Xandra
+    """
 )
 
 
 def _java(file: str, method: str) -> Origin:
-    return Origin.LIBRARY if _JAVA_PACKAGES.match(method) or _JAVA_GENERATED.search(method) else Origin.APPLICATION
+    is_library = _JAVA_PACKAGES.match(method) or _JAVA_GENERATED.search(method)
+    return Origin.LIBRARY if is_library else Origin.APPLICATION
 
 
 _JAVA_PACKAGES = re.compile(
-    r"""(?:[\w.@-]{1,80}/)*(?:java|javax|jakarta|jdk|sun|com\.sun|oracle|kotlin|kotlinx|scala|groovy|clojure|akka|android|
-        androidx|dalvik|junit|javassist|reactor|rx|feign|okhttp3|okio|retrofit2|freemarker|play|zio|cats|weblogic|
+    r"""(?:[\w.@-]{1,80}/){0,2}(?:java|javax|jakarta|jdk|sun|oracle|kotlin|kotlinx|scala|groovy|clojure|akka|
+        android|androidx|dalvik|junit|javassist|reactor|rx|feign|okhttp3|okio|retrofit2|freemarker|play|zio|
+        cats|weblogic|
         brave|antlr|dagger|
-        org\.(?:springframework|apache|hibernate|eclipse|jboss|wildfly|junit|postgresql|h2|hsqldb|mariadb|mongodb|slf4j|
-          aopalliance|aspectj|mockito|thymeleaf|mybatis|jooq|quartz|glassfish|flywaydb|liquibase|elasticsearch|opensearch|
-          codehaus|jetbrains|joda|yaml|json|antlr|redisson|keycloak|bouncycastle|ehcache|objectweb|xerial|sqlite|jsoup|
+        org\.(?:springframework|apache(?!\.jsp)|hibernate|eclipse|jboss|wildfly|junit|postgresql|h2|hsqldb|
+        mariadb|mongodb|slf4j|
+          aopalliance|aspectj|mockito|thymeleaf|mybatis|jooq|quartz|glassfish|flywaydb|liquibase|
+          elasticsearch|opensearch|
+          codehaus|jetbrains|joda|yaml|json|antlr|redisson|keycloak|bouncycastle|ehcache|objectweb|xerial|
+          sqlite|jsoup|
           http4s|scalatest|neo4j|thymeleaf|owasp|testng|gradle|reactivestreams)|
-        com\.(?:fasterxml|google|mysql|zaxxer|mongodb|netflix|amazonaws|ibm|rabbitmq|microsoft|azure|oracle|github|
-          squareup|jayway|thoughtworks|datastax|twilio|stripe|hazelcast|typesafe|android|mchange|alibaba|baomidou|
+        com\.(?:sun|fasterxml|google|mysql|zaxxer|mongodb|netflix|amazonaws|ibm|rabbitmq|microsoft|azure|
+        oracle|github|
+          squareup|jayway|thoughtworks|datastax|twilio|stripe|hazelcast|typesafe|android|mchange|alibaba|
+          baomidou|
           checkend|vaadin|esotericsoftware|lmax|novell|codahale)|
-        io\.(?:netty|undertow|micronaut|quarkus|vertx|reactivex|lettuce|grpc|micrometer|opentelemetry|opentracing|
-          jsonwebtoken|swagger|ktor|r2dbc|smallrye|dropwizard|prometheus|kubernetes|confluent|sentry|github|agroal)|
+        io\.(?:netty|undertow|micronaut|quarkus|vertx|reactivex|lettuce|grpc|micrometer|opentelemetry|
+        opentracing|
+          jsonwebtoken|swagger|ktor|r2dbc|smallrye|dropwizard|prometheus|kubernetes|confluent|sentry|github|
+          agroal)|
         net\.(?:sf|bytebuddy|snowflake|sourceforge|spy|minidev|jodah)|
         ch\.qos|redis\.clients|software\.amazon|coil|nl\.basjes|de\.codecentric)\.""",
     re.VERBOSE,
@@ -444,10 +224,14 @@ def _dotnet(file: str, method: str) -> Origin:
 
 
 _DOTNET_NAMESPACES = re.compile(
-    r"""(?:System|Microsoft|Newtonsoft|Npgsql|Dapper|AutoMapper|MediatR|FluentValidation|Serilog|Polly|Hangfire|MassTransit|
-        StackExchange|MySql|MySqlConnector|MongoDB|RestSharp|Refit|Swashbuckle|NSwag|Quartz|Castle|Grpc|Google|Amazon|
-        Azure|Oracle|NHibernate|Autofac|Duende|IdentityServer4|RabbitMQ|Confluent|Elasticsearch|Elastic|Nest|NLog|log4net|
-        xunit|Xunit|NUnit|Moq|Interop|Internal|Orleans|Akka|Stripe|Twilio|SixLabors|CsvHelper|HotChocolate|GraphQL|
+    r"""(?:System|Microsoft|Newtonsoft|Npgsql|Dapper|AutoMapper|MediatR|FluentValidation|Serilog|Polly|Hangfire|
+        MassTransit|StackExchange|MySql|MySqlConnector|MongoDB|RestSharp|Refit|Swashbuckle|NSwag|Quartz|
+        Castle|Grpc|
+        Google|Amazon|
+        Azure|Oracle|NHibernate|Autofac|Duende|IdentityServer4|RabbitMQ|Confluent|Elasticsearch|Elastic|Nest|
+        NLog|log4net|
+        xunit|Xunit|NUnit|Moq|Interop|Internal|Orleans|Akka|Stripe|Twilio|SixLabors|CsvHelper|HotChocolate|
+        GraphQL|
         Ocelot|Yarp|OpenTelemetry|Checkend|lambda_method|DynamicClass|Anonymously\ Hosted)(?:[.+(]|\d|$)""",
     re.VERBOSE,
 )

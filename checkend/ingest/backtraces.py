@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 UNKNOWN = "unknown"
+ANONYMOUS = "<anonymous>"  # a JavaScript function that has no name
 LINE_MAX = 2**31 - 1  # a line or column beyond this is nonsense, and would not fit an integer column
 _CACHED_LENGTH = 400  # a longer line is parsed anew each time: 8,192 entries then hold at most some megabytes
 
@@ -33,15 +34,16 @@ class Frame(NamedTuple):
 def parse(raw: object) -> list[Frame]:
     """The frames of a backtrace as it was sent, in the order sent; [] for None. Never raises for JSON values.
 
-    A string stands for its lines, an object for a list of one. Anything else becomes one frame of its JSON text.
+    A string stands for its lines, an object for a list of one; anything else is one frame of its JSON text.
     """
     if raw is None:
         return []
     if isinstance(raw, str):
-        return [parse_line(line) for line in raw.splitlines() if line.strip()]
-    if isinstance(raw, list | tuple) and not isinstance(raw, Frame):
-        return [parse_line(entry) for entry in raw]
-    return [parse_line(raw)]
+        raw = [line for line in raw.splitlines() if line.strip()]
+    elif isinstance(raw, Frame) or not isinstance(raw, list | tuple):
+        raw = [raw]
+    # parse_line's first branch is repeated here: it spares a call for each line of each report.
+    return [_cached(e) if type(e) is str and len(e) <= _CACHED_LENGTH else parse_line(e) for e in raw]
 
 
 def parse_line(entry: object) -> Frame:
@@ -58,6 +60,9 @@ def parse_line(entry: object) -> Frame:
 
 
 def _from_object(entry: Mapping[object, object]) -> Frame:
+    file, line, method = entry.get("file"), entry.get("line"), entry.get("method")
+    if type(file) is str and type(method) is str and type(line) is int and len(entry) == 3:
+        return Frame(file or UNKNOWN, line if -LINE_MAX <= line <= LINE_MAX else 0, method or UNKNOWN)
     file = _first(entry, "file", "filename", "path")
     method = _first(entry, "method", "function", "name")
     if file is None and method is None:
@@ -107,26 +112,27 @@ def _integer(value: object) -> int:
 # Ruby `a.rb:1:in 'm'` (a backtick opens the name before 3.4), and the one form that Python, Go, PHP and
 # Elixir SDKs share: `file:1 in m`. One search finds both, at the first place where a number meets " in " or
 # ":in", so that a path with spaces and a method with " in " in it are both read.
-_IN = re.compile(r":(-?[0-9]{1,10})(?: in |:in (?=[`']))")
+_IN = re.compile(r":(-?[0-9]{1,9})(?: in |:in (?=[`']))")
 # Firefox and Safari: `name@where`; the name may be empty. A path may hold an @ too (node_modules/@scope), so
 # what follows must look like a place.
 _AT_SIGN = re.compile(r"@(?=[a-z][a-z0-9+.-]{0,30}:|\[native code\]|/|\[PROJECT_ROOT\])", re.IGNORECASE)
-_POSITION = re.compile(r":([0-9]{1,10})(?::([0-9]{1,10}))?\)?\Z")
 
 
 def _from_string(text: str) -> Frame:
     line = text.strip()
     if line.startswith("at "):
         return _from_at(line[3:].lstrip())
-    found = _IN.search(line)
+    # Two plain searches spare most lines of other grammars the pattern.
+    found = _IN.search(line) if " in " in line or ":in " in line else None
     if found:
         method = line[found.end() :]
         if found[0].endswith(":in "):
             method = method[1:].removesuffix("'")
-        return Frame(line[: found.start()] or UNKNOWN, _integer(found[1]), method.strip() or UNKNOWN)
-    found = _AT_SIGN.search(line)
-    if found and "://" not in line[: found.start()]:
-        return _at_place(line[found.end() :], line[: found.start()].strip() or UNKNOWN)
+        return Frame(line[: found.start()] or UNKNOWN, int(found[1]), method.strip() or UNKNOWN)
+    if "@" in line:
+        found = _AT_SIGN.search(line)
+        if found and "://" not in line[: found.start()]:
+            return _at_place(line[found.end() :], line[: found.start()].strip() or ANONYMOUS)
     return _from_rare(line) or _bare(line)
 
 
@@ -134,40 +140,50 @@ _cached = lru_cache(maxsize=8192)(_from_string)
 
 
 def _from_at(rest: str) -> Frame:
-    """What follows `at `: V8's `f (file:1:2)` or `file:1:2`, the JVM's `a.B.c(D.java:1)`, .NET's `A.B() in f:line 1`."""
+    """What follows `at `: V8's `f (file:1:2)` or `file:1:2`; the JVM's `a.B.c(D.java:1)`; .NET's
+    `A.B(String s) in file:line 1`.
+    """
     name, opened, where = rest.partition(" (")
     if opened and where.endswith(")"):
         return _at_place(where[:-1], name.strip() or UNKNOWN)
     found = _JVM.match(rest) or _DOTNET.match(rest)
     if found:
-        return Frame(found[2] or UNKNOWN, _integer(found[3]), found[1])
-    is_async = rest.startswith("async ")
-    return _at_place(rest[6:] if is_async else rest, "async <anonymous>" if is_async else "<anonymous>")
+        return Frame(found[2] or UNKNOWN, int(found[3] or 0), found[1])
+    if rest.startswith("async "):
+        return _at_place(rest[6:], f"async {ANONYMOUS}")
+    return _at_place(rest, ANONYMOUS)
 
 
 def _at_place(where: str, method: str) -> Frame:
-    """A frame for `where`, which may end in `:line:column`."""
-    if where.endswith(")"):  # the position of an eval ends inside the brackets of its caller
-        return Frame(where, 0, method)
-    found = _POSITION.search(where, max(len(where) - 24, 0))
-    if not found:
-        return Frame(where or UNKNOWN, 0, method)
-    return Frame(where[: found.start()] or UNKNOWN, _integer(found[1]), method, _integer(found[2]))
+    file, line, column = _split(where)
+    return Frame(file or UNKNOWN, line, method, column)
+
+
+def _split(where: str) -> tuple[str, int, int]:
+    """`file:line:column`, `file:line` or `file` in three parts, 0 where there is no number."""
+    head, colon, last = where.rpartition(":")
+    if not colon or not last.isdecimal() or len(last) > 9:
+        return where, 0, 0
+    file, colon, line = head.rpartition(":")
+    if colon and line.isdecimal() and len(line) <= 9:
+        return file, int(line), int(last)
+    return head, int(last), 0
 
 
 def _bare(line: str) -> Frame:
     """A lone place, `https://h/a.js:1:2` or PHP's first frame `/src/A.php:10`; else the line as it is."""
-    found = _POSITION.search(line, max(len(line) - 24, 0))
-    looks_like_a_place = found and found.start() and not line.endswith(")") and _PLACE.match(line)
-    if not found or not looks_like_a_place:
-        return Frame(line, 0, UNKNOWN)
-    return Frame(line[: found.start()], _integer(found[1]), UNKNOWN, _integer(found[2]))
+    file, number, column = _split(line)
+    if file and (number or column) and _PLACE.match(file):
+        return Frame(file, number, UNKNOWN, column)
+    return Frame(line, 0, UNKNOWN)
 
 
-# A place has a slash, a backslash or a dotted name before its position; "Error: code 12:30" has none.
+# A place has a slash, a backslash or a dot in its first word; "Error: code 12:30" has none.
 _PLACE = re.compile(r"\S{0,4000}[/\\.\])>]|[A-Za-z]:\\|/")
-_JVM = re.compile(r"([^\s()]{1,1000})\(([\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source)(?::(\d{1,9}))?\)\Z")
-_DOTNET = re.compile(r"([^\s()]{1,1000}\.[^\s()]{1,300})\([^()]{0,2000}\)(?: in (.{1,2000}):line (\d{1,9}))?\Z")
+_JVM = re.compile(
+    r"([^\s()]{1,1000})\(([\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source)(?::(\d{1,9}))?\)\Z"
+)
+_DOTNET = re.compile(r"([^\s()]{1,1000})\([^()]{0,2000}\)(?: in (.{1,2000}):line (\d{1,9}))?\Z")
 # Grammars that no SDK sends but hand-written clients do: what a language itself prints.
 _PYTHON_PRINTED = re.compile(r'File "([^"\n]{1,4000})", line (\d{1,9})(?:, in (.{1,500}))?\Z')
 _PHP_PRINTED = re.compile(r"#\d{1,5} (.{1,4000})\((\d{1,9})\): ([^(\n]{1,1000})(?:\(|\Z)")
@@ -178,6 +194,5 @@ def _from_rare(line: str) -> Frame | None:
     for pattern in (_PYTHON_PRINTED, _PHP_PRINTED, _ELIXIR_PRINTED):
         found = pattern.match(line)
         if found:
-            method = (found[3] or UNKNOWN).strip()
-            return Frame(found[1], _integer(found[2]), method)
+            return Frame(found[1], int(found[2]), (found[3] or UNKNOWN).strip())
     return None

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 
 def stable_name(file: str) -> str:
-    """The file's folder and name, without the project's root, a host, or a part that a build or release made.
+    """The file's folder and name, without the project's root, a host, or what a build or release put in.
 
-    One folder is kept, since `billing/views.py` and `catalog/views.py` are two files; no more, since what lies
-    further up is likelier to be a matter of the machine.
+    One folder is kept, since `billing/views.py` and `catalog/views.py` are two files; no more, since what
+    lies further up is likelier to be a matter of the machine.
     """
-    path = file.replace("\\", "/")[-600:]
+    return _stable_name(file[-_LONGEST:])
+
+
+_LONGEST = 600  # a longer path counts by its end; and it bounds what the cache can hold
+
+
+@lru_cache(maxsize=2048)
+def _stable_name(file: str) -> str:
+    path = file.replace("\\", "/")
     is_web = _WEB.match(path)
-    if is_web:
-        path = path[is_web.end() :].partition("?")[0].partition("#")[0]
-    else:
-        path = _below_root(path)
+    path = path[is_web.end() :].partition("?")[0].partition("#")[0] if is_web else _below_root(path)
     *folders, name = path.strip("/").split("/")
     script = is_web or name.endswith((".js", ".mjs", ".cjs"))
     if script:
@@ -27,21 +33,24 @@ def stable_name(file: str) -> str:
     return f"{folder}/{name}"
 
 
-# A script from the web, or one named by a bundler: webpack:///./src/a.js, webpack-internal:///(rsc)/./src/a.js
+# A script from the web, or one named by a bundler: webpack:///./src/a.js,
+# webpack-internal:///(rsc)/./src/a.js
 _WEB = re.compile(
-    r"(?!file:)(?:https?|app|capacitor|ionic|webpack(?:-internal)?|blob|turbopack|rsc)://[^/?#]*/?(?:\([\w-]+\)/)?",
+    r"(?:https?|app|capacitor|ionic|webpack(?:-internal)?|blob|turbopack|rsc)://[^/?#]*/?(?:\([\w-]+\)/)?",
     re.IGNORECASE,
 )
 
 # Where machines put projects: all of it up to the project itself is cut. In each line the last part is the
 # project's own folder, whose name is the machine's affair.
 _ROOT = re.compile(
-    r"""(?:file://)?(?:
+    r"""(?:file:///?)?(?:
         \[PROJECT_ROOT\]/ | \./ |
         [A-Za-z]:/Users/[^/]+/(?:[^/]+/){1,2}? | [A-Za-z]:/agent/_work/\d+/s/ |
         [A-Za-z]:/(?:app|code|src|project)/ | [A-Za-z]:/[^/]+/(?:[^/]+/)? |
-        /home/runner/work/[^/]+/[^/]+/ | /github/workspace/ | /builds/[^/]+/[^/]+/ | /codebuild/output/[^/]+/src/ |
-        /(?:home|Users)/[^/]+/(?:[^/]+/)? | /root/(?:[^/]+/)? | /var/www/(?:[^/]+/)? | /usr/src/[^/]+/ | /usr/local/[^/]+/ |
+        /home/runner/work/[^/]+/[^/]+/ | /github/workspace/ | /builds/[^/]+/[^/]+/ |
+        /codebuild/output/[^/]+/src/ |
+        /(?:home|Users)/[^/]+/(?:[^/]+/)? | /root/(?:[^/]+/)? | /var/www/(?:[^/]+/)? | /usr/src/[^/]+/ |
+        /usr/local/[^/]+/ |
         /var/task/ | /(?:srv|opt|data|mnt|apps|sites|www)/(?:[^/]+/)? | /workspaces?/(?:[^/]+/)? |
         /(?:app|code|src|rails|usr/app|project|application|tmp|build|function|layers|home)/ | /
     )""",
@@ -79,12 +88,14 @@ _WEB_FOLDERS = frozenset(
 )
 # A folder that is a date, a number, a hash, a temporary name, or a version.
 _PASSING = re.compile(
-    r"""(?: \d+ | \d{6,}.* | (?=[a-f]*\d)[0-9a-f]{7,64} | tmp[\w-]{4,} | v?\d+\.\d[\w.+-]* | (?:release|build|deploy)[-_.]?\d[\w.-]* |
+    r"""(?: \d+ | \d{6,}.* | (?=[a-f]*\d)[0-9a-f]{7,64} | tmp[\w-]{4,} | v?\d+\.\d[\w.+-]* |
+        (?:release|build|deploy)[-_.]?\d[\w.-]* |
         [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{20,} | \w+\.[A-Za-z0-9]{6,12} )\Z""",
     re.VERBOSE,
 )
 
-# What bundlers put into names: `app.5aa940f4.js`, `index-Qa2cIyNK.js`, `17.a1b2c3d4.chunk.js`, `page-0a1b2c3d4e5f6a7b.js`
+# What bundlers put into names: `app.5aa940f4.js`, `index-Qa2cIyNK.js`, `17.a1b2c3d4.chunk.js`,
+# `page-0a1b2c3d4e5f6a7b.js`
 _HASH = re.compile(
     r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]*(?:\d|.[A-Z]))[A-Za-z0-9_-]{8})(?=[-._])"
 )

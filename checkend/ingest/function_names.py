@@ -7,8 +7,9 @@ cannot tell two functions apart, and the caller looks for the function around it
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from checkend.ingest.backtraces import UNKNOWN
+from checkend.ingest.backtraces import ANONYMOUS, UNKNOWN
 
 QUALIFIED = frozenset({"go", "java", "dotnet", "elixir"})  # names that say which file they are in, or better
 
@@ -19,7 +20,14 @@ def stable_name(method: str, language: str, *, minified: bool = False) -> str:
     `minified` says that the frame comes from a script on the web, where short names are made up by a tool and
     change with each build, and where not every browser tells the receiver.
     """
-    name = method[:500]
+    return _stable_name(method[:_LONGEST], language, minified)
+
+
+_LONGEST = 500  # a longer name counts by its beginning; and it bounds what the cache can hold
+
+
+@lru_cache(maxsize=2048)
+def _stable_name(name: str, language: str, minified: bool) -> str:
     if not name or name == UNKNOWN:
         return ""
     if language == "javascript":
@@ -69,7 +77,20 @@ def _javascript(name: str, minified: bool) -> str:
 
 
 _JS_INNER = re.compile(r"(?:/<|<|/\w*<)+\Z")
-_JS_NAMELESS = frozenset({"", "<anonymous>", "anonymous", "eval", "?", "(anonymous)", "<computed>", "Anonymous function", "global code", "module code"})
+_JS_NAMELESS = frozenset(
+    {
+        "",
+        ANONYMOUS,
+        "anonymous",
+        "(anonymous)",
+        "Anonymous function",
+        "?",
+        "eval",
+        "<computed>",
+        "global code",
+    }
+    | {"module code"}
+)
 _JS_PLAIN_RECEIVERS = frozenset({"Object", "Function", "Module", "Proxy", "Window", "Promise", "Runtime"})
 # Up to two characters, or three with one that no programmer's short word has.
 _MINIFIED = re.compile(r"[\w$]{1,2}\Z|(?=[\w$]?[A-Z0-9$_]|[\w$]{2}[A-Z0-9$_])[\w$]{3}\Z")
@@ -97,11 +118,11 @@ def _php(name: str) -> str:
         return "" if "/" in name or name.endswith(".php") else name.replace("->", "::")
     if name.endswith("{closure}"):
         return ""
-    return _PHP_ANONYMOUS_CLASS.sub("class@anonymous", name).replace("->", "::")
+    return _PHP_ANONYMOUS_CLASS.sub("@anonymous", name).replace("->", "::")
 
 
 _PHP_CLOSURE = re.compile(r"\{closure:([^{}]{1,300}?):\d+\}\Z")
-_PHP_ANONYMOUS_CLASS = re.compile(r"class@anonymous.{0,300}?(?=->|::|\Z)", re.DOTALL)
+_PHP_ANONYMOUS_CLASS = re.compile(r"@anonymous.{0,300}?(?=->|::|\Z)", re.DOTALL)
 
 
 def _elixir(name: str) -> str:
@@ -111,8 +132,9 @@ def _elixir(name: str) -> str:
     return _ELIXIR_FUN.sub(r".\1", name)
 
 
-# -total/1-fun-0-/1 is the first function without a name in total/1; the same form is used for comprehensions.
-_ELIXIR_FUN = re.compile(r"\.-((?:[^-]|-(?!\w+-\d+-)){1,200}/\d{1,3})-.{1,100}\Z")
+# -total/1-fun-0-/1 is the first function without a name in total/1, -fun.total/1- a reference to total/1; the
+# same form is used for comprehensions and for what a try block does after.
+_ELIXIR_FUN = re.compile(r"\.-(?:inlined-|fun\.)?(.{1,200}?/\d{1,3})-.{0,200}\Z")
 
 
 def _java(name: str) -> str:
@@ -131,7 +153,7 @@ def _java(name: str) -> str:
     return f"{owner}.{own}" if own else ""
 
 
-_JAVA_LAMBDA = re.compile(r"(?:lambda|\$anonfun)\$(\w{1,200}?)(?:\$\d+)*\Z")
+_JAVA_LAMBDA = re.compile(r"(?:lambda|\$anonfun)\$(\w{1,200}?)(?:\$\d+)*(?:\$adapted)?\Z")
 
 
 def _dotnet(name: str) -> str:
@@ -145,8 +167,9 @@ def _dotnet(name: str) -> str:
     return f"{owner}.{found[1]}"
 
 
-_DOTNET_GENERIC = re.compile(r"`\d{1,3}|\[[^\]]{0,300}\]")
-# <Charge>d__7.MoveNext is the body of async Charge, <>c.<Total>b__4_0 a lambda in Total, <Run>g__Inner|1_0 a local function.
+_DOTNET_GENERIC = re.compile(r"`\d{1,3}|\[[^\]]{0,300}\]+")
+# <Charge>d__7.MoveNext is the body of async Charge, <>c.<Total>b__4_0 a lambda in Total, <Run>g__Inner|1_0
+# a local function.
 _DOTNET_MADE = re.compile(r"<(\w{1,200})>")
 
 _CLEANERS = {

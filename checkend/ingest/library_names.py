@@ -1,4 +1,4 @@
-"""Names for library frames, used when a backtrace has no other: which package called, and which one failed."""
+"""Names for library frames, used when a backtrace has no others: which package called, which one failed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def library_span(ordered: Sequence[Frame], language: str) -> tuple[str, str]:
 
 _MACHINERY = re.compile(
     r"""(?:
-    threading | asyncio | concurrent | multiprocessing | runpy | importlib | contextlib | socketserver | selectors | queue | sched | gunicorn | uvicorn |
-    node:internal/(?:process|timers|async_hooks|modules|event_target|main) | node:(?:events|timers|async_hooks|domain) |
+    threading | asyncio | concurrent | multiprocessing | runpy | importlib | contextlib | socketserver |
+    selectors | queue | sched | gunicorn | uvicorn |
     java\.util\.concurrent | java\.lang | jdk\.internal | sun\.reflect |
     System\.Threading | System\.Runtime | runtime |
-    proc_lib | gen_server | gen_statem | gen_event | gen | supervisor | Task | timer | erl_eval | GenServer | <internal
+    proc_lib | gen_server | gen_statem | gen_event | gen | supervisor | Task | timer | erl_eval | GenServer |
+    <internal
     )(?![\w])""",
     re.VERBOSE,
 )
@@ -47,11 +48,10 @@ def _javascript(frame: Frame) -> str:
     found = _NODE_PACKAGE.search(frame.file.replace("\\", "/"))
     if found:
         return found[1]
-    if frame.file.startswith("node:"):
-        return frame.file
     if frame.file.startswith(("http", "webpack")):
         return stable_name(frame.file)
-    return "" if frame.file.startswith("<") else f"node:{frame.file.removesuffix('.js')}"
+    # Which of Node's own files are passed through changes with each version: they all count as one.
+    return "" if frame.file.startswith("<") else "node"
 
 
 _NODE_PACKAGE = re.compile(r".*node_modules/((?:@[^/]{1,100}/)?[^/]{1,100})", re.DOTALL)

@@ -9,6 +9,10 @@ _SHAPE_WORDS = 16
 _WORDING_WORDS = 4
 
 
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 def shape(message: str) -> str:
     """The message in lower case without numbers, ids, addresses, paths and quoted values: its first words.
 
@@ -27,15 +31,22 @@ def shape(message: str) -> str:
     return " ".join(words)
 
 
-_MARKS = ".,;:!?()[]{}<>\"'`*#-–—…“”‘’|"
+_MARKS = ".,;:!?()[]{}<>\"'`*#-\u2013\u2014\u2018\u2019\u2026“”|"
 # Quotes that stand around something, not the apostrophe of "can't".
-_QUOTED = re.compile(r"""(?<!\w)'[^'\n]{0,300}'(?!\w)|"[^"\n]{0,300}"|`[^`'\n]{0,300}[`']|“[^”\n]{0,300}”|«[^»\n]{0,300}»""")
-# A digit anywhere, an address, a path, an assignment, a long run of hex letters or a very long word is a value.
+_QUOTED = re.compile(
+    r"""(?<!\w)'[^'\n]{0,300}'(?!\w) | "[^"\n]{0,300}" | `[^`'\n]{0,300}[`'] |
+        “[^”\n]{0,300}” | «[^»\n]{0,300}»""",
+    re.VERBOSE,
+)
+# A digit anywhere, an address, a path, an assignment, a long run of hex letters or a very long word is a
+# value.
 _VALUE = re.compile(r"[0-9@/\\=&%$_]|\A[a-f]{8,}\Z|[^\s]{41}")
-_CALENDAR = frozenset(
-    """jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september
-    october november december mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday
-    am pm utc gmt true false""".split()
+_CALENDAR = _names(
+    """
+    jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august
+    september october november december mon tue wed thu fri sat sun monday tuesday wednesday thursday
+    friday saturday sunday am pm utc gmt true false
+    """
 )
 
 
@@ -55,22 +66,26 @@ def _sense_words(text: str) -> str:
     return " ".join(words[:_WORDING_WORDS])
 
 
-_WORDS = frozenset(
-    """above absent accept accepted access active after again aged allowed already ambiguous annulled any are at available
-    aborted away bad be been before below between big blocked broken bound busy by can't cancelled canceled cannot changed
-    circular closed collision complete completed conflict conflicting connect convert corrupt corrupted could couldn't
-    create crashed cyclic damaged deadlock declined delete deleted denied deprecated deserialize didn't different directory
-    disabled disconnected does doesn't down duplicate duplicated during early empty enabled enough equal evicted exceed
-    exceeded exceeds exist existing exists expected expired fail failed fails failure fetch finished forbidden format found
-    frozen full greater has have host illegal in inactive incompatible incomplete inconsistent incorrect insufficient
-    internal invalid is isn't large late least length less limit literal load loading locked long lost malformed many
-    match mismatch missed missing more most must negative never no non none not null nothing of off offline on only open
-    out outdated over overflow overlap overlaps parse past pending permission positive read readonly recognized
-    refused register rejected removed required requires reset resolve retries save send sent short should size small
-    stale started stopped store supported suspended taken than timed timeout timedout token too twice unable unauthorized
-    unavailable unchanged undefined underflow unequal unexpected unfinished unhandled uninitialized unique unknown unpaid
-    unreachable unrecognized unresolved unset unsupported until update upload used valid wasn't were without won't write
-    wrong zero""".split()
+_WORDS = _names(
+    """
+    above absent accept accepted access active after again aged allowed already ambiguous annulled any
+    are at available aborted away bad be been before below between big blocked broken bound busy by
+    can't cancelled canceled cannot changed circular closed collision complete completed conflict
+    conflicting connect convert corrupt corrupted could couldn't create crashed cyclic damaged deadlock
+    declined delete deleted denied deprecated deserialize didn't different directory disabled
+    disconnected does doesn't down duplicate duplicated during early empty enabled enough equal evicted
+    exceed exceeded exceeds exist existing exists expected expired fail failed fails failure fetch
+    finished forbidden format found frozen full greater has have host illegal in inactive incompatible
+    incomplete inconsistent incorrect insufficient internal invalid is isn't large late least length
+    less limit literal load loading locked long lost malformed many match mismatch missed missing more
+    most must negative never no non none not null nothing of off offline on only open out outdated over
+    overflow overlap overlaps parse past pending permission positive read readonly recognized refused
+    register rejected removed required requires reset resolve retries save send sent short should size
+    small stale started stopped store supported suspended taken than timed timeout timedout token too
+    twice unable unauthorized unavailable unchanged undefined underflow unequal unexpected unfinished
+    unhandled uninitialized unique unknown unpaid unreachable unrecognized unresolved unset unsupported
+    until update upload used valid wasn't were without won't write wrong zero
+    """
 )
 
 
@@ -94,25 +109,34 @@ _NAMED_THINGS = (
     re.compile(r"\(evaluating '([\w$.]{1,100}(?:\(\))?)"),
     re.compile(r"Cannot (?:read|set) property '([^'\n]{1,100})' of"),
     re.compile(r"([\w$.]{1,100}) is not (?:a function|defined|a constructor|iterable)"),
+    re.compile(r"React error (#\d{1,5})"),  # the number is all that React's production build says
     re.compile(r"Can't find variable: ([\w$]{1,100})"),
-    re.compile(r"(?:no attribute|name|variable|method) [`'‘]([\w.?!=]{1,100})"),
+    re.compile(r"(?:no attribute|name|variable|method) [`'\u2018]([\w.?!=]{1,100})"),
 )
 
 # Classes that a runtime raises with its own words, which change from version to version and, in browsers,
 # from maker to maker: their messages say nothing that the place does not.
-_RUNTIME_CLASSES = frozenset(
-    """TypeError RangeError ReferenceError SyntaxError URIError EvalError InternalError AggregateError DOMException
-    AbortError NetworkError QuotaExceededError SecurityError NotAllowedError InvalidStateError NotSupportedError DataCloneError TimeoutError
-    KeyError IndexError AttributeError NameError UnboundLocalError ZeroDivisionError ImportError ModuleNotFoundError
-    UnicodeDecodeError UnicodeEncodeError RecursionError MemoryError StopIteration ConnectionError ConnectionRefusedError ConnectionResetError
-    BrokenPipeError FileNotFoundError PermissionError IsADirectoryError NotADirectoryError FileExistsError OverflowError BlockingIOError
-    ChunkLoadError NoMethodError FrozenError FloatDomainError LocalJumpError FiberError NoMatchingPatternError NoMatchingPatternKeyError SystemStackError
-    NullPointerException ArithmeticException ArrayIndexOutOfBoundsException IndexOutOfBoundsException StringIndexOutOfBoundsException
-    ClassCastException NumberFormatException NegativeArraySizeException ArrayStoreException ConcurrentModificationException StackOverflowError
-    OutOfMemoryError NoSuchElementException NullReferenceException IndexOutOfRangeException InvalidCastException DivideByZeroException
-    KeyNotFoundException OverflowException FormatException ArgumentNullException ArgumentOutOfRangeException DivisionByZeroError ArithmeticError ArgumentCountError
-    UnhandledMatchError FunctionClauseError MatchError CaseClauseError CondClauseError WithClauseError UndefinedFunctionError
-    BadMapError BadArityError BadFunctionError BadBooleanError Protocol.UndefinedError TypeAssertionError plainError""".split()
+_RUNTIME_CLASSES = _names(
+    """
+    TypeError RangeError ReferenceError SyntaxError URIError EvalError InternalError AggregateError
+    DOMException AbortError NetworkError QuotaExceededError SecurityError NotAllowedError
+    InvalidStateError NotSupportedError DataCloneError TimeoutError KeyError IndexError AttributeError
+    NameError UnboundLocalError ZeroDivisionError ImportError ModuleNotFoundError UnicodeDecodeError
+    UnicodeEncodeError RecursionError MemoryError StopIteration ConnectionError ConnectionRefusedError
+    ConnectionResetError BrokenPipeError FileNotFoundError PermissionError IsADirectoryError
+    NotADirectoryError FileExistsError OverflowError BlockingIOError ChunkLoadError NoMethodError
+    FrozenError FloatDomainError LocalJumpError FiberError NoMatchingPatternError
+    NoMatchingPatternKeyError SystemStackError NullPointerException ArithmeticException
+    ArrayIndexOutOfBoundsException IndexOutOfBoundsException StringIndexOutOfBoundsException
+    ClassCastException NumberFormatException NegativeArraySizeException ArrayStoreException
+    ConcurrentModificationException StackOverflowError OutOfMemoryError NoSuchElementException
+    NullReferenceException IndexOutOfRangeException InvalidCastException DivideByZeroException
+    KeyNotFoundException OverflowException FormatException ArgumentNullException
+    ArgumentOutOfRangeException DivisionByZeroError ArithmeticError ArgumentCountError
+    UnhandledMatchError FunctionClauseError MatchError CaseClauseError CondClauseError WithClauseError
+    UndefinedFunctionError BadMapError BadArityError BadFunctionError BadBooleanError
+    Protocol.UndefinedError TypeAssertionError plainError
+    """
 )
 
 

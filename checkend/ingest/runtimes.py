@@ -1,4 +1,4 @@
-"""What a report's language is, in which order its frames come, and the quirks of how its runtime lists them."""
+"""What a report's language is, in which order its frames come, and how its runtime lists them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _LOOKED_AT = 12
 
 
 def language_of(notifier: Mapping[str, object] | None, frames: Sequence[Frame]) -> str:
-    """python, ruby, javascript, go, php, elixir, java, dotnet, or "" when neither notifier nor frames tell."""
+    """python, ruby, javascript, go, php, elixir, java or dotnet; "" when neither notifier nor frames tell."""
     if notifier:
         said = notifier.get("language")
         if isinstance(said, str) and said.lower() in _LANGUAGES:
@@ -81,7 +81,8 @@ def language_of(notifier: Mapping[str, object] | None, frames: Sequence[Frame]) 
     return ""
 
 
-# Only a program's or a thread's very first call has these names. `<module>` is no sign: an import may fail in it.
+# Only a program's or a thread's very first call has these names. `<module>` is no sign: an import may fail
+# in it.
 _PYTHON_STARTS = frozenset({"_bootstrap", "_bootstrap_inner", "_run_module_as_main"})
 
 
@@ -96,7 +97,7 @@ def innermost_first(frames: Sequence[Frame], language: str) -> list[Frame]:
     elif language == "php":
         # PHP names beside each line the function that was called there: the next frame has its own.
         own = [frame.method for frame in ordered[1:]] + ["{main}"]
-        ordered = [frame._replace(method=method) for frame, method in zip(ordered, own, strict=True)]
+        ordered = [Frame(f.file, f.line, name, f.column) for f, name in zip(ordered, own, strict=True)]
     elif language == "go":
         # Deferred functions that recover run on top of the panic, and so stand before it.
         ordered = ordered[_panic(ordered) + 1 :] or ordered
@@ -134,8 +135,12 @@ def skip_builtins(frames: Sequence[Frame], start: int, language: str) -> int:
 
 
 # A deep recursion is cut off by the runtime or the SDK, so where in its circle it ends is chance.
-_OVERFLOW_CLASSES = frozenset({"RecursionError", "SystemStackError", "StackOverflowError", "StackOverflowException"})
-_OVERFLOW = re.compile(r"maximum call stack|too much recursion|stack level too deep|recursion depth", re.IGNORECASE)
+_OVERFLOW_CLASSES = frozenset(
+    {"RecursionError", "SystemStackError", "StackOverflowError", "StackOverflowException"}
+)
+_OVERFLOW = re.compile(
+    r"maximum call stack|too much recursion|stack level too deep|recursion depth", re.IGNORECASE
+)
 
 
 def is_overflow(error_class: str, message: str) -> bool:

@@ -1,0 +1,183 @@
+"""The place in the application's code that a report is put down to: which frame, and how it is named."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from checkend.ingest import file_names, function_names, runtimes
+from checkend.ingest.app_frames import Origin, origin
+from checkend.ingest.backtraces import UNKNOWN, Frame
+
+
+class Trace(NamedTuple):
+    """A report's frames, innermost first, with what is needed to read them."""
+
+    frames: list[Frame]
+    language: str
+    disabled: frozenset[str]  # of grouping.RULES
+
+
+class Spot(NamedTuple):
+    """The index of the frame that a report is put down to, and what lies further inside.
+
+    `direct`: nothing does, the error was raised there. `generated`: code made at run time does.
+    """
+
+    at: int
+    direct: bool
+    generated: bool
+
+
+class Place(NamedTuple):
+    """A function; its name is "" when nothing names it. The text form is for people."""
+
+    file: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.file})" if self.name else self.file
+
+
+# --- which frame --------------------------------------------------------------------------------------------
+
+
+def find_spot(trace: Trace) -> Spot | None:
+    """The innermost frame of the application, else of generated code; None when only libraries are there."""
+    if "libraries" in trace.disabled:
+        first = next(index for index, frame in enumerate(trace.frames) if runtimes.is_placed(frame))
+        return Spot(first, True, False)
+    generated: int | None = None
+    for index, frame in enumerate(trace.frames):
+        kind = origin(frame, trace.language)
+        if kind is Origin.APPLICATION:
+            direct = not any(map(runtimes.is_placed, trace.frames[:index]))
+            own = runtimes.skip_builtins(trace.frames, index, trace.language)
+            at = own if "helpers" in trace.disabled else _past_helpers(trace, own)
+            return Spot(at, direct, generated is not None)
+        if kind is Origin.GENERATED and generated is None:
+            generated = index
+    return None if generated is None else Spot(generated, generated == 0, True)
+
+
+# A helper that only raises for others is known by a verb that raises. The bare verb is enough (`fail`,
+# `invariant`); with more to it (`ensure_positive`) the file must be one for helpers, since `check_stock` in
+# stock.py is the application's work. What only makes errors is known by its file or class.
+_BARE_VERB = re.compile(
+    r"(?:assert|ensure|invariant|fail|abort|bail|panic|die|unreachable|precondition)[!?]?\Z", re.IGNORECASE
+)
+_VERB = re.compile(
+    r"(?i:assert|ensure|must|fail|abort|raise|throw|panic|bail|die|invariant|guard|unreachable|precondition|"
+    r"check|require|expect|verify|demand|enforce)(?![a-z])"
+)
+_HELPER_FILE = re.compile(
+    r"(?:utils?|helpers?|guards?|assert\w*|ensure|support|checks?|contracts?|preconditions?|invariants?|"
+    r"validat(?:ions?|ors?)|common|lib)\Z",
+    re.IGNORECASE,
+)
+_ERROR_FILE = re.compile(r"\w*(?:errors?|exceptions?)\Z", re.IGNORECASE)
+_ERROR_CLASS = re.compile(r"[a-z](?:Error|Exception)s?\Z")
+_DEEPEST_HELPER = 3
+
+
+def _past_helpers(trace: Trace, index: int) -> int:
+    """The index of the frame that used a helper, when the one at `index` is a helper; else `index`."""
+    for _ in range(_DEEPEST_HELPER):
+        frame = trace.frames[index]
+        owner, name = _owner_and_name(frame, trace.language)
+        makes_errors = bool(_ERROR_CLASS.search(owner))
+        if not makes_errors and not _is_helper(frame, owner, name, trace.language):
+            return index
+        caller = _next_application(trace, index + 1)
+        # A helper in the very file that uses it is a part of that file's work.
+        if caller is None or (trace.frames[caller].file == frame.file and not makes_errors):
+            return index
+        index = caller
+    return index
+
+
+def _next_application(trace: Trace, start: int) -> int | None:
+    for index in range(start, len(trace.frames)):
+        if origin(trace.frames[index], trace.language) is Origin.APPLICATION:
+            return index
+    return None
+
+
+def _owner_and_name(frame: Frame, language: str) -> tuple[str, str]:
+    """The class or module that the function's name tells, if any, and the bare name."""
+    owner, _, name = _name(frame, language).replace("::", ".").replace("\\", ".").rpartition(".")
+    return owner.rpartition(".")[2], name
+
+
+def _is_helper(frame: Frame, owner: str, name: str, language: str) -> bool:
+    if not name:
+        return False
+    stem = frame.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+    home = owner if language in ("java", "dotnet") else stem
+    if _BARE_VERB.match(name) or _ERROR_FILE.match(home):
+        return True
+    return bool(_VERB.match(name) and _HELPER_FILE.search(home))
+
+
+# --- its name -----------------------------------------------------------------------------------------------
+
+
+def place_at(trace: Trace, index: int) -> Place:
+    """The place of the frame at `index`; a function without a name gets that of the one around it."""
+    frame = trace.frames[index]
+    name = _name(frame, trace.language)
+    can_be_inside = frame.method != UNKNOWN or _is_minified(frame)
+    if not name and can_be_inside and "enclosing" not in trace.disabled and not _was_renamed(frame):
+        name = _enclosing(trace, index)
+    return Place(file_names.stable_name(frame.file), name)
+
+
+def _enclosing(trace: Trace, index: int) -> str:
+    """The name of the next function outwards in the same file, past library frames between."""
+    file = trace.frames[index].file
+    for frame in trace.frames[index + 1 :]:
+        if frame.file == file:
+            name = _name(frame, trace.language)
+            if name or _was_renamed(frame):
+                return name
+        elif origin(frame, trace.language) is Origin.APPLICATION:
+            return ""
+    return ""
+
+
+def _name(frame: Frame, language: str) -> str:
+    return function_names.stable_name(frame.method, language, minified=_is_minified(frame))
+
+
+def _is_minified(frame: Frame) -> bool:
+    """Whether a minifier has most likely renamed the functions of the frame's file."""
+    return frame.file.startswith(("http://", "https://")) or "/.next/" in frame.file or ".min." in frame.file
+
+
+def _was_renamed(frame: Frame) -> bool:
+    """Whether the function has a name that only a minifier gave it; its caller is then no part of it."""
+    return _is_minified(frame) and bool(function_names.stable_name(frame.method, "javascript"))
+
+
+# --- recursion ----------------------------------------------------------------------------------------------
+
+
+def circle(trace: Trace) -> tuple[list[Place], int]:
+    """The application's functions that call each other over and over, the first entered first, and how often.
+
+    When a minifier made all the names up, the file stands for them.
+    """
+    calls = Counter[Place]()
+    file = ""
+    for frame in reversed(trace.frames):
+        if origin(frame, trace.language) is not Origin.APPLICATION:
+            continue
+        file = file_names.stable_name(frame.file)
+        name = _name(frame, trace.language)
+        if name:
+            calls[Place("" if trace.language in function_names.QUALIFIED else file, name)] += 1
+    if not calls:
+        return [Place(file, "")], 0
+    most = max(calls.values())
+    return [place for place, times in calls.items() if times * 2 >= most], most
