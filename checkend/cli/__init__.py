@@ -3,7 +3,7 @@
 import click
 
 from checkend._version import __version__
-from checkend.cli import api_key, app, config, db, send_test, serve, user
+from checkend.cli import api_key, app, config, db, demo, send_test, serve, user
 
 EPILOG = (
     "Exit status: 0 done; 1 refused or failed, with the reason on standard error; 2 the command line is wrong; "
@@ -21,5 +21,14 @@ def main() -> None:
     """
 
 
-for command in (serve.serve, user.group, app.group, api_key.group, db.group, config.config, send_test.send_test):
+for command in (
+    serve.serve,
+    user.group,
+    app.group,
+    api_key.group,
+    db.group,
+    config.config,
+    demo.demo,
+    send_test.send_test,
+):
     main.add_command(command)

@@ -1,0 +1,144 @@
+"""Demo data: believable apps with months of errors, and people in every role, so that one can look around at once.
+
+All reports go through ingestion's own pipeline, so that counts, shares, grouping and repeats are what they would be.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from flask import Flask
+from sqlalchemy import select
+
+from checkend import clock
+from checkend.demo.history import moments, report
+from checkend.demo.stories import APPS, DemoApp, Story
+from checkend.extensions import begin_writing, db
+from checkend.ingest.payload import to_report
+from checkend.ingest.service import Ingestion, Sender
+from checkend.ingest.store import Prepared, ReportStore
+from checkend.models import App, Problem, Team, User
+from checkend.models.problem import set_status
+from checkend.models.rules import RuleBroken
+from checkend.models.team import ROLES, Role
+from checkend.store_version import store_path
+
+BATCH = 500
+REPEATS_WITHIN_SECONDS = 60
+TEAMS = ("Storefront", "Platform")
+MAIL = "{}@demo.example"
+NOT_EMPTY = "The store is not empty. Demo data goes into an empty one only: name another folder for it."
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was made: who can sign in (address and role), and how much there is to see."""
+
+    logins: list[tuple[str, str]]
+    apps: int
+    problems: int
+    notices: int
+    occurrences: int
+
+
+def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambda done, all: None) -> Filled:
+    """Fill the empty store of ``app``; everybody gets ``password``. The same ``seed`` tells the same stories.
+
+    Raises `RuleBroken` when the store holds users or apps.
+    """
+    random, now = Random(seed), clock.now()
+    with app.app_context():
+        begin_writing()
+        if db.session.scalar(select(User.id).limit(1)) or db.session.scalar(select(App.id).limit(1)):
+            raise RuleBroken(NOT_EMPTY)
+        logins, senders = _cast(password, now)
+        db.session.commit()
+    told = [
+        (moment, demo_app, story)
+        for demo_app in APPS
+        for story in demo_app.stories
+        for moment in moments(story, random, now)
+    ]
+    told.sort(key=lambda one: one[0])
+    _report(app, told, senders, random, progress)
+    with app.app_context():
+        begin_writing()
+        _resolve_past()
+        filled = _count(logins)
+        db.session.commit()
+    return filled
+
+
+def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str, Sender]]:
+    """A site admin, two teams with somebody in each role, and the apps; who can sign in, and the apps' senders."""
+    made = now - timedelta(days=100)
+    admin = User.create(MAIL.format("site-admin"), password, site_admin=True)
+    people: dict[Role, User] = {role: User.create(MAIL.format(role), password) for role in ROLES}
+    teams = {name: Team.create(name, people["owner"]) for name in TEAMS}
+    for role in ROLES[1:]:
+        teams["Storefront"].add_member(people[role], role)
+    teams["Platform"].add_member(people["developer"], "developer")
+    teams["Platform"].add_member(people["viewer"], "viewer")
+    for person in (admin, *people.values()):
+        person.created_at = made
+    for team in teams.values():
+        team.created_at = made
+    senders = {}
+    for number, demo in enumerate(APPS):
+        app = App.create(demo.name, environment=demo.environment)
+        app.created_at = made + timedelta(hours=number)
+        teams[demo.team].assign(app)
+        senders[demo.name] = Sender(app.id, app.environment, frozenset())
+    return [(admin.email_address, "site admin"), *((people[role].email_address, role) for role in ROLES)], senders
+
+
+def _report(
+    app: Flask,
+    told: list[tuple[datetime, DemoApp, Story]],
+    senders: dict[str, Sender],
+    random: Random,
+    progress: Progress,
+) -> None:
+    """Take in all that is told, in the order in which it happened, as if each report came in when it happened."""
+    path = store_path(Path(app.instance_path))
+    pipeline, reports = Ingestion(path, app.config), ReportStore(path, REPEATS_WITHIN_SECONDS)
+    try:
+        for start in range(0, len(told), BATCH):
+            reports.write([_prepared(pipeline, senders, one, random) for one in told[start : start + BATCH]])
+            progress(min(start + BATCH, len(told)), len(told))
+    finally:
+        reports.close()
+        pipeline.close()
+
+
+def _prepared(
+    pipeline: Ingestion, senders: dict[str, Sender], one: tuple[datetime, DemoApp, Story], random: Random
+) -> Prepared:
+    moment, demo, story = one
+    return pipeline.prepare(
+        senders[demo.name], to_report(report(demo, story, moment, random), moment), clock.to_micros(moment)
+    )
+
+
+def _resolve_past() -> None:
+    """What has not been seen for a month was resolved two hours after it was last seen."""
+    past = select(Problem).where(Problem.last_noticed_at < clock.now() - timedelta(days=30))
+    for problem in db.session.scalars(past).all():
+        resolved_at = problem.last_noticed_at + timedelta(hours=2)
+        set_status(problem.app_id, [problem.id], "resolved")
+        problem.resolved_at = resolved_at
+
+
+def _count(logins: list[tuple[str, str]]) -> Filled:
+    problems = db.session.scalars(select(Problem)).all()
+    return Filled(
+        logins,
+        len(APPS),
+        len(problems),
+        sum(problem.notices_count for problem in problems),
+        sum(problem.occurrences for problem in problems),
+    )
