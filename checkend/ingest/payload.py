@@ -7,13 +7,16 @@ well as it can be. Only a body that is no JSON object, and a report without a cl
 import json
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from checkend.models.tag import lenient_name
 
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONG_NUMBER = re.compile(rb"[:,\[\s-][0-9]{19}")
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,18 +44,24 @@ class Report:
 def read_json(body: bytes) -> Any:
     """The value in ``body``, read leniently: raw control characters, NaN, lone surrogates and bad UTF-8 pass.
 
-    Raises `Unreadable`.
+    Numbers keep all their digits. Raises `Unreadable`.
     """
-    text = body.decode("utf-8-sig", "replace")
+    if not _LONG_NUMBER.search(body):  # orjson would round integers of more than 64 bits
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(body)
     try:
-        value = json.loads(text, strict=False, parse_constant=str)
+        return _read_leniently(body)
     except RecursionError:
         raise Unreadable("Request body is nested too deeply") from None
-    except ValueError as error:
-        if "int string conversion" not in str(error):
-            raise Unreadable(f"Request body is not valid JSON: {error}") from None
+
+
+def _read_leniently(body: bytes) -> Any:
+    text = body.decode("utf-8-sig", "replace")
+    try:
         value = json.loads(text, strict=False, parse_constant=str, parse_int=_int_or_text)
-    return _without_surrogates(value) if _SURROGATE_ESCAPE.search(body) else value
+    except ValueError as error:
+        raise Unreadable(f"Request body is not valid JSON: {error}") from None
+    return _writable(value)
 
 
 def to_report(value: Any, received_at: datetime) -> Report:
@@ -97,7 +106,7 @@ class _Sent:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(finite(value), ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _tags(*sent: Any) -> tuple[str, ...]:
@@ -158,23 +167,17 @@ def _object(value: Any) -> dict[str, Any]:
     return {"value": value} if value not in (None, [], "") else {}
 
 
-def finite(value: Any) -> Any:
-    """``value`` with the numbers that JSON cannot write (NaN, infinities) as text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: finite(item) for name, item in value.items()}
-    return [finite(item) for item in value] if isinstance(value, list) else value
-
-
-def _without_surrogates(value: Any) -> Any:
-    """Lone halves of surrogate pairs, which no UTF-8 text can hold, become U+FFFD."""
+def _writable(value: Any) -> Any:
+    """``value`` with what JSON in UTF-8 cannot hold as text: infinities, lone halves of surrogate pairs (U+FFFD)."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
-        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
-    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+        return {_writable(name): _writable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _int_or_text(digits: str) -> int | str:
+    """Python refuses to read, and to write, integers of more than 4,300 digits."""
     return int(digits) if len(digits) < 4000 else digits

@@ -5,11 +5,13 @@ import re
 import zlib
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
+import orjson
+from flask import Blueprint, Response, current_app, request
 
 from checkend.errors import SENTENCES, ApiError
 from checkend.ingest.payload import Invalid, Unreadable, read_json
-from checkend.ingest.service import Sender, ingestion
+from checkend.ingest.service import UnknownKey, ingestion
+from checkend.ingest.store import Sender
 from checkend.ingest.writer import Unavailable, Unstorable
 from checkend.models.api_key import PREFIX as API_KEY_PREFIX
 
@@ -21,12 +23,15 @@ log = logging.getLogger("checkend.ingest")
 
 
 @bp.post("/ingest/v1/errors", strict_slashes=False)
-def create() -> tuple[Response, int]:
+def create() -> Response:
     """Take in one error report."""
-    sender = _sender()
-    _limit(sender)
+    key = request.headers.get(HEADER) or request.args.get("key", "")
     try:
+        sender = ingestion().sender(key)
+        _limit(sender)
         stored = ingestion().accept(sender, read_json(_body()))
+    except UnknownKey as error:
+        raise _unauthorized(key) from error
     except Unreadable as error:
         raise ApiError(400, str(error)) from error
     except (Invalid, Unstorable) as error:
@@ -39,10 +44,11 @@ def create() -> tuple[Response, int]:
         "deduplicated": stored.deduplicated,
         "occurrence_count": stored.occurrence_count,
     }
+    status = 201
     if stored.deduplicated and current_app.config["NOTICE_DEDUP_STATUS"] == "200":
         del answer["id"]
-        return jsonify(answer), 200
-    return jsonify(answer), 201
+        status = 200
+    return Response(orjson.dumps(answer), status, mimetype="application/json")
 
 
 @bp.route("/ingest/v1/errors", methods=["OPTIONS"], strict_slashes=False)
@@ -69,14 +75,10 @@ def allow_origin(response: Response) -> Response:
     return response
 
 
-def _sender() -> Sender:
-    key = request.headers.get(HEADER) or request.args.get("key", "")
-    sender = ingestion().sender(key) if key else None
-    if sender is not None:
-        return sender
+def _unauthorized(key: str) -> ApiError:
     if key.startswith(API_KEY_PREFIX):
-        raise ApiError(401, "This is a key of the Management API; reports need the ingestion key of an app")
-    raise ApiError(401, "Invalid or missing ingestion key")
+        return ApiError(401, "This is a key of the Management API; reports need the ingestion key of an app")
+    return ApiError(401, "Invalid or missing ingestion key")
 
 
 def _limit(sender: Sender) -> None:

@@ -8,7 +8,6 @@ through once goes through again unchanged.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 FILTERED = "[FILTERED]"
@@ -36,6 +35,12 @@ _USERINFO = re.compile(
 )
 
 
+_SECRET, _QUERY, _PLAIN = "secret", "query", "plain"
+_REMEMBERED_NAMES = 5000
+_NAME_LENGTH = 500
+_EMPTY: tuple[Any, ...] = (None, "", {}, [])
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What is private and how much is kept. ``add`` and ``remove`` are parts of key names, in lower case."""
@@ -49,31 +54,6 @@ class Policy:
     frames: int = 500
 
 
-def scrub(details: dict[str, dict[str, Any]], policy: Policy) -> dict[str, dict[str, Any]]:
-    """``context request user notifier`` as they may be stored."""
-    if policy.drop_personal:
-        details = details | {"user": {}}
-    return {part: _object(value, policy, 1) for part, value in details.items()}
-
-
-def scrub_text(text: str, policy: Policy) -> str:
-    """A message or a line of a backtrace as it may be stored."""
-    return shorten(_in_urls(text, policy), policy.text)
-
-
-def scrub_backtrace(raw: Any, policy: Policy) -> list[Any]:
-    """A backtrace as it may be stored: always a list; of too many frames those in the middle are left out."""
-    if raw is None:
-        return []
-    frames = raw if isinstance(raw, list) else [raw]
-    if len(frames) > policy.frames:
-        head = policy.frames // 2
-        tail = policy.frames - head - 1
-        left_out = f"{SHORTENED}: {len(frames) - head - tail} frames left out]"
-        frames = [*frames[:head], left_out, *(frames[-tail:] if tail else [])]
-    return [_value(frame, policy, 1) for frame in frames]
-
-
 def shorten(text: str, limit: int) -> str:
     """``text`` cut to ``limit`` characters, the mark that says so included."""
     if len(text) <= limit:
@@ -82,74 +62,106 @@ def shorten(text: str, limit: int) -> str:
     return text[: max(limit - len(mark), 0)] + mark
 
 
-def _value(value: Any, policy: Policy, depth: int) -> Any:
-    if isinstance(value, str):
-        return scrub_text(value, policy) if value else value
-    if isinstance(value, dict):
-        return _object(value, policy, depth + 1)
-    if isinstance(value, list):
-        return _list(value, policy, depth + 1)
-    return value
+class Scrubber:
+    """Applies one `Policy`. Safe for any number of threads; remembers what it decided about the names of keys."""
 
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        removed = _plain(policy.remove)
+        self._parts = (SECRET_PARTS | _plain(policy.add)) - removed
+        self._names = (SECRET_NAMES | (ADDRESS_NAMES if policy.drop_personal else frozenset())) - removed
+        self._kinds: dict[str, str] = {}
 
-def _object(value: dict[str, Any], policy: Policy, depth: int) -> Any:
-    if depth > policy.depth:
-        return f"{SHORTENED}: nested too deeply]"
-    kept: dict[str, Any] = {}
-    for place, (name, item) in enumerate(value.items()):
-        if place == policy.keys - 1 and len(value) > policy.keys:
-            kept[SHORTENED + "]"] = f"{len(value) - place} more keys left out"
-            break
-        kept[shorten(name, 500) if len(name) > 500 else name] = _under(name, item, policy, depth)
-    return kept
+    def details(self, details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """``context request user notifier`` as they may be stored."""
+        if self.policy.drop_personal:
+            details = details | {"user": {}}
+        return {part: self._object(value, 1) for part, value in details.items()}
 
+    def text(self, text: str) -> str:
+        """A message, or any other text, as it may be stored."""
+        if "=" in text and ("?" in text or "&" in text):
+            text = _PARAMETER.sub(self._parameter, text)
+        if "@" in text and "://" in text:
+            text = _USERINFO.sub(rf"\g<before>{FILTERED}", text)
+        return shorten(text, self.policy.text)
 
-def _under(name: str, item: Any, policy: Policy, depth: int) -> Any:
-    if item is None or item == "" or item == {} or item == []:
-        return item
-    kind = _kind(name[:500], policy)
-    if kind == "secret":
-        return FILTERED
-    if kind == "query" and isinstance(item, str):
-        return _value(_FIRST_PARAMETER.sub(lambda match: _parameter(match, policy), item), policy, depth)
-    return _value(item, policy, depth)
+    def backtrace(self, raw: Any) -> list[Any]:
+        """A backtrace as it may be stored: always a list; of too many frames those in the middle are left out."""
+        if raw is None:
+            return []
+        frames = raw if isinstance(raw, list) else [raw]
+        if len(frames) > self.policy.frames:
+            head = self.policy.frames // 2
+            tail = self.policy.frames - head - 1
+            left_out = f"{SHORTENED}: {len(frames) - head - tail} frames left out]"
+            frames = [*frames[:head], left_out, *frames[len(frames) - tail :]]
+        return [self._value(frame, 1) for frame in frames]
 
+    def _value(self, value: Any, depth: int) -> Any:
+        if isinstance(value, str):
+            return value if "=" not in value and "@" not in value and len(value) < 1000 else self.text(value)
+        if isinstance(value, dict):
+            return self._object(value, depth + 1)
+        if isinstance(value, list):
+            return self._list(value, depth + 1)
+        return value
 
-def _list(value: list[Any], policy: Policy, depth: int) -> Any:
-    if depth > policy.depth:
-        return f"{SHORTENED}: nested too deeply]"
-    if len(value) > policy.keys:
-        left_out = len(value) - policy.keys + 1
-        value = [*value[: policy.keys - 1], f"{SHORTENED}: {left_out} more left out]"]
-    return [_value(item, policy, depth) for item in value]
+    def _object(self, value: dict[str, Any], depth: int) -> Any:
+        policy = self.policy
+        if depth > policy.depth:
+            return f"{SHORTENED}: nested too deeply]"
+        items = list(value.items())
+        left_out = len(items) - policy.keys + 1 if len(items) > policy.keys else 0
+        kept: dict[str, Any] = {}
+        for name, item in items[: policy.keys - 1] if left_out else items:
+            kind = self._kinds.get(name) or self._kind(name)
+            if item in _EMPTY:
+                cleaned = item
+            elif kind is _PLAIN:
+                cleaned = self._value(item, depth)
+            elif kind is _SECRET:
+                cleaned = FILTERED
+            else:
+                cleaned = self._query(item, depth)
+            kept[name if len(name) <= _NAME_LENGTH else shorten(name, _NAME_LENGTH)] = cleaned
+        if left_out:
+            kept[f"{SHORTENED}]"] = f"{left_out} more keys left out"
+        return kept
 
+    def _query(self, item: Any, depth: int) -> Any:
+        """A query string stands without the question mark that gives it away elsewhere."""
+        if isinstance(item, str):
+            item = _FIRST_PARAMETER.sub(self._parameter, item)
+        return self._value(item, depth)
 
-@lru_cache(maxsize=4096)
-def _kind(name: str, policy: Policy) -> str:
-    plain = _NOT_ALNUM.sub("", name.lower())
-    if plain in _QUERY_NAMES:
-        return "query"
-    if policy.drop_personal and plain in ADDRESS_NAMES:
-        return "secret"
-    parts = (SECRET_PARTS | _plain(policy.add)) - _plain(policy.remove)
-    if plain in SECRET_NAMES - _plain(policy.remove) or any(part in plain for part in parts):
-        return "secret"
-    return ""
+    def _list(self, value: list[Any], depth: int) -> Any:
+        if depth > self.policy.depth:
+            return f"{SHORTENED}: nested too deeply]"
+        if len(value) > self.policy.keys:
+            left_out = len(value) - self.policy.keys + 1
+            value = [*value[: self.policy.keys - 1], f"{SHORTENED}: {left_out} more left out]"]
+        return [self._value(item, depth) for item in value]
+
+    def _kind(self, name: str) -> str:
+        plain = _NOT_ALNUM.sub("", name[:_NAME_LENGTH].lower())
+        if plain in _QUERY_NAMES:
+            kind = _QUERY
+        elif plain in self._names or any(part in plain for part in self._parts):
+            kind = _SECRET
+        else:
+            kind = _PLAIN
+        if len(name) <= _NAME_LENGTH:
+            if len(self._kinds) >= _REMEMBERED_NAMES:
+                self._kinds.clear()
+            self._kinds[name] = kind
+        return kind
+
+    def _parameter(self, match: re.Match[str]) -> str:
+        if self._kind(match["name"]) is not _SECRET:
+            return match[0]
+        return f"{match['before']}{match['name']}={FILTERED}"
 
 
 def _plain(names: Iterable[str]) -> frozenset[str]:
     return frozenset(_NOT_ALNUM.sub("", name.lower()) for name in names) - {""}
-
-
-def _in_urls(text: str, policy: Policy) -> str:
-    if "=" in text and ("?" in text or "&" in text):
-        text = _PARAMETER.sub(lambda match: _parameter(match, policy), text)
-    if "@" in text and "://" in text:
-        text = _USERINFO.sub(rf"\g<before>{FILTERED}", text)
-    return text
-
-
-def _parameter(match: re.Match[str], policy: Policy) -> str:
-    if _kind(match["name"], policy) != "secret":
-        return match[0]
-    return f"{match['before']}{match['name']}={FILTERED}"

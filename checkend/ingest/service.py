@@ -3,31 +3,30 @@
 import hashlib
 import json
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from flask import Flask, current_app
 
 from checkend import clock
 from checkend.extensions import StoreConnection, connect
 from checkend.ingest.backtraces import parse
 from checkend.ingest.facets import facets_of
-from checkend.ingest.grouping import group
+from checkend.ingest.grouping import Grouping, group
 from checkend.ingest.limits import RateLimiter
-from checkend.ingest.payload import Report, to_report
-from checkend.ingest.scrubbing import Policy, scrub, scrub_backtrace, scrub_text
-from checkend.ingest.store import Prepared, ReportStore, Stored
-from checkend.ingest.writer import Writer
+from checkend.ingest.payload import Invalid, Report, Unreadable, to_report
+from checkend.ingest.scrubbing import Policy, Scrubber
+from checkend.ingest.store import Prepared, ReportStore, Sender, Stored, find_sender
+from checkend.ingest.writer import SenderChanged, Writer
+
+_REMEMBERED_SENDERS = 1000
+_REMEMBERED_GROUPINGS = 2000
+_REMEMBERED_MESSAGE = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """The app that an ingestion key belongs to, as far as ingestion needs it."""
-
-    app_id: int
-    environment: str | None
-    disabled_rules: frozenset[str]
+class UnknownKey(Exception):
+    """The ingestion key is no app's."""
 
 
 class Ingestion:
@@ -36,7 +35,9 @@ class Ingestion:
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self._path = path
         self._local = threading.local()
-        self.policy = policy_of(config)
+        self.scrubber = Scrubber(policy_of(config))
+        self._groupings: dict[tuple[object, ...], Grouping] = {}
+        self._senders: dict[str, Sender] = {}
         self.limiter = (
             RateLimiter(config["RATE_LIMIT_INGESTION_PER_MINUTE"], config["RATE_LIMIT_INGESTION_PER_HOUR"])
             if config["RATE_LIMIT_ENABLED"]
@@ -49,53 +50,103 @@ class Ingestion:
             timeout=config["INGEST_TIMEOUT_SECONDS"],
         )
 
-    def sender(self, ingestion_key: str) -> Sender | None:
-        """Whose key it is; None when it is nobody's. Looked up each time: a changed key counts at once."""
-        row = (
-            self._reader()
-            .execute("SELECT id, environment, grouping_off FROM apps WHERE ingestion_key = ?", (ingestion_key,))
-            .fetchone()
-        )
-        return None if row is None else Sender(row[0], row[1], frozenset(row[2].split()))
+    def sender(self, ingestion_key: str) -> Sender:
+        """Whose key it is. May come from memory: the writer checks it once more before it stores anything.
+
+        Raises `UnknownKey`.
+        """
+        return self._senders.get(ingestion_key) or self._look_up(ingestion_key)
+
+    def _look_up(self, ingestion_key: str) -> Sender:
+        self._senders.pop(ingestion_key, None)
+        found = find_sender(self._reader(), ingestion_key)
+        if found is None:
+            raise UnknownKey
+        if len(self._senders) >= _REMEMBERED_SENDERS:
+            self._senders.clear()
+        self._senders[ingestion_key] = found
+        return found
 
     def accept(self, sender: Sender, value: Any) -> Stored:
         """Store the report in ``value``, a JSON value in any SDK's form; on the disk when this returns.
 
-        Raises `payload.Unreadable`, `payload.Invalid`, `writer.Unavailable`, `writer.Unstorable`.
+        Raises `payload.Unreadable`, `payload.Invalid`, `UnknownKey`, `writer.Unavailable`, `writer.Unstorable`.
         """
+        try:
+            return self._accept(sender, value)
+        except SenderChanged:
+            return self._accept(self._look_up(sender.ingestion_key), value)
+        except (Unreadable, Invalid):
+            self._look_up(sender.ingestion_key)  # whoever has no valid key learns nothing else
+            raise
+
+    def _accept(self, sender: Sender, value: Any) -> Stored:
         received_at = clock.now()
-        return self.writer.submit(self.prepare(sender, to_report(value, received_at), clock.to_micros(received_at)))
+        try:
+            prepared = self.prepare(sender, to_report(value, received_at), clock.to_micros(received_at))
+        except RecursionError:
+            raise Unreadable("Request body is nested too deeply") from None
+        return self.writer.submit(prepared)
 
     def prepare(self, sender: Sender, report: Report, received_at: int) -> Prepared:
         """All that needs no store: scrubbed, grouped, packed."""
-        policy = self.policy
-        backtrace = scrub_backtrace(report.backtrace, policy)
-        details = scrub(report.details, policy)
-        message = scrub_text(report.error_message, policy)
-        grouping = group(
-            report.error_class,
-            message,
-            parse(backtrace),
-            notifier=details["notifier"],
-            fingerprint=report.fingerprint,
-            disabled=sender.disabled_rules,
-        )
+        scrubber = self.scrubber
+        backtrace = scrubber.backtrace(report.backtrace)
+        details = scrubber.details(report.details)
+        message = scrubber.text(report.error_message)
+        digest = digest_of(backtrace)
+        grouping = self._group(sender, report, message, backtrace, digest, details["notifier"])
         return Prepared(
-            app_id=sender.app_id,
+            sender=sender,
             fingerprint=grouping.fingerprint,
             grouping_version=grouping.version,
             grouping_reason=grouping.reason,
             location=grouping.location,
-            error_class=scrub_text(report.error_class, policy),
+            error_class=scrubber.text(report.error_class),
             error_message=message,
             details=details,
             backtrace=backtrace,
-            digest=digest_of(backtrace),
+            digest=digest,
             tags=report.tags,
             facets=facets_of(details, sender.environment),
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
         )
+
+    def _group(
+        self,
+        sender: Sender,
+        report: Report,
+        message: str,
+        backtrace: list[Any],
+        digest: bytes | None,
+        notifier: dict[str, Any],
+    ) -> Grouping:
+        """Where the report belongs; remembered, since a storm brings the same backtrace again and again."""
+        key = (
+            digest,
+            report.error_class,
+            message,
+            report.fingerprint,
+            sender.disabled_rules,
+            str(notifier.get("name")),
+            str(notifier.get("language")),
+        )
+        grouping = self._groupings.get(key) if digest else None
+        if grouping is None:
+            grouping = group(
+                report.error_class,
+                message,
+                parse(backtrace),
+                notifier=notifier,
+                fingerprint=report.fingerprint,
+                disabled=sender.disabled_rules,
+            )
+            if len(message) < _REMEMBERED_MESSAGE:
+                if len(self._groupings) >= _REMEMBERED_GROUPINGS:
+                    self._groupings.clear()
+                self._groupings[key] = grouping
+        return grouping
 
     def close(self) -> None:
         """Write what is on its way, and stop."""
@@ -125,8 +176,11 @@ def digest_of(backtrace: list[Any]) -> bytes | None:
     """Under what a backtrace is stored: 16 bytes that depend on all of its content; None for an empty one."""
     if not backtrace:
         return None
-    text = json.dumps(backtrace, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    try:
+        text = orjson.dumps(backtrace, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # integers of more than 64 bits
+        text = json.dumps(backtrace, sort_keys=True).encode()
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def ingestion(app: Flask | None = None) -> Ingestion:

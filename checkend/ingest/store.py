@@ -20,11 +20,21 @@ _REMEMBERED_REPEATS = 20_000
 _REMEMBERED_FACETS = 2_000
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The app that an ingestion key belongs to, as far as ingestion needs it."""
+
+    ingestion_key: str
+    app_id: int
+    environment: str | None
+    disabled_rules: frozenset[str]
+
+
 @dataclass(slots=True)
 class Prepared:
-    """A report ready for the store: grouped, scrubbed, and packed where it will be stored for sure. Times in µs."""
+    """A report ready for the store: grouped and scrubbed. Times in µs."""
 
-    app_id: int
+    sender: Sender
     fingerprint: str
     grouping_version: int
     grouping_reason: str
@@ -38,8 +48,6 @@ class Prepared:
     facets: tuple[tuple[str, str], ...]
     occurred_at: int
     received_at: int
-    packed: bytes | None = None
-    packed_backtrace: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +86,17 @@ class _Problem:
     stored: int = 0
     repeated: int = 0
     reopened: bool = False
-    hours: Counter[int] = field(default_factory=Counter)
-    facets: Counter[tuple[str, str]] = field(default_factory=Counter)
+    hours: dict[int, int] = field(default_factory=dict)
+    facets: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
+
+
+def find_sender(connection: sqlite3.Connection, ingestion_key: str) -> Sender | None:
+    """Whose key it is; None when it is nobody's."""
+    row = connection.execute(
+        "SELECT id, environment, grouping_off FROM apps WHERE ingestion_key = ?", (ingestion_key,)
+    ).fetchone()
+    return None if row is None else Sender(ingestion_key, row[0], row[1], frozenset(row[2].split()))
 
 
 class ReportStore:
@@ -94,9 +110,10 @@ class ReportStore:
         self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
         self._known_facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
 
-    def write(self, batch: list[Prepared]) -> list[Stored]:
+    def write(self, batch: list[Prepared]) -> list[Stored | None]:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
 
+        None stands for a report whose sender is not as it says any more (the key was changed): it was left out.
         Raises what SQLite raises; then nothing of the batch is stored.
         """
         if self._connection is None:
@@ -107,7 +124,7 @@ class ReportStore:
         try:
             self._notice_others(connection)
             work.version = self._version
-            results = [work.take(report) for report in batch]
+            results = [work.take(report) if work.knows(report.sender) else None for report in batch]
             work.write_counts()
             connection.commit()
         except BaseException:
@@ -169,10 +186,17 @@ class _Batch:
         self.repeats: dict[tuple[int, bytes | None], _Repeat] = {}
         self.problems: dict[tuple[int, str], _Problem] = {}
         self.opened: Counter[int] = Counter()
+        self.senders: dict[Sender, bool] = {}
+
+    def knows(self, sender: Sender) -> bool:
+        """Whether the sender is still as it was when the report was prepared."""
+        if sender not in self.senders:
+            self.senders[sender] = find_sender(self.connection, sender.ingestion_key) == sender
+        return self.senders[sender]
 
     def take(self, report: Prepared) -> Stored:
         """Store or count one report."""
-        key = (report.app_id, report.fingerprint)
+        key = (report.sender.app_id, report.fingerprint)
         problem = self.problems.get(key)
         opened = False
         if problem is None:
@@ -198,18 +222,19 @@ class _Batch:
         row = self.connection.execute(
             "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at "
             "FROM problems WHERE app_id = ? AND fingerprint = ?",
-            (report.app_id, report.fingerprint),
+            (report.sender.app_id, report.fingerprint),
         ).fetchone()
         if row is not None:
             problem_id, error_class, message, status, first, last = row
-            return _Problem(problem_id, report.app_id, error_class, message, status == "resolved", first, last), False
+            resolved = status == "resolved"
+            return _Problem(problem_id, report.sender.app_id, error_class, message, resolved, first, last), False
         at, now = report.occurred_at, report.received_at
         cursor = self.connection.execute(
             "INSERT INTO problems (app_id, error_class, error_message, fingerprint, grouping_version, grouping_reason, "
             "location, search_text, status, notices_count, deduplicated_count, first_noticed_at, last_noticed_at, "
             "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'unresolved', 0, 0, ?, ?, ?, ?)",
             (
-                report.app_id,
+                report.sender.app_id,
                 report.error_class,
                 report.error_message,
                 report.fingerprint,
@@ -223,17 +248,19 @@ class _Batch:
                 now,
             ),
         )
-        self.opened[report.app_id] += 1
+        self.opened[report.sender.app_id] += 1
         problem_id = _last_id(cursor)
-        return _Problem(problem_id, report.app_id, report.error_class, report.error_message, False, at, at), True
+        return _Problem(problem_id, report.sender.app_id, report.error_class, report.error_message, False, at, at), True
 
     def _count(self, problem: _Problem, report: Prepared) -> None:
         at = report.occurred_at
         problem.first = min(problem.first, at)
         problem.last = max(problem.last, at)
-        problem.hours[at - at % HOUR] += 1
-        problem.facets.update(report.facets)
-        problem.tags.update(report.tags)
+        hour = at - at % HOUR
+        problem.hours[hour] = problem.hours.get(hour, 0) + 1
+        problem.facets.append(report.facets)
+        if report.tags:
+            problem.tags.update(report.tags)
 
     def _repeat(self, problem: _Problem, report: Prepared) -> _Repeat | None:
         """What the report repeats within the window, if anything; nothing on a resolved problem."""
@@ -271,7 +298,7 @@ class _Batch:
                 None if report.error_message == problem.error_message else report.error_message,
                 report.occurred_at,
                 report.received_at,
-                report.packed if report.packed is not None else pack(report.details),
+                pack(report.details),
             ),
         )
         return _last_id(cursor)
@@ -280,10 +307,8 @@ class _Batch:
         row = self.connection.execute("SELECT id FROM backtraces WHERE digest = ?", (digest,)).fetchone()
         if row is not None:
             return int(row[0])
-        packed = report.packed_backtrace if report.packed_backtrace is not None else pack(report.backtrace)
-        return _last_id(
-            self.connection.execute("INSERT INTO backtraces (digest, packed) VALUES (?, ?)", (digest, packed))
-        )
+        values = (digest, pack(report.backtrace))
+        return _last_id(self.connection.execute("INSERT INTO backtraces (digest, packed) VALUES (?, ?)", values))
 
     def write_counts(self) -> None:
         """Write what the batch adds to problems, apps, hours, shared values and tags."""
@@ -339,12 +364,16 @@ class _Batch:
 
     def _facet_rows(self, problem: _Problem) -> list[tuple[int, str, str, int]]:
         known = self.store.known_facets(self.connection, problem.id)
-        rows: Counter[tuple[str, str]] = Counter()
-        for (name, value), count in problem.facets.items():
-            values = known.setdefault(name, set())
-            if value not in values and len(values) < FACET_VALUES:
-                values.add(value)
-            rows[name, value if value in values else OTHER_VALUES] += count
+        rows: dict[tuple[str, str], int] = {}
+        for facets in problem.facets:
+            for name, value in facets:
+                values = known.setdefault(name, set())
+                if value not in values:
+                    if len(values) < FACET_VALUES:
+                        values.add(value)
+                    else:
+                        value = OTHER_VALUES
+                rows[name, value] = rows.get((name, value), 0) + 1
         return [(problem.id, name, value, count) for (name, value), count in rows.items()]
 
     def _write_tags(self, problem: _Problem) -> None:

@@ -15,6 +15,10 @@ from checkend.ingest.store import Prepared, ReportStore, Stored
 log = logging.getLogger("checkend.writer")
 
 MAX_BATCH = 500
+# How long the writer waits for as many reports as there were at once the last time. While it writes, it competes with
+# the request threads for the interpreter at every statement: it pays to let them all arrive first. A lone sender never
+# waits.
+LINGER_SECONDS = 0.005
 # What says that the store itself cannot be written now, whatever the report: the whole batch is refused with 503.
 _STORE_ERRORS = frozenset(
     "SQLITE_BUSY SQLITE_LOCKED SQLITE_FULL SQLITE_READONLY SQLITE_IOERR SQLITE_CANTOPEN SQLITE_NOMEM SQLITE_CORRUPT "
@@ -28,6 +32,10 @@ class Unavailable(Exception):
 
 class Unstorable(Exception):
     """The report itself cannot be stored; others can."""
+
+
+class SenderChanged(Exception):
+    """The ingestion key, or what its app asks of ingestion, was changed meanwhile; the report was not stored."""
 
 
 class _Waiting:
@@ -58,6 +66,7 @@ class Writer:
         self._arrived = threading.Condition(self._guard)
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._expected = 1
         self.batch_sizes: deque[int] = deque(maxlen=1000)
         self.commit_seconds: deque[float] = deque(maxlen=1000)
 
@@ -70,7 +79,7 @@ class Writer:
         """Have ``report`` written; returns when it is on the disk.
 
         Raises `Unavailable` when the store cannot be written, the queue is full, or the time ran out before the
-        writer came to it; `Unstorable` when this very report cannot be stored.
+        writer came to it; `Unstorable` when this very report cannot be stored; `SenderChanged`.
         """
         waiting = _Waiting(report)
         with self._guard:
@@ -82,7 +91,8 @@ class Writer:
                 self._thread = threading.Thread(target=self._run, name="checkend-writer", daemon=True)
                 self._thread.start()
             self._queue.append(waiting)
-            self._arrived.notify()
+            if len(self._queue) == 1 or len(self._queue) >= self._expected:
+                self._arrived.notify()
         if not waiting.turn.acquire(timeout=self._timeout):
             self._give_up(waiting)
         if waiting.error is not None:
@@ -111,12 +121,18 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._guard:
-                while not self._queue and not self._closing:
-                    self._arrived.wait()
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+                batch = self._next_batch()
             if not batch:
                 return
             self._write(batch)
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Wait for reports and take them from the queue; none when the writer closes."""
+        while not self._queue and not self._closing:
+            self._arrived.wait()
+        if len(self._queue) < self._expected:
+            self._arrived.wait_for(lambda: self._closing or len(self._queue) >= self._expected, LINGER_SECONDS)
+        return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
 
     def _write(self, batch: list[_Waiting]) -> None:
         started = time.perf_counter()
@@ -124,9 +140,11 @@ class Writer:
             results = self._store.write([waiting.report for waiting in batch])
             for waiting, result in zip(batch, results, strict=True):
                 waiting.result = result
+                waiting.error = None if result else SenderChanged()
         except Exception as error:
             self._fail(batch, error)
         finally:
+            self._expected = len(batch) + len(self._queue)
             for waiting in batch:
                 waiting.turn.release()
             self.batch_sizes.append(len(batch))
@@ -146,6 +164,7 @@ class Writer:
         for waiting in batch:
             try:
                 waiting.result = self._store.write([waiting.report])[0]
+                waiting.error = None if waiting.result else SenderChanged()
             except Exception as its_own:
                 self._fail([waiting], its_own)
 
