@@ -1,0 +1,98 @@
+"""What a body may be, the same for every route that takes one."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.helpers import Api, assert_error
+from tests.api.test_permission_matrix import TABLE
+from tests.factories import Factory
+
+JSON = "application/json"
+TAKING = sorted(route for route, call in TABLE.items() if call.json is not None)
+
+
+@pytest.fixture
+def cast(make: Factory) -> None:
+    make.app("Shop")
+    make.problem(1)
+    make.team("Core", make.user())
+    with make.writing() as session:
+        from checkend.models import Team, User
+
+        session.get_one(Team, 1).add_member(User.create("two@example.com", "long enough"))
+
+
+def path_of(rule: str) -> str:
+    for name in ("app_id", "problem_id", "team_id", "user_id"):
+        rule = rule.replace(f"<{name}>", "1")
+    return rule.replace("<member_id>", "2")
+
+
+@pytest.mark.parametrize("route", TAKING, ids=" ".join)
+def test_every_route_refuses_what_is_no_json_object(route: tuple[str, str], api: Api, cast: None) -> None:
+    method, path = route[0], path_of(route[1])
+
+    def send(data: bytes, content_type: str | None = JSON) -> Any:
+        return api.call(method, path, data=data, content_type=content_type)
+
+    for data in (b"", b"{", b"nonsense", b"\xff\xfe\x00", b'{"a":}', b"[" * 100_000, b'{"a":' * 100_000):
+        assert_error(send(data), 400)
+    for data in (b"[]", b'"text"', b"5", b"null", b"true", b'[{"name":"A"}]'):
+        assert_error(send(data), 400, "The body must be a JSON object.")
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None):
+        assert_error(send(b'{"name":"A"}', content_type), 415)
+    assert_error(send(b'{"nonsense":1}'), 422)
+    assert_error(send(b'{"name":"' + b"a" * 1_048_576 + b'"}'), 413)
+
+
+@pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "application/vnd.api+json"])
+def test_every_type_of_json_is_read(api: Api, content_type: str) -> None:
+    answer = api.post("/apps", data='{"name":"Größe"}'.encode(), content_type=content_type)
+    assert answer.get_json()["name"] == "Größe"
+
+
+def test_a_body_of_the_largest_size_is_read(api: Api) -> None:
+    body = json.dumps({"name": "A"}).encode()
+    assert api.post("/apps", data=body.ljust(1_048_576), content_type=JSON).status_code == 201
+    assert_error(api.post("/apps", data=body.ljust(1_048_577), content_type=JSON), 413)
+
+
+@pytest.mark.parametrize("value", ["x", 1, None, ["name"]])
+def test_what_stands_under_the_root_key_must_be_an_object(api: Api, value: Any) -> None:
+    assert_error(api.post("/apps", {"app": value}), 400, "app must be a JSON object.")
+
+
+def test_what_stands_beside_the_root_key_is_read_too(api: Api) -> None:
+    assert_error(api.post("/apps", {"app": {"name": "A"}, "nonsense": 1}), 422, "Unknown field: nonsense.")
+
+
+def test_another_resources_root_key_is_no_field(api: Api) -> None:
+    assert_error(api.post("/apps", {"team": {"name": "A"}}), 422, "Name can't be blank.", "Unknown field: team.")
+
+
+def test_routes_without_a_body_do_not_read_one(api: Api, make: Factory) -> None:
+    make.app("Shop")
+    make.problem(1)
+    assert api.post("/apps/shop/problems/1/resolve", data="nonsense").status_code == 200
+    assert api.call("DELETE", "/apps/shop", data="nonsense").status_code == 204
+
+
+def test_the_largest_body_can_be_set(tmp_path: Any, key_for: Callable[..., dict[str, str]]) -> None:
+    from checkend import create_app
+    from checkend.extensions import begin_writing, db
+    from checkend.models import ApiKey
+
+    app = create_app({"MAX_BODY_BYTES": 1024}, instance_path=tmp_path / "small")
+    with app.app_context():
+        begin_writing()
+        _, value = ApiKey.create("x", ["apps:write"])
+        db.session.commit()
+    client: FlaskClient = app.test_client()
+    small = Api(client, {"Checkend-API-Key": value})
+    assert_error(small.post("/apps", {"name": "a" * 1024}), 413)
+    assert small.post("/apps", {"name": "a" * 200}).status_code == 201
+    app.extensions["checkend_shutdown"]()

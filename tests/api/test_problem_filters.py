@@ -1,0 +1,277 @@
+"""Which problems a list shows, in which order, and which page of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.helpers import Api, assert_error, assert_page
+from tests.factories import Factory
+
+NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def shop(make: Factory) -> None:
+    make.app("Shop")
+    make.app("Other")
+    make.problem(2, error_class="Elsewhere", error_message="100% of it")
+
+
+def found(api: Api, **parameters: Any) -> list[int]:
+    answer = api.get("/apps/shop/problems", **parameters)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    ids = [problem["id"] for problem in answer.get_json()["data"]]
+    assert answer.get_json()["pagination"]["total"] == len(ids)
+    return ids
+
+
+def messages(api: Api, **parameters: Any) -> set[str]:
+    answer = api.get("/apps/shop/problems", **parameters)
+    return {problem["error_message"] for problem in answer.get_json()["data"]}
+
+
+def test_status_narrows(api: Api, make: Factory) -> None:
+    first, second = make.problem(1), make.problem(1)
+    api.post(f"/apps/shop/problems/{first}/resolve")
+    assert found(api, status="resolved") == [first]
+    assert found(api, status="unresolved") == [second]
+    assert found(api) == [second, first]
+
+
+SEARCHED = [
+    "plain text",
+    "100% sure",
+    "under_score",
+    "under-score",
+    'it\'s "quoted"',
+    "Straße nach München",
+    "ΣΊΣΥΦΟΣ",
+    "日本語のエラー",
+    "back\\slash",
+    "NEAR(a b) AND NOT c*",
+    "🔥 fire",
+    "a",
+]
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("plain text", ["plain text"]),
+        ("PLAIN", ["plain text"]),
+        ("lain te", ["plain text"]),
+        ("%", ["100% sure"]),
+        ("0%", ["100% sure"]),
+        ("100%", ["100% sure"]),
+        ("_", ["under_score"]),
+        ("r_s", ["under_score"]),
+        ("under_", ["under_score"]),
+        ("nder", ["under_score", "under-score"]),
+        ("'", ['it\'s "quoted"']),
+        ('"', ['it\'s "quoted"']),
+        ('"quoted"', ['it\'s "quoted"']),
+        ("it's", ['it\'s "quoted"']),
+        ("STRASSE", ["Straße nach München"]),
+        ("münch", ["Straße nach München"]),
+        ("MÜ", ["Straße nach München"]),
+        ("ü", ["Straße nach München"]),
+        ("σίσυφος", ["ΣΊΣΥΦΟΣ"]),
+        ("日本", ["日本語のエラー"]),
+        ("本語の", ["日本語のエラー"]),
+        ("\\", ["back\\slash"]),
+        ("k\\s", ["back\\slash"]),
+        ("NEAR(a b)", ["NEAR(a b) AND NOT c*"]),
+        ("NOT c*", ["NEAR(a b) AND NOT c*"]),
+        ("🔥", ["🔥 fire"]),
+        ("🔥 f", ["🔥 fire"]),
+        ("nothing like it", []),
+        ("plain%text", []),
+        ("plain*", []),
+        ("searched", SEARCHED),
+        ("SearchedError", SEARCHED),
+        ("e", SEARCHED),
+        ("", SEARCHED),
+    ],
+)
+def test_search_finds_a_part_in_any_case_and_every_character_stands_for_itself(
+    api: Api, make: Factory, search: str, expected: list[str]
+) -> None:
+    for message in SEARCHED:
+        make.problem(1, error_class="SearchedError", error_message=message)
+    assert messages(api, search=search) == set(expected)
+
+
+@pytest.fixture
+def tagged(api: Api, make: Factory) -> list[int]:
+    """Problems with the tags a, b, a and b, none."""
+    ids = [make.problem(1) for _ in range(4)]
+    for place, names in enumerate([["a"], ["b"], ["a", "b"], []]):
+        for name in names:
+            api.post(f"/apps/shop/problems/{ids[place]}/tags", {"name": name})
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ("tags=a", [2, 0]),
+        ("tags=b", [2, 1]),
+        ("tags[]=a&tags[]=b", [2, 1, 0]),
+        ("tags%5B%5D=a", [2, 0]),
+        ("tags=a&tags=b", [2, 1, 0]),
+        ("tags=a&tags[]=b", [2, 1, 0]),
+        ("tags=%20A%20", [2, 0]),
+        ("tags=nope", []),
+        ("tags=nope&tags=b", [2, 1]),
+        ("tags=a,b", []),
+        ("tags=", [3, 2, 1, 0]),
+        ("tags=a&status=resolved", []),
+    ],
+)
+def test_tags_narrow_to_problems_with_any_of_them(api: Api, tagged: list[int], query: str, places: list[int]) -> None:
+    answer = api.get(f"/apps/shop/problems?{query}")
+    ids = [problem["id"] for problem in assert_page(answer, 1, 25, len(places), 1 if places else 0)]
+    assert ids == [tagged[place] for place in places]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "days"),
+    [
+        ({"date_from": "2024-01-02"}, [2, 1]),
+        ({"date_to": "2024-01-02"}, [1, 0]),
+        ({"date_from": "2024-01-02", "date_to": "2024-01-02"}, [1]),
+        ({"date_from": "2024-01-03", "date_to": "2024-01-01"}, []),
+        ({"date_from": "2024-01-02T23:59:59Z"}, [2, 1]),
+        ({"date_from": "2024-01-02T23:59:59.5Z"}, [2, 1]),
+        ({"date_from": "2024-01-03T00:00:00Z"}, [2]),
+        ({"date_to": "2024-01-02T23:59:58Z"}, [0]),
+        ({"date_to": "2024-01-02T23:59:59Z"}, [1, 0]),
+        ({"date_to": "2024-01-02T23:59:59"}, [1, 0]),
+        ({"date_to": "2024-01-03T01:59:59+02:00"}, [1, 0]),
+        ({"date_to": "2024-01-03T01:59:58+02:00"}, [0]),
+        ({"date_from": "2024-01-02 23:59"}, [2, 1]),
+        ({"date_to": "9999-12-31"}, [2, 1, 0]),
+        ({"date_from": "0001-01-01"}, [2, 1, 0]),
+        ({"date_to": "0001-01-01T00:00:00+14:00"}, []),
+    ],
+)
+def test_times_bound_when_it_was_last_noticed_with_whole_days(
+    api: Api, make: Factory, parameters: dict[str, str], days: list[int]
+) -> None:
+    end_of_day = timedelta(hours=23, minutes=59, seconds=59, microseconds=999_999)
+    ids = [make.problem(1, at=NEW_YEAR + timedelta(days=day) + end_of_day) for day in range(3)]
+    assert found(api, **parameters) == [ids[day] for day in days]
+
+
+def test_an_offset_whose_plus_came_as_a_space_is_read(api: Api, make: Factory) -> None:
+    problem_id = make.problem(1, at=NEW_YEAR)
+    answer = api.get("/apps/shop/problems?date_to=2024-01-01T02:00:00+02:00&date_from=2024-01-01T02:00:00+02:00")
+    assert [problem["id"] for problem in answer.get_json()["data"]] == [problem_id]
+
+
+def test_min_notices_narrows(api: Api, make: Factory) -> None:
+    ids = [make.problem(1, notices_count=count) for count in (0, 5, 10)]
+    assert found(api, min_notices=5) == [ids[2], ids[1]]
+    assert found(api, min_notices=0) == ids[::-1]
+    assert found(api, min_notices=11) == []
+    assert found(api, min_notices="9" * 30) == []
+
+
+def test_sorting(api: Api, make: Factory) -> None:
+    micro = timedelta(microseconds=1)
+    first = make.problem(1, at=NEW_YEAR + micro, notices_count=1)
+    second = make.problem(1, at=NEW_YEAR, notices_count=9)
+    third = make.problem(1, at=NEW_YEAR + 2 * micro, notices_count=5)
+    assert found(api) == found(api, sort="recent") == [third, first, second]
+    assert found(api, sort="oldest") == [second, first, third]
+    assert found(api, sort="notices") == [second, third, first]
+
+
+def test_filters_combine(api: Api, make: Factory) -> None:
+    wanted = make.problem(1, error_message="needle", notices_count=5, at=NEW_YEAR)
+    make.problem(1, error_message="needle", notices_count=1, at=NEW_YEAR)
+    make.problem(1, error_message="hay", notices_count=5, at=NEW_YEAR)
+    make.problem(1, error_message="needle", notices_count=5)
+    parameters = {"search": "needle", "min_notices": 2, "date_to": "2024-01-01", "status": "unresolved"}
+    assert found(api, sort="oldest", **parameters) == [wanted]
+
+
+BAD_NUMBERS = ["", "x", "1.5", "-1", "1e3", "0x1", " ", "\u0661", "9" * 5000]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        *[(name, value, "must be a whole number, 1 or more.") for name in ("page", "per_page") for value in ["0", "x"]],
+        *[("page", value, "must be a whole number, 1 or more.") for value in BAD_NUMBERS[:-1]],
+        *[("per_page", value, "must be a whole number, 1 or more.") for value in BAD_NUMBERS[:-1]],
+        *[("min_notices", value, "must be a whole number, 0 or more.") for value in BAD_NUMBERS[:-1]],
+        *[("status", value, "must be one of resolved, unresolved.") for value in ("", "open", "Resolved")],
+        *[("sort", value, "must be one of recent, oldest, notices.") for value in ("", "newest", "id; DROP TABLE")],
+        *[
+            (name, value, "must be a date or a time, such as 2024-01-15 or 2024-01-15T10:30:00Z.")
+            for name in ("date_from", "date_to")
+            for value in ("", "yesterday", "2024-13-01", "2024-02-30", "15.01.2024", "1705312200", "2024-01-15T25:00")
+        ],
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named(api: Api, name: str, value: str, sentence: str) -> None:
+    assert_error(api.get("/apps/shop/problems", **{name: value}), 422, f"{name} {sentence}")
+
+
+def test_every_wrong_parameter_is_named_at_once(api: Api) -> None:
+    answer = api.get("/apps/shop/problems", page="0", status="x", date_to="y")
+    assert_error(answer, 422)
+    assert [sentence.split()[0] for sentence in answer.get_json()["messages"]] == ["page", "status", "date_to"]
+
+
+def test_too_many_tags_are_refused(api: Api) -> None:
+    query = "&".join(f"tags=t{number}" for number in range(101))
+    assert_error(api.get(f"/apps/shop/problems?{query}"), 422, "tags must be at most 100 names.")
+
+
+def test_unknown_parameters_are_ignored(api: Api, make: Factory) -> None:
+    problem_id = make.problem(1)
+    assert found(api, utm_source="x", environment="production", id="9") == [problem_id]
+
+
+def test_pages(api: Api, make: Factory) -> None:
+    ids = [make.problem(1) for _ in range(7)][::-1]
+
+    def page(**parameters: Any) -> Any:
+        return api.get("/apps/shop/problems", **parameters)
+
+    assert [row["id"] for row in assert_page(page(per_page=3), 1, 3, 7, 3)] == ids[:3]
+    assert [row["id"] for row in assert_page(page(per_page=3, page=3), 3, 3, 7, 3)] == ids[6:]
+    assert assert_page(page(per_page=3, page=4), 4, 3, 7, 3) == []
+    assert assert_page(page(page=2), 2, 25, 7, 1) == []
+    assert assert_page(page(status="resolved"), 1, 25, 0, 0) == []
+    assert len(assert_page(page(per_page=7), 1, 7, 7, 1)) == 7
+    assert assert_page(page(per_page=3, page=2, min_notices=1), 2, 3, 0, 0) == []
+    assert page(page="9" * 30).get_json()["data"] == []
+
+
+def test_more_than_a_hundred_a_page_is_cut_to_a_hundred(api: Api, make: Factory) -> None:
+    with make.writing() as session:
+        from checkend.models import App
+        from tests.api.test_query_counts import _problem
+
+        session.add_all([_problem(number, []) for number in range(101)])
+        session.get_one(App, 1).problems_count = 101
+    for size in ("100", "101", "1000000", "9" * 40):
+        assert len(assert_page(api.get("/apps/shop/problems", per_page=size), 1, 100, 101, 2)) == 100
+    assert len(assert_page(api.get("/apps/shop/problems", per_page=100, page=2), 2, 100, 101, 2)) == 1
+    assert len(assert_page(api.get("/apps/shop/problems"), 1, 25, 101, 5)) == 25
+
+
+def test_the_kept_totals_agree_with_the_rows(api: Api, make: Factory) -> None:
+    for _ in range(5):
+        make.problem(1)
+    api.post("/apps/shop/problems/bulk_resolve", {"problem_ids": [2, 3]})
+
+    def total(**parameters: Any) -> tuple[int, int]:
+        answer = api.get("/apps/shop/problems", **parameters).get_json()
+        return answer["pagination"]["total"], len(answer["data"])
+
+    assert (total(), total(status="resolved"), total(status="unresolved")) == ((5, 5), (2, 2), (3, 3))

@@ -1,0 +1,144 @@
+"""Problems: shape, resolving, many at once."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.helpers import Api, assert_error, assert_page, assert_times
+from tests.factories import Factory
+
+SHAPE = [
+    "id",
+    "app_id",
+    "error_class",
+    "error_message",
+    "fingerprint",
+    "status",
+    "notices_count",
+    "deduplicated_count",
+    "first_noticed_at",
+    "last_noticed_at",
+    "resolved_at",
+    "created_at",
+    "updated_at",
+    "tags",
+]
+MANY = "/apps/shop/problems"
+
+
+@pytest.fixture(autouse=True)
+def cast(make: Factory) -> None:
+    """Three problems of the shop, one of another app."""
+    make.app("Shop")
+    make.app("Other")
+    for _ in range(3):
+        make.problem(1)
+    make.problem(2)
+
+
+def open_ones(api: Api, app: str = "shop") -> int:
+    count: int = api.get(f"/apps/{app}").get_json()["unresolved_problems_count"]
+    return count
+
+
+def test_a_problem_is_shown_with_its_tags(api: Api, make: Factory) -> None:
+    moment = datetime(2024, 1, 15, 10, 30, 0, 123456, tzinfo=UTC)
+    problem_id = make.problem(1, 2, moment, error_class="E", error_message="ö\n", deduplicated_count=7)
+    api.post(f"{MANY}/{problem_id}/tags", {"name": "b"})
+    api.post(f"{MANY}/{problem_id}/tags", {"name": "a"})
+    shown = api.get(f"{MANY}/{problem_id}").get_json()
+    assert list(shown) == SHAPE
+    assert_times(shown)
+    created = {"created_at", "updated_at"}
+    assert {name: value for name, value in shown.items() if name not in created} == {
+        "id": 5,
+        "app_id": 1,
+        "error_class": "E",
+        "error_message": "ö\n",
+        "fingerprint": shown["fingerprint"],
+        "status": "unresolved",
+        "notices_count": 2,
+        "deduplicated_count": 7,
+        "first_noticed_at": "2024-01-15T10:30:00Z",
+        "last_noticed_at": "2024-01-15T10:30:00Z",
+        "resolved_at": None,
+        "tags": [{"id": 2, "name": "a"}, {"id": 1, "name": "b"}],
+    }
+    listed = {problem["id"]: problem for problem in assert_page(api.get(MANY), 1, 25, 4, 1)}
+    assert listed[problem_id] == shown
+
+
+def test_resolving_and_reopening_keep_the_count_of_open_problems(api: Api) -> None:
+    assert open_ones(api) == 3
+    resolved = api.post(f"{MANY}/1/resolve").get_json()
+    assert (resolved["status"], open_ones(api)) == ("resolved", 2)
+    assert_times({"resolved_at": resolved["resolved_at"]})
+    again = api.post(f"{MANY}/1/resolve")
+    assert (again.status_code, again.get_json(), open_ones(api)) == (200, resolved, 2)
+    reopened = api.post(f"{MANY}/1/unresolve").get_json()
+    assert (reopened["status"], reopened["resolved_at"], open_ones(api)) == ("unresolved", None, 3)
+    assert api.post(f"{MANY}/1/unresolve").get_json() == reopened
+    assert (open_ones(api), open_ones(api, "other")) == (3, 1)
+
+
+def test_resolving_answers_the_problem_with_its_tags(api: Api) -> None:
+    api.post(f"{MANY}/1/tags", {"name": "a"})
+    assert api.post(f"{MANY}/1/resolve").get_json()["tags"] == [{"id": 1, "name": "a"}]
+
+
+@pytest.mark.parametrize("path", ["/4", "/4/resolve", "/4/unresolve", "/99", "/x", "/1x", "/0", "/9999999999999999999"])
+def test_a_problem_of_another_app_is_not_found(api: Api, path: str) -> None:
+    method = "POST" if "resolve" in path else "GET"
+    assert_error(api.call(method, MANY + path), 404, "Problem not found.")
+    assert api.get("/apps/other/problems/4").get_json()["status"] == "unresolved"
+
+
+def test_problems_of_an_unknown_app_are_not_found(api: Api) -> None:
+    assert_error(api.get("/apps/nope/problems"), 404, "App not found.")
+    assert_error(api.get("/apps/nope/problems/1"), 404, "App not found.")
+
+
+def test_many_can_be_resolved_and_reopened_at_once(api: Api) -> None:
+    answer = api.post(f"{MANY}/bulk_resolve", {"problem_ids": [1, 2]})
+    assert answer.status_code == 200
+    assert answer.get_json() == {"message": "2 problem(s) marked as resolved", "count": 2}
+    assert [api.get(f"{MANY}/{n}").get_json()["status"] for n in (1, 2, 3)] == ["resolved", "resolved", "unresolved"]
+    assert open_ones(api) == 1
+    answer = api.post(f"{MANY}/bulk_unresolve", {"problem_ids": ["2", 3]})
+    assert answer.get_json() == {"message": "2 problem(s) marked as unresolved", "count": 2}
+    assert open_ones(api) == 2
+
+
+def test_ids_that_are_not_the_apps_are_not_counted(api: Api) -> None:
+    wanted = [1, 1, 4, 99, -1, 0, 10**30]
+    assert api.post(f"{MANY}/bulk_resolve", {"problem_ids": wanted}).get_json()["count"] == 1
+    assert (open_ones(api), open_ones(api, "other")) == (2, 1)
+    assert api.post(f"{MANY}/bulk_resolve", {"problem_ids": [4, 99]}).get_json() == {
+        "message": "0 problem(s) marked as resolved",
+        "count": 0,
+    }
+
+
+def test_more_ids_than_one_statement_takes_can_be_given(api: Api) -> None:
+    assert api.post(f"{MANY}/bulk_resolve", {"problem_ids": list(range(100_000))}).get_json()["count"] == 3
+    assert open_ones(api) == 0
+
+
+@pytest.mark.parametrize("body", [{}, {"problem_ids": []}, {"problem_ids": None}])
+@pytest.mark.parametrize("action", ["bulk_resolve", "bulk_unresolve"])
+def test_at_least_one_id_is_needed(api: Api, action: str, body: dict[str, object]) -> None:
+    assert_error(api.post(f"{MANY}/{action}", body), 422, "problem_ids is required")
+
+
+@pytest.mark.parametrize("ids", ["1,2", 1, {"1": 1}, ["x"], [1, None], [True], [1.5], [[1]], ["\u0661"]])
+def test_ids_must_be_ids(api: Api, ids: object) -> None:
+    assert_error(api.post(f"{MANY}/bulk_resolve", {"problem_ids": ids}), 422, "problem_ids must be a list of ids.")
+    assert open_ones(api) == 3
+
+
+def test_writing_is_enough_to_resolve(client: FlaskClient, key_for: Callable[..., dict[str, str]]) -> None:
+    writer = Api(client, key_for("problems:write"))
+    assert writer.post(f"{MANY}/1/resolve").status_code == 200
+    assert writer.get(f"{MANY}/1").status_code == 403
