@@ -175,7 +175,7 @@ def _bare(line: str) -> Frame:
     file, number, column = _split(line)
     if file and (number or column) and _PLACE.match(file):
         return Frame(file, number, UNKNOWN, column)
-    return Frame(line, 0, UNKNOWN)
+    return Frame(line or UNKNOWN, 0, UNKNOWN)
 
 
 # A place has a slash, a backslash or a dot in its first word; "Error: code 12:30" has none.

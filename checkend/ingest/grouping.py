@@ -126,7 +126,7 @@ def _by_place(error_class: str, message: str, trace: Trace, spot: Spot) -> _Deci
     parts = ("place", error_class, "" if qualified else place.file, place.name, worded, line)
     where = str(Place(place.file.rpartition("/")[2], place.name)) + (f", line {line}" if line else "")
     reason = f"Reports of {_short(error_class)} raised in {_short(where)}"
-    return _Decision(parts, _sentence(reason, worded, "with messages that say"), str(place))
+    return _Decision(parts, _sentence(reason, worded, "whose messages have the words"), str(place))
 
 
 def _by_message(error_class: str, message: str) -> _Decision:
@@ -151,7 +151,9 @@ def _by_library(error_class: str, message: str, trace: Trace) -> _Decision:
     where = inner if outer == inner else f"{inner}, called by {outer}"
     reason = f"Reports of {_short(error_class)} raised in {_short(where)}, outside the application's own code"
     return _Decision(
-        ("library", error_class, outer, inner, said), _sentence(reason, said, "with messages that say"), inner
+        ("library", error_class, outer, inner, said),
+        _sentence(reason, said, "whose messages have the words"),
+        inner,
     )
 
 
@@ -175,7 +177,7 @@ def _by_recursion(error_class: str, message: str, trace: Trace) -> _Decision | N
     reason = f"Reports of {_short(error_class)} raised in the recursion of {_short(str(entry))}"
     return _Decision(
         ("place", error_class, entry.file, entry.name, worded, ""),
-        _sentence(reason, worded, "with messages that say"),
+        _sentence(reason, worded, "whose messages have the words"),
         str(entry),
     )
 

@@ -77,7 +77,7 @@ _WORDS = _names(
     exceed exceeded exceeds exist existing exists expected expired fail failed fails failure fetch
     finished forbidden format found frozen full greater has have host illegal in inactive incompatible
     incomplete inconsistent incorrect insufficient internal invalid is isn't large late least length
-    less limit literal load loading locked long lost malformed many match mismatch missed missing more
+    less limit literal load loading locked long longer lost malformed many match mismatch missed missing more
     most must negative never no non none not null nothing of off offline on only open out outdated over
     overflow overlap overlaps parse past pending permission positive read readonly recognized refused
     register rejected removed required requires reset resolve retries save send sent short should size

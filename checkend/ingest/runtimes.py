@@ -94,7 +94,7 @@ def innermost_first(frames: Sequence[Frame], language: str) -> list[Frame]:
         # program begins come from a client that turned them already.
         if ordered and ordered[-1].method not in _PYTHON_STARTS:
             ordered.reverse()
-    elif language == "php":
+    elif language == "php" and ordered:
         # PHP names beside each line the function that was called there: the next frame has its own.
         own = [frame.method for frame in ordered[1:]] + ["{main}"]
         ordered = [Frame(f.file, f.line, name, f.column) for f, name in zip(ordered, own, strict=True)]
