@@ -115,6 +115,12 @@ SETTINGS: tuple[Setting, ...] = (
         _between(0, 10),
         "How many reverse proxies in front of the server may say (X-Forwarded-For, -Proto, -Host) who asks.",
     ),
+    Setting("MAIL_HOST", "", TEXT, "SMTP server for mail; empty: none is sent. Mail needs CHECKEND_URL too."),
+    Setting("MAIL_PORT", 587, _between(1, 65535), "Port of the SMTP server."),
+    Setting("MAIL_TLS", "starttls", _one_of("starttls", "tls", "none"), "How the way to the SMTP server is encrypted."),
+    Setting("MAIL_USERNAME", "", TEXT, "Name to sign in to the SMTP server with; empty: without."),
+    Setting("MAIL_PASSWORD", "", TEXT, "Password to sign in to the SMTP server with.", secret=True),
+    Setting("MAIL_FROM", "", TEXT, "Sender of mail; empty: checkend@ the host of CHECKEND_URL."),
     Setting(
         "SECRET_KEY",
         "",

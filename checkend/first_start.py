@@ -49,10 +49,29 @@ def make_folder(folder: Path) -> None:
 
 
 def secret_key(folder: Path) -> str:
-    """The instance's secret key, made on the first start; only its owner may read the file."""
-    path = folder / "secret_key"
+    """The instance's secret key, made on the first start. Raises `CannotStart` when its file is empty."""
+    key = _kept_secret(folder / "secret_key")
+    if not key:
+        raise CannotStart(
+            f"{folder / 'secret_key'} is empty. Delete it: a new key is made then, everyone signs in again."
+        )
+    return key
+
+
+def setup_token(folder: Path) -> str:
+    """What opens the setup page in the dashboard, the same until there is a site admin."""
+    return _kept_secret(folder / "setup_token")
+
+
+def forget_setup_token(folder: Path) -> None:
+    """Remove the setup token, once there is a site admin."""
+    (folder / "setup_token").unlink(missing_ok=True)
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in the file at ``path``, made if need be; only its owner may read the file."""
     if not path.exists():
-        draft = folder / f"secret_key.{os.getpid()}.{secrets.token_hex(4)}"
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(48) + "\n")
@@ -61,10 +80,7 @@ def secret_key(folder: Path) -> str:
         with suppress(FileExistsError):  # another process made it meanwhile: its key stands
             os.link(draft, path)
         draft.unlink()
-    key = path.read_text().strip()
-    if not key:
-        raise CannotStart(f"{path} is empty. Delete it: a new key is made then, and everyone signs in again.")
-    return key
+    return path.read_text().strip()
 
 
 def announce(app: Flask, lock: ServerLock) -> None:
@@ -83,9 +99,20 @@ def announce(app: Flask, lock: ServerLock) -> None:
         folder = os.environ.get(PREFIX + "INSTANCE_PATH")
         setting = f"{PREFIX}INSTANCE_PATH={shlex.quote(folder)} " if folder else ""
         _say(
-            "there is no admin yet. Make the first one with:\n"
+            f"there is no admin yet. Make the first one in the browser, once this server runs:\n"
+            f"    {_address(app)}/setup/{setup_token(Path(app.instance_path))}\n"
+            "or with:\n"
             f"    {setting}checkend user create you@example.com --site-admin"
         )
+    else:
+        forget_setup_token(Path(app.instance_path))
+
+
+def _address(app: Flask) -> str:
+    if app.config["URL"]:
+        return str(app.config["URL"])
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(app.config["HOST"], app.config["HOST"])
+    return f"http://{host}:{app.config['PORT']}"
 
 
 def _say(sentence: str) -> None:

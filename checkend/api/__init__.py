@@ -11,4 +11,5 @@ def register(app: Flask) -> None:
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
     for module in (health, apps, problems, notices, tags, teams, team_apps, team_members, users):
-        app.register_blueprint(module.bp, url_prefix="/api/v1")
+        # The dashboard has blueprints of the same names.
+        app.register_blueprint(module.bp, url_prefix="/api/v1", name=f"api_{module.bp.name}")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from checkend import clock
 from checkend.extensions import Model, UtcDateTime, created_column, db
 from checkend.models.api_key import digest_of
+from checkend.models.rules import RuleBroken
 from checkend.models.team import Role, Team
 from checkend.models.user import User
 
@@ -54,6 +55,24 @@ class Invitation(Model):
     def with_token(cls, token: str) -> "Invitation | None":
         """The invitation of this link, usable or not."""
         return db.session.scalar(select(cls).where(cls.token_digest == digest_of(b"", token)))
+
+    @classmethod
+    def open_of(cls, team: Team) -> list["Invitation"]:
+        """The invitations into ``team`` that still work, newest first."""
+        waiting = select(cls).where(cls.team_id == team.id, cls.accepted_at.is_(None), cls.revoked_at.is_(None))
+        return list(db.session.scalars(waiting.where(cls.expires_at > clock.now()).order_by(cls.id.desc())))
+
+    def accept(self, user: User) -> None:
+        """Take ``user`` into the team; the link is used up. Raises `RuleBroken` when it is, or who is a member."""
+        if not self.is_open:
+            raise RuleBroken("This invitation has been used or revoked, or is older than seven days.")
+        self.team.add_member(user, self.role)
+        self.accepted_at = clock.now()
+
+    def revoke(self) -> None:
+        """Make the link useless; no change when it is."""
+        if self.is_open:
+            self.revoked_at = clock.now()
 
     @property
     def is_open(self) -> bool:

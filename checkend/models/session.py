@@ -28,7 +28,7 @@ class UserSession(Model):
     created_at: Mapped[datetime] = created_column()
     last_active_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
-    user: Mapped[User] = relationship()
+    user: Mapped[User] = relationship(back_populates="sessions")
 
     @classmethod
     def start(cls, user: User, *, user_agent: str, address: str) -> tuple["UserSession", str]:
@@ -48,9 +48,9 @@ class UserSession(Model):
         return list(db.session.scalars(mine.order_by(cls.last_active_at.desc(), cls.id.desc())))
 
     @classmethod
-    def revoke_others(cls, user: User, kept: "UserSession | None") -> int:
-        """Sign ``user`` out everywhere but in ``kept``; returns of how many sessions."""
-        others = delete(cls).where(cls.user_id == user.id, cls.id != (kept.id if kept else 0))
+    def revoke_others(cls, kept: "UserSession") -> int:
+        """End all sessions of the user of ``kept`` but this one; returns how many."""
+        others = delete(cls).where(cls.user_id == kept.user_id, cls.id != kept.id)
         result: Any = db.session.execute(others)
         return int(result.rowcount)
 

@@ -13,6 +13,7 @@ from checkend.extensions import Model, UtcDateTime, created_column, db, updated_
 from checkend.models.rules import RuleBroken, unique_slug
 
 if TYPE_CHECKING:
+    from checkend.models.session import UserSession
     from checkend.models.team import Team, TeamMember
 
 MIN_PASSWORD = 8
@@ -47,6 +48,7 @@ class User(Model):
 
     owned_teams: Mapped[list["Team"]] = relationship(back_populates="owner", passive_deletes="all")
     memberships: Mapped[list["TeamMember"]] = relationship(back_populates="user", passive_deletes="all")
+    sessions: Mapped[list["UserSession"]] = relationship(back_populates="user", passive_deletes=True)
     old_passwords: Mapped[list[OldPassword]] = relationship(
         order_by=OldPassword.id, cascade="all, delete-orphan", passive_deletes=True
     )
@@ -92,13 +94,19 @@ class User(Model):
     def check_password(self, password: str) -> bool:
         return check_password_hash(self.password_digest, password)
 
-    def set_password(self, password: str, *, refuse_recent: bool = False) -> None:
-        """Change the password. With ``refuse_recent`` raises `RuleBroken` for one of the last five, this one too."""
+    def set_password(self, password: str, *, refuse_recent: bool = False, keep: "UserSession | None" = None) -> None:
+        """Change the password, and sign the user out everywhere but in the session ``keep``.
+
+        With ``refuse_recent`` raises `RuleBroken` for one of the last five, the present one too.
+        """
         if refuse_recent and self._had_recently(password):
             raise RuleBroken(f"Password must not be one of your last {REMEMBERED_PASSWORDS}.")
         self.old_passwords.append(OldPassword(digest=self.password_digest))
         del self.old_passwords[: -(REMEMBERED_PASSWORDS - 1)]
         self.password_digest = generate_password_hash(password)
+        for session in self.sessions:
+            if session is not keep:
+                db.session.delete(session)
 
     def _had_recently(self, password: str) -> bool:
         recent = [old.digest for old in self.old_passwords[-(REMEMBERED_PASSWORDS - 1) :]]

@@ -2,10 +2,49 @@
 
 from flask import Flask
 
-from checkend.auth import sessions
-from checkend.web import account, assets, filters, home, notices, problem, problems, security, sign_in, text, theme
+from checkend.auth import sessions, throttle
+from checkend.web import (
+    account,
+    api_keys,
+    apps,
+    assets,
+    connect,
+    filters,
+    home,
+    invitations,
+    notices,
+    passwords,
+    problem,
+    problems,
+    security,
+    setup,
+    sign_in,
+    team_members,
+    teams,
+    text,
+    theme,
+    users,
+)
 
-BLUEPRINTS = (sign_in.bp, account.bp, theme.bp, home.bp, problems.bp, problem.bp, notices.bp)
+BLUEPRINTS = (
+    setup.bp,
+    sign_in.bp,
+    passwords.bp,
+    theme.bp,
+    account.bp,
+    home.bp,
+    problems.bp,
+    problem.bp,
+    notices.bp,
+    apps.bp,
+    connect.bp,
+    teams.bp,
+    team_members.bp,
+    invitations.bp,
+    invitations.public_bp,
+    users.bp,
+    api_keys.bp,
+)
 
 
 def register(app: Flask) -> None:
@@ -14,6 +53,7 @@ def register(app: Flask) -> None:
     assets.register(app)
     security.register(app)
     sessions.register(app)
+    throttle.register(app)
     filters.register(app)
     text.register(app)
     for blueprint in BLUEPRINTS:

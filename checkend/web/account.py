@@ -1,21 +1,105 @@
 """One's own account: address, password, sessions."""
 
-from flask import render_template
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import EmailField, PasswordField
+from wtforms.validators import InputRequired, ValidationError
 
 from checkend.auth.sessions import me, my_session
+from checkend.auth.throttle import guesses
+from checkend.extensions import commit, db
 from checkend.models import UserSession
+from checkend.schemas.user import UserSchema
+from checkend.web.devices import device
+from checkend.web.forms import Form, Shape
 from checkend.web.pages import Page, signed_in_blueprint
 
 bp = signed_in_blueprint("account", "/account")
+bp.app_template_filter("device")(device)
+
+
+class AddressForm(Form):
+    """One's email address."""
+
+    email_address = EmailField("Email address", [Shape(UserSchema, "email_address")])
+
+
+class PasswordForm(Form):
+    """A change of password: who has found a browser open must not be able to make it."""
+
+    current = PasswordField("Current password", [InputRequired("Enter your current password.")])
+    password = PasswordField("New password", [Shape(UserSchema, "password")])
+
+    def validate_current(self, field: PasswordField) -> None:
+        guesses().take(me().email_address)
+        if not me().check_password(field.data or ""):
+            raise ValidationError("This is not your current password.")
+        guesses().forgive(me().email_address)
 
 
 @bp.get("")
 def profile() -> Page:
-    """One's address and password."""
-    return render_template("account/profile.html")
+    """One's address, password and teams."""
+    return _profile()
+
+
+@bp.post("")
+def change_address() -> Any:
+    """Change one's email address."""
+    form = AddressForm()
+    if form.validate() and form.carries_out(lambda: me().set_address(form.email_address.data)):
+        commit()
+        flash("Your address is changed.")
+        return redirect(url_for("account.profile"))
+    return _profile(address=form)
+
+
+@bp.post("/password")
+def change_password() -> Any:
+    """Change one's password, which signs out all other sessions."""
+    form = PasswordForm()
+    if form.validate() and form.carries_out(lambda: _change(form.password.data)):
+        commit()
+        flash("Your password is changed. All other sessions are signed out.")
+        return redirect(url_for("account.profile"))
+    return _profile(password=form)
 
 
 @bp.get("/sessions")
 def sessions() -> Page:
     """The browsers in which one is signed in."""
     return render_template("account/sessions.html", sessions=UserSession.of_user(me()), mine=my_session())
+
+
+@bp.post("/sessions/<int:session_id>/revoke")
+def revoke_session(session_id: int) -> Response:
+    """Sign out one of one's sessions; this one too."""
+    row = db.session.get(UserSession, session_id) if session_id < 2**63 else None
+    if row is None or row.user_id != me().id:
+        abort(404)
+    row.revoke()
+    commit()
+    flash("That session is signed out.")
+    return redirect(url_for("account.sessions"))
+
+
+@bp.post("/sessions/revoke-others")
+def revoke_other_sessions() -> Response:
+    """Sign out everywhere but here."""
+    count = UserSession.revoke_others(my_session())
+    commit()
+    flash("No other session was signed in." if not count else f"{count} signed out; only this session is left.")
+    return redirect(url_for("account.sessions"))
+
+
+def _change(password: str) -> None:
+    me().set_password(password, refuse_recent=True, keep=my_session())
+
+
+def _profile(address: AddressForm | None = None, password: PasswordForm | None = None) -> Page:
+    status = 422 if request.method == "POST" else 200
+    form = address or AddressForm(formdata=None, email_address=me().email_address)
+    change = password or PasswordForm(formdata=None)
+    return render_template("account/profile.html", address_form=form, password_form=change), status

@@ -1,33 +1,56 @@
 """What the dashboard's blueprints share: sign-in before anything else, and a writing transaction for what changes."""
 
+from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
+from werkzeug.wrappers import Response
 
 from checkend.auth.decorators import READING_METHODS
 from checkend.auth.sessions import to_sign_in
-from checkend.extensions import begin_writing
+from checkend.extensions import begin_writing, commit, db
+from checkend.models.rules import RuleBroken
 
 Page = str | tuple[str, int]
 
 
-def signed_in_blueprint(name: str, url_prefix: str | None = None) -> Blueprint:
+def signed_in_blueprint(name: str, url_prefix: str | None = None, *, writing: bool = True) -> Blueprint:
     """A blueprint whose views only those see who are signed in; others are sent to sign in, and back.
 
-    Views of methods that change something find the session in a writing transaction (`begin_writing`).
+    Views of methods that change something find the session in a writing transaction (`begin_writing`), unless
+    ``writing`` is false.
     """
     blueprint = Blueprint(name, f"checkend.web.{name}", url_prefix=url_prefix)
     blueprint.before_request(_require_sign_in)
+    if writing:
+        blueprint.before_request(_write_where_unsafe)
     return blueprint
 
 
 def _require_sign_in() -> Any:
-    if not current_user.is_authenticated:
-        return to_sign_in()
+    return None if current_user.is_authenticated else to_sign_in()
+
+
+def _write_where_unsafe() -> None:
     if request.method not in READING_METHODS:
         begin_writing()
-    return None
+
+
+def settle(action: Callable[[], object], done: str, back: str) -> Response:
+    """What a button does: ``action``, committed, and ``done`` said on the page ``back``.
+
+    Where a model's rule forbids it nothing is changed, and the rule's sentences are said there instead.
+    """
+    try:
+        action()
+    except RuleBroken as broken:
+        db.session.rollback()
+        flash(str(broken), "error")
+    else:
+        commit()
+        flash(done)
+    return redirect(back)
 
 
 def page_number() -> int:

@@ -1,41 +1,63 @@
 """Signing in and out."""
 
-from flask import Blueprint, redirect, render_template, request
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
-from werkzeug.wrappers import Response
+from wtforms import EmailField, PasswordField
+from wtforms.validators import InputRequired
 
 from checkend.auth import sessions
-from checkend.extensions import begin_writing, db
+from checkend.auth.throttle import guesses
+from checkend.extensions import begin_writing, commit
 from checkend.models import User
-from checkend.web.forms import SignInForm
-from checkend.web.pages import Page, safe_next
+from checkend.models.user import count_site_admins, normal_address
+from checkend.web.forms import Form
+from checkend.web.pages import safe_next
 
 bp = Blueprint("sign_in", __name__)
 
 
+class SignInForm(Form):
+    """Who one is."""
+
+    email_address = EmailField("Email address", [InputRequired("Enter your email address.")])
+    password = PasswordField("Password", [InputRequired("Enter your password.")])
+
+
 @bp.route("/sign-in", methods=["GET", "POST"])
-def sign_in() -> Page | Response:
-    """The sign-in page; afterwards to where one was going."""
+def sign_in() -> Any:
+    """The sign-in page; afterwards to where one was going. Answers 429 after too many tries."""
     going = safe_next(request.args.get("next")) or "/"
     if current_user.is_authenticated:
         return redirect(going)
     form = SignInForm()
     if form.validate_on_submit():
-        user = User.authenticate(form.email_address.data or "", form.password.data or "")
+        user = _known(form)
         if user is not None:
             begin_writing()
             sessions.sign_in(user)
-            db.session.commit()
+            commit()
             return redirect(going)
         form.form_errors.append("This address and password do not go together.")
-    return render_template("auth/sign_in.html", form=form), 422 if form.errors else 200
+    return render_template("auth/sign_in.html", form=form, first_run=not count_site_admins()), form.status
 
 
 @bp.post("/sign-out")
-def sign_out() -> Response:
+def sign_out() -> Any:
     """End the session of this browser."""
     if current_user.is_authenticated:
         begin_writing()
         sessions.sign_out()
-        db.session.commit()
-    return redirect("/sign-in")
+        commit()
+    return redirect(url_for("sign_in.sign_in"))
+
+
+def _known(form: SignInForm) -> User | None:
+    """Who the form says one is, if the password fits; the tries are counted whether or not the address exists."""
+    address = normal_address(form.email_address.data)
+    guesses().take(address)
+    user = User.authenticate(address, form.password.data)
+    if user is not None:
+        guesses().forgive(address)
+    return user

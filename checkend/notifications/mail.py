@@ -1,0 +1,78 @@
+"""Mail by SMTP, where it is set up: ``MAIL_HOST`` for the way out, ``URL`` for the links in it.
+
+Without ``URL`` none is sent: a link made from what a request calls this server could lead anywhere.
+"""
+
+import logging
+import smtplib
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from typing import Any
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS = 15
+
+log = logging.getLogger("checkend.mail")
+
+
+class MailFailed(Exception):
+    """The mail could not be handed to the SMTP server; the text says why."""
+
+
+def is_set_up(config: Mapping[str, Any]) -> bool:
+    """Whether mail can be sent."""
+    return bool(config["MAIL_HOST"] and config["URL"])
+
+
+def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
+    """Hand a mail to the SMTP server. Raises `MailFailed`."""
+    try:
+        with _connect(config) as server:
+            server.send_message(_message(config, to, subject, text))
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        log.warning("mail to %s could not be sent: %s", to, error)
+        raise MailFailed(f"The mail could not be sent: {error}") from error
+
+
+def send_later(config: Mapping[str, Any], to: str, subject: str, text: str) -> threading.Thread:
+    """As `send`, in a thread of its own: the answer does not wait for it. What fails is logged."""
+
+    def deliver() -> None:
+        with suppress(MailFailed):  # logged by `send`
+            send(config, to, subject, text)
+
+    thread = threading.Thread(target=deliver, name="mail", daemon=True)
+    thread.start()
+    return thread
+
+
+def _message(config: Mapping[str, Any], to: str, subject: str, text: str) -> EmailMessage:
+    host = urlsplit(config["URL"]).hostname or "localhost"
+    message = EmailMessage()
+    message["From"] = config["MAIL_FROM"] or f"Checkend <checkend@{host}>"
+    message["To"] = to
+    message["Subject"] = " ".join(subject.split())
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain=host)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text)
+    return message
+
+
+def _connect(config: Mapping[str, Any]) -> smtplib.SMTP:
+    host, port = config["MAIL_HOST"], config["MAIL_PORT"]
+    if config["MAIL_TLS"] == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            host, port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
+        )
+    else:
+        server = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
+        if config["MAIL_TLS"] == "starttls":
+            server.starttls(context=ssl.create_default_context())
+    if config["MAIL_USERNAME"]:
+        server.login(config["MAIL_USERNAME"], config["MAIL_PASSWORD"])
+    return server

@@ -1,0 +1,78 @@
+"""Keys of the Management API, for site admins."""
+
+from datetime import UTC, datetime, time
+from itertools import groupby
+from typing import Any
+
+from flask import render_template, url_for
+from werkzeug.wrappers import Response
+from wtforms import DateField, SelectMultipleField, StringField
+from wtforms.validators import Optional
+
+from checkend.auth.abilities import Ability, require
+from checkend.auth.sessions import me
+from checkend.extensions import commit, db
+from checkend.models import ApiKey
+from checkend.permissions import Permission
+from checkend.web.forms import Form
+from checkend.web.links import public_address
+from checkend.web.lookups import row
+from checkend.web.pages import Page, settle, signed_in_blueprint
+
+bp = signed_in_blueprint("api_keys", "/api-keys")
+
+
+class ApiKeyForm(Form):
+    """A new key. What is allowed, `ApiKey.create` says."""
+
+    name = StringField("Name")
+    permissions = SelectMultipleField("Permissions", choices=[(p.value, p.help) for p in Permission])
+    expires_on = DateField("Expires after", [Optional()])
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The end of the day that was chosen, in UTC."""
+        return datetime.combine(self.expires_on.data, time.max, UTC) if self.expires_on.data else None
+
+
+@bp.get("")
+def index() -> Page:
+    """All keys, newest first."""
+    require(me(), Ability.MANAGE_API_KEYS)
+    return render_template("api_keys/index.html", keys=ApiKey.newest_first())
+
+
+@bp.route("/new", methods=["GET", "POST"])
+def create() -> Any:
+    """Make a key; the page shows its value, once."""
+    require(me(), Ability.MANAGE_API_KEYS)
+    form = ApiKeyForm()
+    if form.validate_on_submit():
+        made = form.attempt(lambda: ApiKey.create(form.name.data or "", form.permissions.data or [], form.expires_at))
+        if made:
+            commit()
+            key, value = made
+            return render_template("api_keys/made.html", key=key, value=value, address=public_address())
+    return render_template("api_keys/new.html", form=form, resources=_resources()), form.status
+
+
+@bp.post("/<int:key_id>/revoke")
+def revoke(key_id: int) -> Response:
+    """Refuse a key from now on, and keep it for the record."""
+    require(me(), Ability.MANAGE_API_KEYS)
+    key = row(ApiKey, key_id)
+    return settle(key.revoke, f"{key.name} is revoked.", url_for("api_keys.index"))
+
+
+@bp.post("/<int:key_id>/delete")
+def delete(key_id: int) -> Response:
+    """Delete a key without a trace."""
+    require(me(), Ability.MANAGE_API_KEYS)
+    key = row(ApiKey, key_id)
+    return settle(lambda: db.session.delete(key), f"{key.name} is deleted.", url_for("api_keys.index"))
+
+
+def _resources() -> list[tuple[str, dict[str, Permission]]]:
+    """Each resource with its permissions by action, in the order of `Permission`."""
+    by_resource = groupby(Permission, lambda permission: permission.partition(":")[0])
+    return [(name, {p.partition(":")[2]: p for p in permissions}) for name, permissions in by_resource]

@@ -1,0 +1,134 @@
+"""Apps: the list, making one, its settings, its ingestion key."""
+
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+from wtforms import BooleanField, IntegerField, SelectField, SelectMultipleField, StringField
+from wtforms.validators import NumberRange, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from checkend.auth.abilities import Ability, can, require, team_ids_with, visible_app_ids
+from checkend.auth.sessions import me
+from checkend.extensions import commit, db
+from checkend.ingest.grouping import RULES
+from checkend.models import App, Team, TeamApp
+from checkend.models.bulk import delete_app_in_steps
+from checkend.schemas.app import AppSchema
+from checkend.web.forms import Form, Shape
+from checkend.web.links import public_address
+from checkend.web.lookups import app_for
+from checkend.web.pages import Page, settle, signed_in_blueprint
+from checkend.web.snippets import snippets
+
+bp = signed_in_blueprint("apps", "/apps")
+NO_TEAM = 0
+
+
+class NewAppForm(Form):
+    """A new app, and which team looks after it."""
+
+    name = StringField("Name", [Shape(AppSchema, "name")])
+    environment = StringField("Environment", [Shape(AppSchema, "environment")])
+    team = SelectField("Team", coerce=int)
+
+
+class SettingsForm(Form):
+    """What can be changed of an app."""
+
+    name = StringField("Name", [Shape(AppSchema, "name")])
+    environment = StringField("Environment", [Shape(AppSchema, "environment")])
+    notify_on_new_problem = BooleanField("Tell people of new problems")
+    notify_on_reoccurrence = BooleanField("Tell people of resolved problems that happen again")
+    retention_days = IntegerField("Days to keep notices", [Optional(), NumberRange(1, 36_500)])
+    retention_notices = IntegerField("Notices to keep a problem", [Optional(), NumberRange(1, 1_000_000)])
+    grouping = SelectMultipleField(
+        "Grouping rules", choices=list(RULES.items()), widget=ListWidget(), option_widget=CheckboxInput()
+    )
+
+    def values(self) -> dict[str, object]:
+        """The columns of the app, by name."""
+        off = [rule for rule in RULES if rule not in (self.grouping.data or [])]
+        kept = {name: value for name, value in self.data.items() if name != "grouping"}
+        return kept | {"grouping_off": " ".join(off)}
+
+
+@bp.get("")
+def index() -> Page:
+    """All apps that one may see, by name."""
+    ids = visible_app_ids(me())
+    wanted = select(App) if ids is None else select(App).where(App.id.in_(ids))
+    may_create = team_ids_with(me(), Ability.CREATE_APP) != []
+    return render_template("apps/index.html", apps=db.session.scalars(wanted.order_by(App.name)), may_create=may_create)
+
+
+@bp.route("/new", methods=["GET", "POST"])
+def new() -> Any:
+    """Make an app for a team in which one may; then the page that says how to connect it."""
+    form = NewAppForm(team=request.args.get("team", type=int))
+    form.team.choices = _teams()
+    if not form.team.choices:
+        require(me(), Ability.CREATE_APP)
+    if form.validate_on_submit():
+        app = App.create(form.name.data, environment=form.environment.data)
+        if form.team.data != NO_TEAM:
+            db.session.get_one(Team, form.team.data).assign(app)
+        commit()
+        return redirect(url_for("apps.show", slug=app.slug))
+    return render_template("apps/new.html", form=form), form.status
+
+
+@bp.get("/<slug>")
+def show(slug: str) -> Page:
+    """The app's page: for who may edit it its ingestion key and snippets; for all its teams."""
+    app = app_for(Ability.SEE_APP, slug)
+    shown = snippets(app.ingestion_key, public_address()) if can(me(), Ability.EDIT_APP, app) else []
+    teams = select(Team).join(TeamApp).where(TeamApp.app_id == app.id).order_by(Team.name)
+    return render_template("apps/show.html", app=app, snippets=shown, teams=db.session.scalars(teams).all())
+
+
+@bp.route("/<slug>/settings", methods=["GET", "POST"])
+def settings(slug: str) -> Any:
+    """The app's settings."""
+    app = app_for(Ability.EDIT_APP, slug)
+    on = [rule for rule in RULES if rule not in app.disabled_grouping_rules]
+    form = SettingsForm(obj=app, grouping=on)
+    if form.validate_on_submit():
+        app.change(**form.values())
+        commit()
+        flash("The settings are saved.")
+        return redirect(url_for("apps.settings", slug=app.slug))
+    return render_template("apps/settings.html", app=app, form=form), form.status
+
+
+@bp.post("/<slug>/regenerate-key")
+def regenerate_key(slug: str) -> Response:
+    """Replace the app's ingestion key."""
+    app = app_for(Ability.REGENERATE_KEY, slug)
+    done = "The app has a new ingestion key. The old one is refused from now on."
+    return settle(app.regenerate_ingestion_key, done, url_for("apps.show", slug=app.slug))
+
+
+@bp.post("/<slug>/delete")
+def delete(slug: str) -> Response:
+    """Delete the app with all its problems, once its name was typed."""
+    app = app_for(Ability.DELETE_APP, slug)
+    name = app.name
+    if request.form.get("confirm", "").strip() != name:
+        flash("The app was not deleted: that was not its name.", "error")
+        return redirect(url_for("apps.settings", slug=app.slug))
+    for _ in delete_app_in_steps(app):
+        db.session.commit()
+    flash(f"{name} is deleted.")
+    return redirect(url_for("apps.index"))
+
+
+def _teams() -> list[tuple[int, str]]:
+    """The teams for which one may make apps; site admins may do without."""
+    ids = team_ids_with(me(), Ability.CREATE_APP)
+    wanted = select(Team.id, Team.name).order_by(Team.name)
+    if ids is not None:
+        wanted = wanted.where(Team.id.in_(ids))
+    teams = [(number, name) for number, name in db.session.execute(wanted)]
+    return teams if ids is not None else [*teams, (NO_TEAM, "No team: for site admins only")]

@@ -1,0 +1,110 @@
+"""Invitations into teams: making and revoking them, and following their links."""
+
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+from wtforms import EmailField, PasswordField
+
+from checkend.auth import sessions
+from checkend.auth.abilities import Ability
+from checkend.auth.sessions import me
+from checkend.errors import ApiError
+from checkend.extensions import begin_writing, commit
+from checkend.models import Invitation, User
+from checkend.notifications import mail
+from checkend.schemas.user import UserSchema
+from checkend.web.forms import Form, Shape
+from checkend.web.links import full_url
+from checkend.web.lookups import row, team_for
+from checkend.web.pages import settle, signed_in_blueprint
+from checkend.web.team_members import granted_role
+from checkend.web.teams import team_page
+
+bp = signed_in_blueprint("invitations", "/teams/<slug>/invitations")
+public_bp = Blueprint("invitation", __name__)
+
+MAIL = """{who} invites you to the team {team} at {server}, as {role}.
+
+Join here, within seven days:
+{link}
+"""
+
+
+class InvitationForm(Form):
+    """Whom to invite."""
+
+    email_address = EmailField("Email address", [Shape(UserSchema, "email_address")])
+
+
+class JoinForm(Form):
+    """What someone needs who has no account yet."""
+
+    password = PasswordField("Password", [Shape(UserSchema, "password")])
+
+
+@bp.post("")
+def create(slug: str) -> Any:
+    """Invite someone; the page shows the link, once, and it is mailed where mail is set up."""
+    team = team_for(Ability.INVITE, slug)
+    form = InvitationForm()
+    if not form.validate():
+        return team_page(team, invitation_form=form)
+    made = form.attempt(lambda: Invitation.create(team, form.email_address.data, granted_role(team), me()))
+    if made is None:
+        return team_page(team, invitation_form=form)
+    invitation, token = made
+    commit()
+    link = full_url("invitation.join", token=token)
+    return team_page(team, invited=invitation, link=link, mailed=_mail(invitation, link))
+
+
+@bp.post("/<int:invitation_id>/revoke")
+def revoke(slug: str, invitation_id: int) -> Response:
+    """Make an invitation's link useless."""
+    team = team_for(Ability.INVITE, slug)
+    invitation = row(Invitation, invitation_id, team_id=team.id)
+    return settle(invitation.revoke, "The invitation is revoked.", url_for("teams.show", slug=team.slug))
+
+
+@public_bp.route("/invitations/<token>", methods=["GET", "POST"])
+def join(token: str) -> Any:
+    """Accept an invitation: as who is signed in, or with a new account for the address that was invited."""
+    if request.method == "POST":
+        begin_writing()
+    invitation = Invitation.with_token(token)
+    if invitation is None or not invitation.is_open:
+        raise ApiError(404, "This invitation has been used or revoked, or is older than seven days. Ask for a new one.")
+    form = JoinForm()
+    known = User.with_address(invitation.email_address) is not None
+    signed_in = current_user.is_authenticated
+    ready = request.method == "POST" and (signed_in or (not known and form.validate()))
+    if ready and form.carries_out(lambda: _accept(invitation, form)):
+        commit()
+        flash(f"You are in the team {invitation.team.name}.")
+        return redirect(url_for("teams.show", slug=invitation.team.slug))
+    return render_template("invitations/join.html", invitation=invitation, form=form, known=known), form.status
+
+
+def _accept(invitation: Invitation, form: JoinForm) -> None:
+    if current_user.is_authenticated:
+        invitation.accept(me())
+        return
+    user = User.create(invitation.email_address, form.password.data)
+    invitation.accept(user)
+    sessions.sign_in(user)
+
+
+def _mail(invitation: Invitation, link: str) -> bool:
+    """Whether the invitation was mailed; what fails is said on the page, which has the link to copy."""
+    if not mail.is_set_up(current_app.config):
+        return False
+    team, server = invitation.team, current_app.config["URL"]
+    text = MAIL.format(who=me().email_address, team=team.name, server=server, role=invitation.role, link=link)
+    try:
+        mail.send(current_app.config, invitation.email_address, f"Join {team.name} at Checkend", text)
+    except mail.MailFailed as failure:
+        flash(str(failure), "error")
+        return False
+    return True

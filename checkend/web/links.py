@@ -1,0 +1,16 @@
+"""Addresses that leave the page: in mail, in snippets, on the clipboard."""
+
+from typing import Any
+
+from flask import current_app, request, url_for
+
+
+def public_address() -> str:
+    """Where this server is reached: the setting ``URL``, else as this request called it. Without a slash at the end."""
+    configured: str = current_app.config["URL"]
+    return configured or request.url_root.rstrip("/")
+
+
+def full_url(endpoint: str, **values: Any) -> str:
+    """The whole address of a page."""
+    return public_address() + url_for(endpoint, **values)

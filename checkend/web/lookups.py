@@ -1,0 +1,48 @@
+"""From what an address names to the record, for those who may: else 404, or 403 where it may be seen."""
+
+from typing import Any, TypeVar
+
+from flask import abort
+
+from checkend.auth.abilities import Ability, require
+from checkend.auth.sessions import me
+from checkend.extensions import db
+from checkend.models import App, Team, User
+from checkend.models.rules import by_slug_or_id
+
+Record = TypeVar("Record")
+
+
+def app_for(ability: Ability, slug: str) -> App:
+    """The app with this slug or id, on which the user has ``ability``."""
+    app = found(by_slug_or_id(App, slug))
+    require(me(), ability, app)
+    return app
+
+
+def team_for(ability: Ability, slug: str) -> Team:
+    """The team with this slug or id, on which the user has ``ability``."""
+    team = found(by_slug_or_id(Team, slug))
+    require(me(), ability, team)
+    return team
+
+
+def user_for(slug: str) -> User:
+    """The user with this slug or id, for those who manage users."""
+    require(me(), Ability.MANAGE_USERS)
+    return found(by_slug_or_id(User, slug))
+
+
+def row(model: type[Record], number: int, **owned_by: Any) -> Record:
+    """The row of ``model`` with this id and these values; aborts with 404 where there is none."""
+    record = found(db.session.get(model, number) if number < 2**63 else None)
+    if any(getattr(record, name) != value for name, value in owned_by.items()):
+        abort(404)
+    return record
+
+
+def found(record: Record | None) -> Record:
+    """``record``; aborts with 404 for None."""
+    if record is None:
+        abort(404)
+    return record

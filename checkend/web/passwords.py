@@ -1,0 +1,82 @@
+"""Forgotten passwords: a link by mail, or from a site admin, with which one sets a new one."""
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from wtforms import EmailField, PasswordField
+from wtforms.validators import InputRequired
+
+from checkend.auth import password_links, sessions
+from checkend.auth.throttle import guesses
+from checkend.errors import ApiError
+from checkend.extensions import begin_writing, commit
+from checkend.models import User
+from checkend.models.user import normal_address
+from checkend.notifications import mail
+from checkend.schemas.user import UserSchema
+from checkend.web.forms import Form, Shape
+from checkend.web.links import full_url
+
+bp = Blueprint("passwords", __name__)
+MAIL = """Someone, hopefully you, asked for a new password for {address} at {server}.
+
+Set it here, within {hours} hours:
+{link}
+
+If it was not you, do nothing: your password stays as it is.
+"""
+
+
+class ForgottenForm(Form):
+    """Whose password is forgotten."""
+
+    email_address = EmailField("Email address", [InputRequired("Enter your email address.")])
+
+
+class NewPasswordForm(Form):
+    """A new password, typed once; browsers show it on demand."""
+
+    password = PasswordField("New password", [Shape(UserSchema, "password")])
+
+
+@bp.route("/forgotten-password", methods=["GET", "POST"])
+def forgotten() -> Any:
+    """Mail a link for a new password, where mail is set up; the answer does not tell whether the address exists."""
+    form = ForgottenForm()
+    sent = False
+    if mail.is_set_up(current_app.config) and form.validate_on_submit():
+        guesses().take(f"forgotten {normal_address(form.email_address.data)}")
+        user = User.with_address(form.email_address.data)
+        if user is not None:
+            _mail_link(user)
+        sent = True
+    by_mail = mail.is_set_up(current_app.config)
+    return render_template("auth/forgotten.html", form=form, sent=sent, by_mail=by_mail), form.status
+
+
+@bp.route("/new-password/<token>", methods=["GET", "POST"])
+def renew(token: str) -> Any:
+    """Set a new password with a link; all sessions end, and this browser is signed in."""
+    if request.method == "POST":
+        begin_writing()
+    user = password_links.user_of(token)
+    if user is None:
+        raise ApiError(404, "This link has been used, or is older than a day. Ask for a new one.")
+    form = NewPasswordForm()
+    change = partial(user.set_password, refuse_recent=True)
+    if form.validate_on_submit() and form.carries_out(lambda: change(form.password.data)):
+        sessions.sign_in(user)
+        commit()
+        flash("Your new password is set.")
+        return redirect(url_for("account.profile"))
+    return render_template("auth/new_password.html", form=form, address=user.email_address), form.status
+
+
+def _mail_link(user: User) -> None:
+    link = full_url("passwords.renew", token=password_links.token_for(user))
+    text = MAIL.format(
+        address=user.email_address, server=current_app.config["URL"], hours=password_links.VALID_HOURS, link=link
+    )
+    # Not waited for: the time that the answer takes must not tell whether the address exists.
+    mail.send_later(current_app.config, user.email_address, "A new password for Checkend", text)

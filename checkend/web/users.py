@@ -1,0 +1,83 @@
+"""Users, for site admins."""
+
+import secrets
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import BooleanField, EmailField
+
+from checkend.auth import password_links
+from checkend.auth.abilities import Ability, require
+from checkend.auth.sessions import me
+from checkend.extensions import commit
+from checkend.models import User
+from checkend.schemas.user import UserSchema
+from checkend.web.forms import Form, Shape
+from checkend.web.links import full_url
+from checkend.web.lookups import user_for
+from checkend.web.pages import Page, settle, signed_in_blueprint
+
+bp = signed_in_blueprint("users", "/users")
+
+
+class NewUserForm(Form):
+    """A new user, who sets their own password with a link."""
+
+    email_address = EmailField("Email address", [Shape(UserSchema, "email_address")])
+    site_admin = BooleanField("Site admin: may do everything on this server")
+
+
+@bp.get("")
+def index() -> Page:
+    """All users, newest first."""
+    require(me(), Ability.MANAGE_USERS)
+    return _page(NewUserForm(formdata=None))
+
+
+@bp.post("")
+def create() -> Page:
+    """Make a user; the page shows the link, once, with which they set their password."""
+    require(me(), Ability.MANAGE_USERS)
+    form = NewUserForm()
+    if not form.validate():
+        return _page(form)
+    nobody_knows = secrets.token_urlsafe(32)
+    user = form.attempt(lambda: User.create(form.email_address.data, nobody_knows, site_admin=form.site_admin.data))
+    if user is None:
+        return _page(form)
+    commit()
+    return _page(NewUserForm(formdata=None), linked=user)
+
+
+@bp.post("/<slug>/password-link")
+def password_link(slug: str) -> Page:
+    """Make a link with which a user sets a new password, and show it once."""
+    return _page(NewUserForm(formdata=None), linked=user_for(slug))
+
+
+@bp.post("/<slug>/site-admin")
+def set_site_admin(slug: str) -> Response:
+    """Grant or remove site admin; refused for the last one."""
+    user = user_for(slug)
+    grant = request.form.get("grant") == "yes"
+    if user is me():
+        flash("Another site admin has to do that to you.", "error")
+        return redirect(url_for("users.index"))
+    done = f"{user.email_address} is {'now' if grant else 'no longer'} a site admin."
+    return settle(lambda: user.set_site_admin(grant), done, url_for("users.index"))
+
+
+@bp.post("/<slug>/delete")
+def delete(slug: str) -> Response:
+    """Delete a user; refused for the last site admin, and for who owns or leads teams."""
+    user = user_for(slug)
+    if user is me():
+        flash("Another site admin has to do that to you.", "error")
+        return redirect(url_for("users.index"))
+    return settle(user.delete, f"{user.email_address} is deleted.", url_for("users.index"))
+
+
+def _page(form: NewUserForm, linked: User | None = None) -> Page:
+    link = full_url("passwords.renew", token=password_links.token_for(linked)) if linked else ""
+    html = render_template("users/index.html", users=User.newest_first(), form=form, linked=linked, link=link)
+    return html, form.status
