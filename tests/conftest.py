@@ -1,17 +1,22 @@
 """What every test may ask for: the real app over a real, fresh SQLite file."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.security import generate_password_hash
 
 from checkend.app import create_app
 from checkend.extensions import begin_writing, db
 from checkend.models import ApiKey
 from checkend.permissions import ALL_PERMISSIONS
 from tests.factories import Factory
+from tests.sdk import sdk_python
+
+__all__ = ["sdk_python"]  # a fixture of the whole suite
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +26,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("CHECKEND_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed and checked as in earnest, at a thousandth of the cost."""
+    cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
+    monkeypatch.setattr("checkend.models.user.generate_password_hash", cheap)
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""The official Python SDK, in a virtual environment of its own: it has the import name of this server."""
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+VERSION = "1.0.0"
+
+
+@pytest.fixture(scope="session")
+def sdk_python(request: pytest.FixtureRequest) -> Path:
+    """The Python of an environment with the SDK and nothing else of ours.
+
+    Run it in a folder outside this checkout, whose ``checkend`` it would import instead. Made once and kept in
+    pytest's cache; skips, saying why, where it is not there yet and PyPI cannot be reached.
+    """
+    assert request.config.cache is not None
+    folder = Path(request.config.cache.mkdir(f"sdk-{VERSION}-python{sys.version_info[0]}.{sys.version_info[1]}"))
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers of xdist
+        return _environment(folder)
+
+
+def _environment(folder: Path) -> Path:
+    python = folder / "venv" / "bin" / "python"
+    if (folder / "ready").exists() and python.exists():
+        return python
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1", "--timeout=20"]
+    installed = subprocess.run([*pip, f"checkend=={VERSION}"], capture_output=True, text=True)
+    if installed.returncode:
+        reason = (installed.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        pytest.skip(f"the Python SDK cannot be installed from PyPI: {reason}")
+    (folder / "ready").touch()
+    return python
