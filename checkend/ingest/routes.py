@@ -22,7 +22,7 @@ bp = Blueprint("ingest", __name__)
 log = logging.getLogger("checkend.ingest")
 
 
-@bp.post("/ingest/v1/errors", strict_slashes=False)
+@bp.route("/ingest/v1/errors", methods=["POST"], strict_slashes=False, provide_automatic_options=False)
 def create() -> Response:
     """Take in one error report."""
     key = request.headers.get(HEADER) or request.args.get("key", "")
