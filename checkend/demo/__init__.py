@@ -17,8 +17,8 @@ from checkend.demo.history import moments, report
 from checkend.demo.stories import APPS, DemoApp, Story
 from checkend.extensions import begin_writing, db
 from checkend.ingest.payload import to_report
-from checkend.ingest.service import Ingestion, Sender
-from checkend.ingest.store import Prepared, ReportStore
+from checkend.ingest.service import Ingestion
+from checkend.ingest.store import Prepared, ReportStore, Sender
 from checkend.models import App, Problem, Team, User
 from checkend.models.problem import set_status
 from checkend.models.rules import RuleBroken
@@ -55,7 +55,7 @@ def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambd
         begin_writing()
         if db.session.scalar(select(User.id).limit(1)) or db.session.scalar(select(App.id).limit(1)):
             raise RuleBroken(NOT_EMPTY)
-        logins, senders = _cast(password, now)
+        logins, keys = _cast(password, now)
         db.session.commit()
     told = [
         (moment, demo_app, story)
@@ -64,7 +64,7 @@ def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambd
         for moment in moments(story, random, now)
     ]
     told.sort(key=lambda one: one[0])
-    _report(app, told, senders, random, progress)
+    _report(app, told, keys, random, progress)
     with app.app_context():
         begin_writing()
         _resolve_past()
@@ -73,8 +73,8 @@ def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambd
     return filled
 
 
-def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str, Sender]]:
-    """A site admin, two teams with somebody in each role, and the apps; who can sign in, and the apps' senders."""
+def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """A site admin, two teams with somebody in each role, and the apps; who can sign in, and the apps' keys."""
     made = now - timedelta(days=100)
     admin = User.create(MAIL.format("site-admin"), password, site_admin=True)
     people: dict[Role, User] = {role: User.create(MAIL.format(role), password) for role in ROLES}
@@ -87,19 +87,19 @@ def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str
         person.created_at = made
     for team in teams.values():
         team.created_at = made
-    senders = {}
+    keys = {}
     for number, demo in enumerate(APPS):
         app = App.create(demo.name, environment=demo.environment)
         app.created_at = made + timedelta(hours=number)
         teams[demo.team].assign(app)
-        senders[demo.name] = Sender(app.id, app.environment, frozenset())
-    return [(admin.email_address, "site admin"), *((people[role].email_address, role) for role in ROLES)], senders
+        keys[demo.name] = app.ingestion_key
+    return [(admin.email_address, "site admin"), *((people[role].email_address, role) for role in ROLES)], keys
 
 
 def _report(
     app: Flask,
     told: list[tuple[datetime, DemoApp, Story]],
-    senders: dict[str, Sender],
+    keys: dict[str, str],
     random: Random,
     progress: Progress,
 ) -> None:
@@ -107,6 +107,7 @@ def _report(
     path = store_path(Path(app.instance_path))
     pipeline, reports = Ingestion(path, app.config), ReportStore(path, REPEATS_WITHIN_SECONDS)
     try:
+        senders = {name: sender for name, key in keys.items() if (sender := pipeline.sender(key))}
         for start in range(0, len(told), BATCH):
             reports.write([_prepared(pipeline, senders, one, random) for one in told[start : start + BATCH]])
             progress(min(start + BATCH, len(told)), len(told))

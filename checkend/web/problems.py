@@ -34,6 +34,7 @@ from checkend.web.problem_query import PER_PAGE, SINCE, SORTS, ProblemQuery, rea
 bp = signed_in_blueprint("problems")
 
 TAGS_OFFERED = 200
+MOST_NAMED = 1000
 DELETING_FOR = timedelta(seconds=20)
 
 
@@ -167,10 +168,17 @@ def _choice(app: App | None, action: Action, query: ProblemQuery) -> Choice | No
         abort(403)
     if request.form.get("scope") == "all":
         return Choice(mine, wanted=query.wanted)
-    ids = tuple(int(value) for value in request.form.getlist("id") if value.isascii() and value.isdigit())[:1000]
+    ids = _named_ids()
     if mine is not None and ids and _beyond(mine, ids):
         abort(403)
     return Choice(mine, ids) if ids else None
+
+
+def _named_ids() -> tuple[int, ...]:
+    given = request.form.getlist("id")
+    if len(given) > MOST_NAMED:
+        abort(400, f"At most {MOST_NAMED} problems can be named at once.")
+    return tuple(int(value) for value in given if value.isascii() and value.isdigit() and len(value) < 19)
 
 
 def _beyond(mine: list[int], ids: tuple[int, ...]) -> bool:
