@@ -1,11 +1,37 @@
-"""The API, spoken to with a key that may do everything."""
+"""The API, spoken to with a key that may do everything.
 
-from collections.abc import Callable
+Starting a server costs more than most of these tests: they share one, whose store is emptied before each.
+"""
+
+from collections.abc import Callable, Iterator
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
+from checkend.app import create_app
+from checkend.extensions import begin_writing, db
 from tests.api.helpers import Api
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The server of all tests of the API."""
+    app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path_factory.mktemp("api"))
+    yield app
+    app.extensions["checkend_shutdown"]()
+
+
+@pytest.fixture
+def app(server: Flask) -> Flask:
+    """A server with an empty store."""
+    with server.app_context():
+        begin_writing()
+        for table in reversed(db.metadata.sorted_tables):
+            db.session.execute(table.delete())
+        db.session.connection().exec_driver_sql("DELETE FROM sqlite_sequence")
+        db.session.commit()
+    return server
 
 
 @pytest.fixture

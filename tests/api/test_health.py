@@ -3,9 +3,9 @@
 import sqlite3
 from pathlib import Path
 
-from flask import Flask
 from flask.testing import FlaskClient
 
+from checkend import create_app
 from tests.api.helpers import TIME, assert_error
 
 
@@ -17,8 +17,10 @@ def test_a_server_that_works_says_so(client: FlaskClient) -> None:
     assert TIME.fullmatch(answer.get_json()["timestamp"])
 
 
-def test_a_store_that_cannot_be_used_is_unhealthy(app: Flask, client: FlaskClient) -> None:
-    store = sqlite3.connect(Path(app.instance_path) / "checkend.sqlite3")
+def test_a_store_that_cannot_be_used_is_unhealthy(tmp_path: Path) -> None:
+    app = create_app(instance_path=tmp_path)
+    store = sqlite3.connect(tmp_path / "checkend.sqlite3")
     store.execute("DROP TABLE alembic_version")
     store.close()
-    assert_error(client.get("/api/v1/health"), 503)
+    assert_error(app.test_client().get("/api/v1/health"), 503)
+    app.extensions["checkend_shutdown"]()

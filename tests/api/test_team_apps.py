@@ -1,0 +1,73 @@
+"""The apps of a team."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.helpers import Api, assert_error
+from tests.factories import Factory
+
+
+@pytest.fixture(autouse=True)
+def cast(make: Factory) -> None:
+    for name in ("Shop", "Blog", "Admin"):
+        make.app(name)
+    owner = make.user()
+    make.team("Core", owner)
+    make.team("Other", owner)
+
+
+@pytest.mark.parametrize("reference", ["shop", 1, "1"])
+def test_an_app_is_assigned_by_slug_or_id(api: Api, reference: Any) -> None:
+    answer = api.post("/teams/core/apps", {"app_id": reference})
+    assert (answer.status_code, answer.get_json()) == (201, {"message": "App assigned to team successfully"})
+    assert api.get("/teams/core/apps").get_json() == [api.get("/apps/shop").get_json()]
+    assert api.get("/teams/other/apps").get_json() == []
+
+
+def test_assigning_twice_is_no_error(api: Api) -> None:
+    for _ in range(2):
+        assert api.post("/teams/core/apps", {"app_id": "shop"}).status_code == 201
+    assert len(api.get("/teams/core/apps").get_json()) == 1
+
+
+def test_apps_come_by_name(api: Api) -> None:
+    for slug in ("shop", "blog", "admin"):
+        api.post("/teams/core/apps", {"app_id": slug})
+    assert [app["name"] for app in api.get("/teams/core/apps").get_json()] == ["Admin", "Blog", "Shop"]
+
+
+@pytest.mark.parametrize("reference", ["nope", 99, "99", -1])
+def test_an_unknown_app_is_told(api: Api, reference: Any) -> None:
+    assert_error(api.post("/teams/core/apps", {"app_id": reference}), 422, "App not found")
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "App id can't be blank."),
+        ({"app_id": None}, "App id can't be blank."),
+        ({"app_id": ["shop"]}, "App id must be an id or a slug."),
+        ({"app_id": "shop", "team": 1}, "Unknown field: team."),
+    ],
+)
+def test_an_assignment_names_an_app(api: Api, body: dict[str, Any], sentence: str) -> None:
+    assert_error(api.post("/teams/core/apps", body), 422, sentence)
+    assert api.get("/teams/core/apps").get_json() == []
+
+
+def test_an_app_is_taken_away_and_stays(api: Api) -> None:
+    for slug in ("shop", "blog"):
+        api.post("/teams/core/apps", {"app_id": slug})
+    assert api.delete("/teams/core/apps/shop").status_code == 204
+    assert api.delete("/teams/core/apps/2").status_code == 204
+    assert api.get("/teams/core/apps").get_json() == []
+    assert len(api.get("/apps").get_json()) == 3
+
+
+def test_an_app_that_is_not_the_teams_is_not_found(api: Api) -> None:
+    api.post("/teams/core/apps", {"app_id": "shop"})
+    for path in ("/teams/other/apps/shop", "/teams/core/apps/blog", "/teams/core/apps/nope"):
+        assert_error(api.delete(path), 404, "App not found.")
+    assert_error(api.delete("/teams/nope/apps/shop"), 404, "Team not found.")
+    assert len(api.get("/teams/core/apps").get_json()) == 1

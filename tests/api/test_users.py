@@ -1,0 +1,171 @@
+"""Users."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.helpers import Api, assert_error, assert_times
+from tests.factories import Factory
+
+PASSWORD = "correct horse"
+ANN = {"email_address": "ann@example.com", "password": PASSWORD}
+
+
+def test_a_new_user_is_no_admin_and_shows_no_password(api: Api) -> None:
+    answer = api.post("/users", ANN | {"password_confirmation": PASSWORD})
+    assert answer.status_code == 201
+    user = answer.get_json()
+    assert_times(user)
+    assert list(user) == [
+        "id",
+        "slug",
+        "email_address",
+        "site_admin",
+        "last_logged_in_at",
+        "created_at",
+        "updated_at",
+    ]
+    assert (user["id"], user["slug"], user["email_address"]) == (1, "ann", "ann@example.com")
+    assert (user["site_admin"], user["last_logged_in_at"]) == (False, None)
+    assert api.get("/users").get_json() == [user]
+    assert api.get("/users/ann").get_json() == api.get("/users/1").get_json() == user
+
+
+def test_a_body_may_stand_under_its_root_key(api: Api) -> None:
+    assert api.post("/users", {"user": ANN}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("address", "kept", "slug"),
+    [
+        ("  Ann.Lee+x@Example.COM ", "ann.lee+x@example.com", "ann-lee-x"),
+        ("_@example.com", "_@example.com", "user"),
+        ("1@example.com", "1@example.com", "1"),
+        ("o'neil@example.co.uk", "o'neil@example.co.uk", "o-neil"),
+    ],
+)
+def test_addresses_are_trimmed_and_in_lower_case(api: Api, address: str, kept: str, slug: str) -> None:
+    user = api.post("/users", {"email_address": address, "password": PASSWORD}).get_json()
+    assert (user["email_address"], user["slug"]) == (kept, slug)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ann", "ann@", "@example.com", "a b@example.com", "ann@example", "ann@exa mple.com", "a@b@c.com", "ann@-x.com"],
+)
+def test_an_address_must_look_like_one(api: Api, address: str) -> None:
+    body = ANN | {"email_address": address}
+    assert_error(api.post("/users", body), 422, "Email address is not a valid email address.")
+
+
+@pytest.mark.parametrize(
+    ("body", "sentences"),
+    [
+        ({}, ["Email address can't be blank.", "Password can't be blank."]),
+        (ANN | {"email_address": None}, ["Email address can't be blank."]),
+        (ANN | {"email_address": 5}, ["Email address must be text."]),
+        (ANN | {"email_address": "a" * 250 + "@example.com"}, ["Email address must be at most 255 characters."]),
+        (ANN | {"password": "1234567"}, ["Password must be at least 8 characters."]),
+        (ANN | {"password": ""}, ["Password must be at least 8 characters."]),
+        (ANN | {"password": None}, ["Password can't be blank."]),
+        (ANN | {"password": 12345678}, ["Password must be text."]),
+        (ANN | {"password": "\ud800" * 8}, ["Password must be valid Unicode text."]),
+        (ANN | {"password_confirmation": "other"}, ["Password confirmation doesn't match the password."]),
+        (ANN | {"password_confirmation": ""}, ["Password confirmation doesn't match the password."]),
+        (ANN | {"name": "Ann"}, ["Unknown field: name."]),
+        (ANN | {"password_digest": "x"}, ["Unknown field: password_digest."]),
+    ],
+)
+def test_each_fault_is_named_and_nothing_is_made(api: Api, body: dict[str, Any], sentences: list[str]) -> None:
+    assert_error(api.post("/users", body), 422, *sentences)
+    assert api.get("/users").get_json() == []
+
+
+def test_a_password_is_taken_as_it_is(api: Api, make: Factory) -> None:
+    password = "  \t日本語🔥  "
+    api.post("/users", ANN | {"password": password})
+    with make.writing() as session:
+        from checkend.models import User
+
+        user = session.get_one(User, 1)
+        assert user.check_password(password)
+        assert not user.check_password(password.strip())
+
+
+def test_an_address_is_taken_once_in_any_case(api: Api) -> None:
+    api.post("/users", ANN)
+    again = api.post("/users", ANN | {"email_address": "ANN@example.com"})
+    assert_error(again, 422, "Email address has already been taken.")
+    api.post("/users", ANN | {"email_address": "bob@example.com"})
+    taken = api.patch("/users/bob", {"email_address": " Ann@example.com"})
+    assert_error(taken, 422, "Email address has already been taken.")
+    assert api.patch("/users/ann", {"email_address": "ANN@example.com"}).status_code == 200
+
+
+def test_the_same_name_at_another_domain_gets_another_slug(api: Api) -> None:
+    api.post("/users", ANN)
+    assert api.post("/users", ANN | {"email_address": "ann@example.org"}).get_json()["slug"] == "ann-1"
+    assert [user["slug"] for user in api.get("/users").get_json()] == ["ann-1", "ann"]
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_a_change_touches_only_what_is_sent(api: Api, make: Factory, method: str) -> None:
+    api.post("/users", ANN)
+    changed = api.call(method, "/users/ann", {"email_address": "lee@example.com"}).get_json()
+    assert (changed["email_address"], changed["slug"]) == ("lee@example.com", "ann")
+    assert api.call(method, "/users/ann", {"password": "another horse"}).status_code == 200
+    with make.writing() as session:
+        from checkend.models import User
+
+        assert session.get_one(User, 1).check_password("another horse")
+    for wrong in ({"password": "short"}, {"password": "long enough", "password_confirmation": "x"}):
+        assert_error(api.call(method, "/users/ann", wrong), 422)
+    assert_error(
+        api.call(method, "/users/ann", {"password_confirmation": "x"}),
+        422,
+        "Password confirmation doesn't match the password.",
+    )
+
+
+def test_an_answer_can_be_sent_back_and_makes_no_admin(api: Api) -> None:
+    user = api.post("/users", ANN | {"site_admin": True}).get_json()
+    assert user["site_admin"] is False
+    assert api.patch("/users/ann", user | {"site_admin": True, "slug": "x"}).get_json() == user
+    assert api.put("/users/ann", {"user": user}).get_json() == user
+
+
+def test_the_last_site_admin_cannot_be_deleted(api: Api, make: Factory) -> None:
+    make.user("root@example.com", site_admin=True)
+    assert_error(api.delete("/users/root"), 422, "Cannot delete the last site admin.")
+    make.user("second@example.com", site_admin=True)
+    assert api.delete("/users/root").status_code == 204
+    assert_error(api.delete("/users/second"), 422, "Cannot delete the last site admin.")
+
+
+def test_an_owner_of_teams_cannot_be_deleted_before_they_are_handed_over(api: Api, make: Factory) -> None:
+    make.user("ann@example.com")
+    make.user("bob@example.com")
+    for name in ("Web", "Core"):
+        make.team(name, 1)
+    sentence = "Cannot delete a user who owns teams; hand these over first: Core, Web."
+    assert_error(api.delete("/users/ann"), 422, sentence)
+    for slug in ("web", "core"):
+        api.patch(f"/teams/{slug}", {"owner_id": 2})
+    assert api.delete("/users/ann").status_code == 204
+    assert [member["user_id"] for member in api.get("/teams/core/members").get_json()] == [2]
+
+
+def test_the_last_admin_of_a_team_cannot_be_deleted(api: Api, make: Factory) -> None:
+    make.user("ann@example.com")
+    make.user("bob@example.com")
+    make.team("Core", 1)
+    api.post("/teams/core/members", {"user_id": 2, "role": "admin"})
+    api.delete("/teams/core/members/1")
+    assert_error(api.delete("/users/bob"), 422, "Cannot delete the last admin of teams; name another first: Core.")
+    api.post("/teams/core/members", {"user_id": 1, "role": "admin"})
+    assert api.delete("/users/bob").status_code == 204
+
+
+def test_what_is_no_user_is_not_found(api: Api) -> None:
+    for method in ("GET", "PATCH", "PUT", "DELETE"):
+        assert_error(api.call(method, "/users/nobody", {"email_address": "x@example.com"}), 404, "User not found.")
