@@ -81,10 +81,10 @@ def _plain(text: str, length: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """``text`` so that Markdown shows it as it is: no markup, no HTML, no mention of anyone."""
+    """``text`` so that Markdown shows it as it is: no markup, no HTML."""
     if re.fullmatch(r"https?://[\w./:%-]+", text):
         return text
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text).replace("@", "@\u2060")
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text)
 
 
 def _fenced(text: str, language: str = "") -> str:

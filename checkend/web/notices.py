@@ -3,16 +3,17 @@
 from typing import Any
 
 from flask import Response as FlaskResponse
-from flask import abort, jsonify, render_template
+from flask import jsonify, render_template
 
 from checkend import clock
-from checkend.extensions import db
+from checkend.auth.abilities import Ability
 from checkend.models import Notice
 from checkend.models.notice import neighbours
 from checkend.web import markdown
 from checkend.web.backtrace_view import frame_text, view
+from checkend.web.lookups import row
 from checkend.web.pages import signed_in_blueprint
-from checkend.web.problem import visible_problem
+from checkend.web.problem import problem_for
 from checkend.web.text import as_json
 
 bp = signed_in_blueprint("notice", "/problems/<int:problem_id>/notices/<int:notice_id>")
@@ -60,8 +61,5 @@ def raw_of(notice: Notice) -> dict[str, Any]:
 
 
 def _visible_notice(problem_id: int, notice_id: int) -> Notice:
-    problem = visible_problem(problem_id)
-    notice = db.session.get(Notice, notice_id) if notice_id < 2**63 else None
-    if notice is None or notice.problem_id != problem.id:
-        abort(404)
-    return notice
+    problem_for(Ability.SEE_APP, problem_id)
+    return row(Notice, notice_id, problem_id=problem_id)

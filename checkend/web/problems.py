@@ -11,7 +11,7 @@ from sqlalchemy.orm import defer, joinedload
 from werkzeug.wrappers import Response
 
 from checkend import clock
-from checkend.auth.abilities import Ability, app_ids_with, require, visible_app_ids
+from checkend.auth.abilities import Ability, app_ids_with, visible_app_ids
 from checkend.auth.sessions import me
 from checkend.extensions import db
 from checkend.models import App, Problem
@@ -26,8 +26,9 @@ from checkend.models.problem import (
     find_problems,
     tags_in_use,
 )
-from checkend.models.rules import RuleBroken, by_slug_or_id
+from checkend.models.rules import RuleBroken
 from checkend.web import charts
+from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.problem_query import PER_PAGE, SINCE, SORTS, ProblemQuery, read_query
 
@@ -47,7 +48,7 @@ def everywhere() -> tuple[str, int]:
 @bp.get("/apps/<slug>/problems")
 def of_app(slug: str) -> tuple[str, int]:
     """The problems of an app, narrowed and ordered by the address."""
-    return _page(visible_app(slug))
+    return _page(app_for(Ability.SEE_APP, slug))
 
 
 @bp.post("/problems")
@@ -59,16 +60,7 @@ def act_everywhere() -> Any:
 @bp.post("/apps/<slug>/problems")
 def act_on_app(slug: str) -> Any:
     """As `act_everywhere`, for the problems of an app."""
-    return _act(visible_app(slug))
-
-
-def visible_app(slug: str) -> App:
-    """The app with this slug or id; aborts with 404 where there is none that the user may see."""
-    app = by_slug_or_id(App, slug)
-    if app is None:
-        abort(404)
-    require(me(), Ability.SEE_APP, app)
-    return app
+    return _act(app_for(Ability.SEE_APP, slug))
 
 
 def _page(app: App | None) -> tuple[str, int]:
