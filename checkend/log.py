@@ -8,6 +8,9 @@ import time
 
 _SECRETS = re.compile(r"\b(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+")
 
+# Paths and names from outside may hold line breaks and terminal codes: a line of the log stays one line.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
 
 def redact(text: str) -> str:
     """``text`` with the keys in it cut to their kind."""
@@ -23,6 +26,9 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return super().formatMessage(record).translate(_CONTROLS)
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))

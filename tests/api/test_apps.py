@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from checkend.models import bulk
 from tests.api.helpers import Api, assert_error, assert_times
 from tests.factories import Factory
 
@@ -213,20 +214,22 @@ def test_the_ingestion_key_cannot_be_chosen(api: Api) -> None:
 
 
 def test_deleting_an_app_takes_all_that_is_its_own_and_nothing_else(
-    api: Api, app: Flask, make: Factory, tmp_path: Path
+    api: Api, app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("Gone", "Kept"):
+    monkeypatch.setattr(bulk, "PROBLEMS_A_STEP", 2)
+    for name in ("Kept", "Gone"):
         shop = make.app(name)
-        problem_id = make.problem(shop["id"], notices=3, error_message=f"needle in {name}")
+        for _ in range(1 if name == "Kept" else 5):
+            problem_id = make.problem(shop["id"], notices=3, error_message=f"needle in {name}")
         api.post(f"/apps/{shop['slug']}/problems/{problem_id}/tags", {"name": "x"})
     team_id = make.team()
     api.post(f"/teams/{team_id}/apps", {"app_id": "gone"})
 
     assert api.delete("/apps/gone").status_code == 204
     assert api.delete("/apps/gone").status_code == 404
-    assert api.get("/apps/1/problems/1").status_code == 404
+    assert api.get("/apps/2/problems/2").status_code == 404
     assert api.get(f"/teams/{team_id}/apps").get_json() == []
-    assert [found["id"] for found in api.get("/apps/kept/problems", search="needle").get_json()["data"]] == [2]
+    assert [found["id"] for found in api.get("/apps/kept/problems", search="needle").get_json()["data"]] == [1]
     with sqlite3.connect(Path(app.instance_path) / "checkend.sqlite3") as store:
         counted = [
             store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

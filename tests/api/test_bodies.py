@@ -1,12 +1,15 @@
 """What a body may be, the same for every route that takes one."""
 
 import json
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from checkend import create_app
+from checkend.extensions import begin_writing, db
+from checkend.models import ApiKey, Team, User
 from tests.api.helpers import Api, assert_error
 from tests.api.test_permission_matrix import TABLE
 from tests.factories import Factory
@@ -21,8 +24,6 @@ def cast(make: Factory) -> None:
     make.problem(1)
     make.team("Core", make.user())
     with make.writing() as session:
-        from checkend.models import Team, User
-
         session.get_one(Team, 1).add_member(User.create("two@example.com", "long enough"))
 
 
@@ -81,11 +82,7 @@ def test_routes_without_a_body_do_not_read_one(api: Api, make: Factory) -> None:
     assert api.call("DELETE", "/apps/shop", data="nonsense").status_code == 204
 
 
-def test_the_largest_body_can_be_set(tmp_path: Any, key_for: Callable[..., dict[str, str]]) -> None:
-    from checkend import create_app
-    from checkend.extensions import begin_writing, db
-    from checkend.models import ApiKey
-
+def test_the_largest_body_can_be_set(tmp_path: Path) -> None:
     app = create_app({"MAX_BODY_BYTES": 1024}, instance_path=tmp_path / "small")
     with app.app_context():
         begin_writing()

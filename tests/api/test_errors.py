@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from checkend import create_app, extensions
+from checkend import create_app, extensions, log
 from checkend.extensions import begin_writing, db
 from checkend.models import ApiKey, App
 from checkend.permissions import ALL_PERMISSIONS
@@ -54,6 +54,14 @@ def test_a_name_taken_at_the_same_moment_is_a_conflict(api: Api, monkeypatch: py
     monkeypatch.setattr("checkend.models.app.unique_slug", lambda *_: "a")
     assert_error(api.post("/apps", {"name": "A"}), 409)
     assert len(api.get("/apps").get_json()) == 1
+
+
+def test_a_path_cannot_forge_a_line_of_the_log(app: Flask, capfd: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "text")
+    app.test_client().get("/api/x%0A2024-01-15 INFO forged%1B[31m")
+    written = capfd.readouterr().err
+    assert written.count("\n") == 1
+    assert "/api/x\\x0a2024-01-15 INFO forged\\x1b[31m" in written
 
 
 def test_slashes_before_the_path_count_as_one(api: Api) -> None:

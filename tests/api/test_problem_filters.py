@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from checkend.models import App
 from tests.api.helpers import Api, assert_error, assert_page
+from tests.api.test_query_counts import bare_problem
 from tests.factories import Factory
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
@@ -254,10 +256,7 @@ def test_pages(api: Api, make: Factory) -> None:
 
 def test_more_than_a_hundred_a_page_is_cut_to_a_hundred(api: Api, make: Factory) -> None:
     with make.writing() as session:
-        from checkend.models import App
-        from tests.api.test_query_counts import _problem
-
-        session.add_all([_problem(number, []) for number in range(101)])
+        session.add_all([bare_problem(number, []) for number in range(101)])
         session.get_one(App, 1).problems_count = 101
     for size in ("100", "101", "1000000", "9" * 40):
         assert len(assert_page(api.get("/apps/shop/problems", per_page=size), 1, 100, 101, 2)) == 100

@@ -44,7 +44,7 @@ def fill(make: Factory, rows: int) -> None:
         team.apps.extend(apps)
         session.add_all([TeamMember(team=team, user=user) for user in users[1:]])
         session.add_all([Team(name="T", slug=f"t{n}", owner=user) for n, user in enumerate(users[1:])])
-        problems = [_problem(n, tags if n == 0 else [tags[n]]) for n in range(rows)]
+        problems = [bare_problem(n, tags if n == 0 else [tags[n]]) for n in range(rows)]
         session.add_all(problems)
         session.flush()
         for number in range(rows):
@@ -56,7 +56,8 @@ def fill(make: Factory, rows: int) -> None:
         apps[0].problems_count = rows
 
 
-def _problem(number: int, tags: list[Tag]) -> Problem:
+def bare_problem(number: int, tags: list[Tag]) -> Problem:
+    """A problem of app 1, not yet in a session."""
     return Problem(
         app_id=1,
         error_class="E",

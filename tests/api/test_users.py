@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from checkend.models import Invitation, OldPassword, Team, User, UserSession
 from tests.api.helpers import Api, assert_error, assert_times
 from tests.factories import Factory
 
@@ -85,8 +87,6 @@ def test_a_password_is_taken_as_it_is(api: Api, make: Factory) -> None:
     password = "  \t日本語🔥  "
     api.post("/users", ANN | {"password": password})
     with make.writing() as session:
-        from checkend.models import User
-
         user = session.get_one(User, 1)
         assert user.check_password(password)
         assert not user.check_password(password.strip())
@@ -115,8 +115,6 @@ def test_a_change_touches_only_what_is_sent(api: Api, make: Factory, method: str
     assert (changed["email_address"], changed["slug"]) == ("lee@example.com", "ann")
     assert api.call(method, "/users/ann", {"password": "another horse"}).status_code == 200
     with make.writing() as session:
-        from checkend.models import User
-
         assert session.get_one(User, 1).check_password("another horse")
     for wrong in ({"password": "short"}, {"password": "long enough", "password_confirmation": "x"}):
         assert_error(api.call(method, "/users/ann", wrong), 422)
@@ -164,6 +162,34 @@ def test_the_last_admin_of_a_team_cannot_be_deleted(api: Api, make: Factory) -> 
     assert_error(api.delete("/users/bob"), 422, "Cannot delete the last admin of teams; name another first: Core.")
     api.post("/teams/core/members", {"user_id": 1, "role": "admin"})
     assert api.delete("/users/bob").status_code == 204
+
+
+def test_what_hangs_on_a_user_goes_or_stays_with_others(api: Api, make: Factory) -> None:
+    ann, bob = make.user("ann@example.com"), make.user("bob@example.com")
+    make.team("Core", ann)
+    api.post("/teams/core/members", {"user_id": bob})
+    api.patch("/users/bob", {"password": "another horse"})
+    with make.writing() as session:
+        UserSession.start(session.get_one(User, bob), user_agent="x", address="127.0.0.1")
+        Invitation.create(session.get_one(Team, 1), "new@example.com", "member", session.get_one(User, bob))
+    assert api.delete("/users/bob").status_code == 204
+    assert [member["user_id"] for member in api.get("/teams/core/members").get_json()] == [ann]
+    with make.writing() as session:
+        assert session.scalars(select(UserSession)).all() == []
+        assert session.scalars(select(OldPassword)).all() == []
+        assert session.get_one(Invitation, 1).invited_by_id is None
+
+
+def test_a_new_password_signs_the_user_out(api: Api, make: Factory) -> None:
+    ann = make.user("ann@example.com")
+    with make.writing() as session:
+        UserSession.start(session.get_one(User, ann), user_agent="x", address="127.0.0.1")
+    api.patch("/users/ann", {"email_address": "lee@example.com"})
+    with make.writing() as session:
+        assert len(session.scalars(select(UserSession)).all()) == 1
+    api.patch("/users/ann", {"password": "another horse"})
+    with make.writing() as session:
+        assert session.scalars(select(UserSession)).all() == []
 
 
 def test_what_is_no_user_is_not_found(api: Api) -> None:
