@@ -71,15 +71,26 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _python(file: str, method: str) -> Origin:
-    # A compiled extension names the function with its whole module: pydantic/main.py in
-    # pydantic.main.Model.x.
-    if file.endswith((".pyx", ".pxi", ".pxd")) and not file.startswith(("/", "[")):
-        return Origin.LIBRARY
-    module = file.removesuffix(".py").removesuffix(".pyx").replace("/", ".")
-    if "." in method and method.startswith(f"{module}."):
+    if _is_compiled(file, method):
         return Origin.LIBRARY
     found = _LAMBDA_TASK.match(file)
     return Origin.LIBRARY if found and found[1] in _UNPACKED_BESIDE else Origin.APPLICATION
+
+
+def _is_compiled(file: str, method: str) -> bool:
+    """Whether the frame is of a compiled extension.
+
+    Such names its source as it lay where it was built, lib/x/fast.py, and the function with its whole module,
+    x.fast.Reader.read.
+    """
+    if file.startswith(("/", "[")) or file[1:2] == ":":
+        return False
+    path, _, ending = file.rpartition(".")
+    if ending in ("pyx", "pxi", "pxd"):
+        return True
+    module = path.rpartition("/")[2]
+    packages, found, _ = method.partition(f"{module}.")
+    return bool(found) and "." in method and f"/{path}".endswith(f"/{packages.replace('.', '/')}{module}")
 
 
 # AWS Lambda unpacks the dependencies beside the code. Only there is a package known by its name alone.

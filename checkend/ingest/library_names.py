@@ -34,18 +34,23 @@ _MACHINERY = re.compile(
 )
 
 
+def _path(frame: Frame) -> str:
+    # The patterns below look for the last folder of packages, so the end is enough; and it bounds their work.
+    return frame.file[-600:].replace("\\", "/")
+
+
 def _python(frame: Frame) -> str:
-    path = frame.file.replace("\\", "/")
-    below = _PYTHON_HOME.search(path)
+    path = _path(frame)
+    below = _PYTHON_HOME.match(path)
     rest = path[below.end() :] if below else path.removeprefix("/var/task/").removeprefix("/opt/python/")
     return rest.lstrip("/").partition("/")[0].removesuffix(".py")
 
 
-_PYTHON_HOME = re.compile(r".*/(?:site|dist)-packages/|/lib/python[\d.]+/|/Lib/")
+_PYTHON_HOME = re.compile(r".*/(?:(?:site|dist)-packages|lib/python[\d.]+|Lib)/", re.DOTALL)
 
 
 def _javascript(frame: Frame) -> str:
-    found = _NODE_PACKAGE.search(frame.file.replace("\\", "/"))
+    found = _NODE_PACKAGE.match(_path(frame))
     if found:
         return found[1]
     if frame.file.startswith(("http", "webpack")):
@@ -58,15 +63,15 @@ _NODE_PACKAGE = re.compile(r".*node_modules/((?:@[^/]{1,100}/)?[^/]{1,100})", re
 
 
 def _ruby(frame: Frame) -> str:
-    found = _GEM.search(frame.file)
-    return found[1] if found else stable_name(frame.file)
+    found = _GEM.match(_path(frame))
+    return (found[1] or found[2]) if found else stable_name(frame.file)
 
 
-_GEM = re.compile(r".*/gems/([\w.-]{1,80}?)-\d[^/]*/|.*/lib/ruby/[\d.]{1,12}/([\w-]{1,60})", re.DOTALL)
+_GEM = re.compile(r".*/(?:gems/([\w.-]{1,80}?)-\d[^/]*/|lib/ruby/[\d.]{1,12}/([\w-]{1,60}))", re.DOTALL)
 
 
 def _php(frame: Frame) -> str:
-    found = _COMPOSER.search(frame.file.replace("\\", "/"))
+    found = _COMPOSER.match(_path(frame))
     return found[1] if found else ""
 
 

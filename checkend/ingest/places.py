@@ -22,7 +22,7 @@ class Trace(NamedTuple):
 class Spot(NamedTuple):
     """The index of the frame that a report is put down to, and what lies further inside.
 
-    `direct`: nothing does, the error was raised there. `generated`: code made at run time does.
+    `direct`: nothing does, the error was raised there. `generated`: it was raised in code made at run time.
     """
 
     at: int
@@ -55,21 +55,23 @@ def find_spot(trace: Trace) -> Spot | None:
             direct = not any(map(runtimes.is_placed, trace.frames[:index]))
             own = runtimes.skip_builtins(trace.frames, index, trace.language)
             at = own if "helpers" in trace.disabled else _past_helpers(trace, own)
-            return Spot(at, direct, generated is not None)
+            # Libraries make helper functions at run time as well: only where the error was raised tells.
+            return Spot(at, direct, generated == 0)
         if kind is Origin.GENERATED and generated is None:
             generated = index
     return None if generated is None else Spot(generated, generated == 0, True)
 
 
-# A helper that only raises for others is known by a verb that raises. The bare verb is enough (`fail`,
-# `invariant`); with more to it (`ensure_positive`) the file must be one for helpers, since `check_stock` in
-# stock.py is the application's work. What only makes errors is known by its file or class.
-_BARE_VERB = re.compile(
-    r"(?:assert|ensure|invariant|fail|abort|bail|panic|die|unreachable|precondition)[!?]?\Z", re.IGNORECASE
+# What only raises for others is known by its name: the bare verb (`fail`, `invariant`), or `raise_…`, `throw…`.
+# Other verbs (`ensure_positive`) do so only in a file for helpers, since `check_stock` in stock.py is the
+# application's work. What makes errors is known by its class or file.
+_ONLY_RAISES = re.compile(
+    r"(?i:assert|ensure|invariant|fail|abort|bail|panic|die|unreachable|precondition)[!?]?\Z|"
+    r"(?i:raise|throw)(?![a-z])"
 )
 _VERB = re.compile(
-    r"(?i:assert|ensure|must|fail|abort|raise|throw|panic|bail|die|invariant|guard|unreachable|precondition|"
-    r"check|require|expect|verify|demand|enforce)(?![a-z])"
+    r"(?i:assert|ensure|must|fail|abort|panic|bail|die|invariant|guard|unreachable|precondition|check|require|"
+    r"expect|verify|demand|enforce)(?![a-z])"
 )
 _HELPER_FILE = re.compile(
     r"(?:utils?|helpers?|guards?|assert\w*|ensure|support|checks?|contracts?|preconditions?|invariants?|"
@@ -86,15 +88,27 @@ def _past_helpers(trace: Trace, index: int) -> int:
     for _ in range(_DEEPEST_HELPER):
         frame = trace.frames[index]
         owner, name = _owner_and_name(frame, trace.language)
-        makes_errors = bool(_ERROR_CLASS.search(owner))
-        if not makes_errors and not _is_helper(frame, owner, name, trace.language):
+        only_raises = bool(_ONLY_RAISES.match(name) or _ERROR_CLASS.search(owner))
+        if not only_raises and not _is_helper(frame, owner, name, trace.language):
             return index
         caller = _next_application(trace, index + 1)
-        # A helper in the very file that uses it is a part of that file's work.
-        if caller is None or (trace.frames[caller].file == frame.file and not makes_errors):
+        # A helper that does more, in the very file that uses it, is a part of that file's work.
+        if caller is None or (trace.frames[caller].file == frame.file and not only_raises):
             return index
         index = caller
     return index
+
+
+def _owner_and_name(frame: Frame, language: str) -> tuple[str, str]:
+    """The class or module that the function's name tells, if any, and the bare name."""
+    owner, _, name = _name(frame, language).replace("::", ".").replace("\\", ".").rpartition(".")
+    return owner.rpartition(".")[2], name.lstrip("_#").partition("/")[0]
+
+
+def _is_helper(frame: Frame, owner: str, name: str, language: str) -> bool:
+    stem = frame.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+    home = owner if language in ("java", "dotnet") else stem
+    return bool(name) and bool(_ERROR_FILE.match(home) or (_VERB.match(name) and _HELPER_FILE.search(home)))
 
 
 def _next_application(trace: Trace, start: int) -> int | None:
@@ -102,22 +116,6 @@ def _next_application(trace: Trace, start: int) -> int | None:
         if origin(trace.frames[index], trace.language) is Origin.APPLICATION:
             return index
     return None
-
-
-def _owner_and_name(frame: Frame, language: str) -> tuple[str, str]:
-    """The class or module that the function's name tells, if any, and the bare name."""
-    owner, _, name = _name(frame, language).replace("::", ".").replace("\\", ".").rpartition(".")
-    return owner.rpartition(".")[2], name
-
-
-def _is_helper(frame: Frame, owner: str, name: str, language: str) -> bool:
-    if not name:
-        return False
-    stem = frame.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    home = owner if language in ("java", "dotnet") else stem
-    if _BARE_VERB.match(name) or _ERROR_FILE.match(home):
-        return True
-    return bool(_VERB.match(name) and _HELPER_FILE.search(home))
 
 
 # --- its name -----------------------------------------------------------------------------------------------

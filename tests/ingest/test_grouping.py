@@ -78,6 +78,12 @@ SAME: list[tuple[str, str, Report, Report]] = [
     ),
     (
         "python",
+        "a compiled extension names its source as it lay where it was built",
+        ("E", "m", ["/app/farm/db.py:3 in one", "/v/site-packages/lib/row.py:3 in one"]),
+        ("E", "m", ["/app/farm/db.py:3 in one", "src/lib/row_c.py:3 in lib.row_c.Row.one"]),
+    ),
+    (
+        "python",
         "code made at run time has a passing name",
         ("ZeroDivisionError", "z", ["/app/farm/calc.py:3 in run", "<rule-17>:1 in <module>"]),
         ("ZeroDivisionError", "z", ["/app/farm/calc.py:3 in run", "<rule-99>:1 in <module>"]),
@@ -460,6 +466,12 @@ TWO: list[tuple[str, str, Report, Report]] = [
         "two callers of a helper",
         ("Refused", "bad", ["/a/farm/pay.py:3 in pay", "/a/farm/guards.py:5 in ensure"]),
         ("Refused", "bad", ["/a/farm/pay.py:9 in refund", "/a/farm/guards.py:5 in ensure"]),
+    ),
+    (
+        "python",
+        "two callers of what only raises, in its own file",
+        ("Refused", "bad", ["/a/farm/pay.py:3 in pay", "/a/farm/pay.py:30 in _raise_refused"]),
+        ("Refused", "bad", ["/a/farm/pay.py:9 in refund", "/a/farm/pay.py:30 in _raise_refused"]),
     ),
     (
         "python",
