@@ -13,7 +13,7 @@ from checkend.auth.abilities import Ability, require
 from checkend.auth.sessions import me
 from checkend.extensions import commit, db
 from checkend.models import ApiKey
-from checkend.permissions import Permission
+from checkend.permissions import ALL_PERMISSIONS, Permission
 from checkend.web.forms import Form
 from checkend.web.links import public_address
 from checkend.web.lookups import row
@@ -26,7 +26,7 @@ class ApiKeyForm(Form):
     """A new key. What is allowed, `ApiKey.create` says."""
 
     name = StringField("Name")
-    permissions = SelectMultipleField("Permissions", choices=[(p.value, p.help) for p in Permission])
+    permissions = SelectMultipleField("Permissions", choices=list(ALL_PERMISSIONS))
     expires_on = DateField("Expires after", [Optional()])
 
     @property

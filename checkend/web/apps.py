@@ -1,13 +1,13 @@
 """Apps: the list, making one, its settings, its ingestion key."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, IntegerField, SelectField, SelectMultipleField, StringField
-from wtforms.validators import NumberRange, Optional
-from wtforms.widgets import CheckboxInput, ListWidget
+from wtforms import BooleanField, IntegerField, SelectMultipleField, StringField
+from wtforms.validators import NumberRange, Optional, ValidationError
 
 from checkend.auth.abilities import Ability, can, require, team_ids_with, visible_app_ids
 from checkend.auth.sessions import me
@@ -27,11 +27,17 @@ NO_TEAM = 0
 
 
 class NewAppForm(Form):
-    """A new app, and which team looks after it."""
+    """A new app, and which of ``teams`` (names by id) looks after it."""
+
+    teams: Mapping[int, str]
 
     name = StringField("Name", [Shape(AppSchema, "name")])
     environment = StringField("Environment", [Shape(AppSchema, "environment")])
-    team = SelectField("Team", coerce=int)
+    team = IntegerField("Team")
+
+    def validate_team(self, field: IntegerField) -> None:
+        if field.data not in self.teams:
+            raise ValidationError("Choose one of these teams.")
 
 
 class SettingsForm(Form):
@@ -43,9 +49,7 @@ class SettingsForm(Form):
     notify_on_reoccurrence = BooleanField("Tell people of resolved problems that happen again")
     retention_days = IntegerField("Days to keep notices", [Optional(), NumberRange(1, 36_500)])
     retention_notices = IntegerField("Notices to keep a problem", [Optional(), NumberRange(1, 1_000_000)])
-    grouping = SelectMultipleField(
-        "Grouping rules", choices=list(RULES.items()), widget=ListWidget(), option_widget=CheckboxInput()
-    )
+    grouping = SelectMultipleField("Grouping rules", choices=list(RULES))
 
     def values(self) -> dict[str, object]:
         """The columns of the app, by name."""
@@ -67,8 +71,8 @@ def index() -> Page:
 def new() -> Any:
     """Make an app for a team in which one may; then the page that says how to connect it."""
     form = NewAppForm(team=request.args.get("team", type=int))
-    form.team.choices = _teams()
-    if not form.team.choices:
+    form.teams = _teams()
+    if not form.teams:
         require(me(), Ability.CREATE_APP)
     if form.validate_on_submit():
         app = App.create(form.name.data, environment=form.environment.data)
@@ -99,7 +103,7 @@ def settings(slug: str) -> Any:
         commit()
         flash("The settings are saved.")
         return redirect(url_for("apps.settings", slug=app.slug))
-    return render_template("apps/settings.html", app=app, form=form), form.status
+    return render_template("apps/settings.html", app=app, form=form, rules=RULES), form.status
 
 
 @bp.post("/<slug>/regenerate-key")
@@ -124,11 +128,11 @@ def delete(slug: str) -> Response:
     return redirect(url_for("apps.index"))
 
 
-def _teams() -> list[tuple[int, str]]:
-    """The teams for which one may make apps; site admins may do without."""
+def _teams() -> dict[int, str]:
+    """The names of the teams for which one may make apps, by id; site admins may do without."""
     ids = team_ids_with(me(), Ability.CREATE_APP)
     wanted = select(Team.id, Team.name).order_by(Team.name)
     if ids is not None:
         wanted = wanted.where(Team.id.in_(ids))
-    teams = [(number, name) for number, name in db.session.execute(wanted)]
-    return teams if ids is not None else [*teams, (NO_TEAM, "No team: for site admins only")]
+    teams: dict[int, str] = {number: name for number, name in db.session.execute(wanted)}
+    return teams if ids is not None else teams | {NO_TEAM: "No team: for site admins only"}
