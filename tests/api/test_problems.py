@@ -121,6 +121,12 @@ def test_ids_that_are_not_the_apps_are_not_counted(api: Api) -> None:
     }
 
 
+def test_doing_it_twice_counts_them_again_and_changes_nothing(api: Api) -> None:
+    for _ in range(2):
+        assert api.post(f"{MANY}/bulk_resolve", {"problem_ids": [1, 2]}).get_json()["count"] == 2
+        assert open_ones(api) == 1
+
+
 def test_more_ids_than_one_statement_takes_can_be_given(api: Api) -> None:
     assert api.post(f"{MANY}/bulk_resolve", {"problem_ids": list(range(100_000))}).get_json()["count"] == 3
     assert open_ones(api) == 0
