@@ -60,7 +60,10 @@ def parse_line(entry: object) -> Frame:
 
 
 def _from_object(entry: Mapping[object, object]) -> Frame:
+    # What the SDKs send, by the shortest way; all else below.
     file, line, method = entry.get("file"), entry.get("line"), entry.get("method")
+    if line is None:
+        line = entry.get("number")
     if type(file) is str and type(method) is str and type(line) is int and len(entry) == 3:
         return Frame(file or UNKNOWN, line if -LINE_MAX <= line <= LINE_MAX else 0, method or UNKNOWN)
     file = _first(entry, "file", "filename", "path")
@@ -122,17 +125,23 @@ def _from_string(text: str) -> Frame:
     line = text.strip()
     if line.startswith("at "):
         return _from_at(line[3:].lstrip())
-    # Two plain searches spare most lines of other grammars the pattern.
-    found = _IN.search(line) if " in " in line or ":in " in line else None
+    # The two common forms by plain cuts, which cost a third of the pattern's time.
+    head, found, method = line.partition(" in ")
     if found:
-        method = line[found.end() :]
-        if found[0].endswith(":in "):
-            method = method[1:].removesuffix("'")
-        return Frame(line[: found.start()] or UNKNOWN, int(found[1]), method.strip() or UNKNOWN)
+        file, _, number = head.rpartition(":")
+        if number.isdecimal() and len(number) <= 9 and file and method:
+            return Frame(file, int(number), method)
+    if found or ":in " in line:
+        match = _IN.search(line)
+        if match:
+            method = line[match.end() :]
+            if match[0].endswith(":in "):
+                method = method[1:].removesuffix("'")
+            return Frame(line[: match.start()] or UNKNOWN, int(match[1]), method.strip() or UNKNOWN)
     if "@" in line:
-        found = _AT_SIGN.search(line)
-        if found and "://" not in line[: found.start()]:
-            return _at_place(line[found.end() :], line[: found.start()].strip() or ANONYMOUS)
+        match = _AT_SIGN.search(line)
+        if match and "://" not in line[: match.start()]:
+            return _at_place(line[match.end() :], line[: match.start()].strip() or ANONYMOUS)
     return _from_rare(line) or _bare(line)
 
 

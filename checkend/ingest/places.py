@@ -62,7 +62,7 @@ def find_spot(trace: Trace) -> Spot | None:
     return None if generated is None else Spot(generated, generated == 0, True)
 
 
-# What only raises for others is known by its name: the bare verb (`fail`, `invariant`), or `raise_…`, `throw…`.
+# What only raises for others is known by its name: the bare verb (`fail`, `invariant`), `raise_x`, `throwX`.
 # Other verbs (`ensure_positive`) do so only in a file for helpers, since `check_stock` in stock.py is the
 # application's work. What makes errors is known by its class or file.
 _ONLY_RAISES = re.compile(
