@@ -12,6 +12,7 @@ from checkend import clock
 from checkend.extensions import begin_writing, db, fold
 from checkend.models import App, Notice, Problem, Team, User
 from checkend.models.packing import pack
+from checkend.models.team import Role
 
 T = TypeVar("T")
 
@@ -56,6 +57,14 @@ class Factory:
         """A team's id; its owner is made if not given."""
         owner = owner_id or self.user()
         return self.run(lambda: Team.create(name, db.session.get_one(User, owner)).id)
+
+    def assign(self, team_id: int, app_id: int) -> None:
+        """Assign an app to a team."""
+        self.run(lambda: db.session.get_one(Team, team_id).assign(db.session.get_one(App, app_id)))
+
+    def join(self, team_id: int, user_id: int, role: Role) -> None:
+        """Make a user a member of a team."""
+        self.run(lambda: db.session.get_one(Team, team_id).add_member(db.session.get_one(User, user_id), role))
 
     def problem(self, app_id: int, notices: int = 0, at: datetime | None = None, **fields: Any) -> int:
         """A problem's id, with that many notices and the app's counts kept."""

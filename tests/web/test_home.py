@@ -1,0 +1,62 @@
+"""The first page: how the apps are doing, what is new, what happened last; and what to do when there is nothing."""
+
+from datetime import timedelta
+
+from flask.testing import FlaskClient
+
+from checkend import clock
+from tests.factories import Factory
+from tests.web.helpers import sign_in
+from tests.web.reports import send
+
+
+def test_without_an_app_an_admin_is_told_to_create_one(client: FlaskClient, make: Factory) -> None:
+    make.user("ada@example.com", site_admin=True)
+    sign_in(client, "ada@example.com")
+    page = client.get("/").text
+    assert "No app yet" in page
+    assert 'href="/apps/new"' in page
+
+
+def test_without_a_team_one_is_told_whom_to_ask(client: FlaskClient, make: Factory) -> None:
+    make.user("new@example.com")
+    make.app("Secret shop")
+    sign_in(client, "new@example.com")
+    page = client.get("/").text
+    assert "No app to see yet" in page
+    assert "Secret shop" not in page
+    assert 'href="/apps/new"' not in page
+
+
+def test_home_shows_counts_curves_what_is_new_and_what_was_last(client: FlaskClient, make: Factory) -> None:
+    make.user("ada@example.com", site_admin=True)
+    app = make.app("Shop")
+    now = clock.now()
+    make.problem(app["id"], at=now - timedelta(days=3), error_class="OldError")
+    make.problem(app["id"], at=now, first_noticed_at=now - timedelta(days=9), error_class="KnownError")
+    make.problem(app["id"], at=now, error_class="DoneError", status="resolved")
+    send(client, app["ingestion_key"], "FreshError")
+    sign_in(client, "ada@example.com")
+    page = client.get("/").text
+    latest, new = page.split("New since yesterday")
+    assert "<strong>3</strong> unresolved" in page
+    assert "Occurrences of the last 14 days: 1 occurrences in all" in page
+    assert latest.index("FreshError") < latest.index("KnownError") < latest.index("OldError")
+    assert "DoneError" not in latest
+    assert "FreshError" in new
+    assert "DoneError" in new
+    assert "KnownError" not in new
+    assert "OldError" not in new
+
+
+def test_home_shows_only_apps_of_ones_teams(client: FlaskClient, make: Factory) -> None:
+    owner = make.user("lin@example.com")
+    mine, other = make.app("Mine"), make.app("Other")
+    make.assign(make.team("Core", owner), mine["id"])
+    make.problem(mine["id"], error_class="MyError")
+    make.problem(other["id"], error_class="TheirError")
+    sign_in(client, "lin@example.com")
+    page = client.get("/").text
+    assert "MyError" in page
+    assert "TheirError" not in page
+    assert "Other" not in page
