@@ -10,15 +10,21 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from checkend import clock
+from checkend import clock, server_lock
+from checkend.config import CannotStart
 from checkend.extensions import FILE_NAME, SEARCH_DDL, db, set_pragmas
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0001"
 MIGRATIONS = Path(__file__).with_name("migrations")
+OWN_TABLES = {"alembic_version", "apps", "problems", "notices"}
 
 
-class StoreRefused(Exception):
+class StoreRefused(CannotStart):
     """The store cannot be used by this version; the text says why and what to do."""
 
 
@@ -30,38 +36,38 @@ def store_path(instance_path: Path) -> Path:
 def prepare(path: Path) -> str:
     """Make the store at ``path`` fit for this code: ``"created"``, ``"migrated"`` or ``"current"``.
 
-    Safe when several processes start at once. Raises `StoreRefused`.
+    Safe when several processes start at once. Raises `StoreRefused`, and `StoreInUse` where an older server runs.
     """
-    if _version(path) == HEAD:
+    if version(path) == HEAD:
         return "current"
     with _only_one(path.with_suffix(".lock")):
-        version = _version(path)
-        if version == HEAD:
+        found = version(path)
+        if found == HEAD:
             return "current"
-        if version is None:
+        if found is None:
             _create(path)
             return "created"
-        _migrate(path, version)
+        _migrate(path, found)
         return "migrated"
 
 
-def _version(path: Path) -> str | None:
-    """The schema version of the store; None when there is none yet."""
+def version(path: Path) -> str | None:
+    """The schema version of the store; None when there is none yet. Raises `StoreRefused` for any other file."""
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not tables:
                 return None
-            if "alembic_version" not in tables:
-                raise StoreRefused(f"{path} is not a Checkend store. Move it away, or name another instance folder.")
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return str(row[0]) if row else None
+            row = OWN_TABLES <= tables and connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.DatabaseError as error:
         raise StoreRefused(
             f"{path} cannot be read ({error}). Restore a backup with `checkend db restore`, or move the file away."
         ) from error
+    if not row:
+        raise StoreRefused(f"{path} is not a Checkend store. Move it away, or name another instance folder.")
+    return str(row[0])
 
 
 def _create(path: Path) -> None:
@@ -95,41 +101,81 @@ def _schema() -> Iterator[str]:
     )
 
 
-def _migrate(path: Path, version: str) -> None:
-    from alembic import command
+def alembic_config(path: Path) -> "Config":
+    """What Alembic needs to know to migrate the store at ``path``."""
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["store"] = path
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version not in known:
+    return config
+
+
+def refuse_unknown(path: Path, found: str | None) -> None:
+    """Raises `StoreRefused` unless ``found``, the version of the store at ``path``, can be brought to `HEAD`."""
+    if found == HEAD:
+        return
+    from alembic.script import ScriptDirectory
+
+    if found not in {script.revision for script in ScriptDirectory.from_config(alembic_config(path)).walk_revisions()}:
         raise StoreRefused(
-            f"{path} is of version {version}, which this Checkend (store version {HEAD}) does not know: it was "
+            f"{path} is of version {found}, which this Checkend (store version {HEAD}) does not know: it was "
             "written by a newer one. Start that one, or restore a backup made before the upgrade."
         )
-    copy_store(path, path.with_name(f"{path.stem}.before-{HEAD}-{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}"))
-    command.upgrade(config, "head")
+
+
+def _migrate(path: Path, found: str) -> None:
+    refuse_unknown(path, found)
+    from alembic import command
+    from sqlalchemy.exc import SQLAlchemyError
+
+    copy = path.with_name(f"{path.stem}.before-{HEAD}-{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}")
+    with server_lock.no_server(path.parent):
+        try:
+            copy_store(path, copy)
+            command.upgrade(alembic_config(path), "head")
+        except (OSError, RuntimeError, sqlite3.Error, SQLAlchemyError) as error:
+            raise StoreRefused(
+                f"{path} could not be upgraded from version {found} to {HEAD}, and is as it was: {error}"
+            ) from error
 
 
 def copy_store(source: Path, target: Path) -> None:
-    """Copy a store, also one in use, to ``target``, which only its owner may read; complete or not there at all."""
-    partial = target.with_name(target.name + ".partial")
-    os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+    """Copy a store, also one in use, to ``target``, which only its owner may read; complete or not there at all.
+
+    One step in one reading transaction: writers go on meanwhile, and the copy holds what was committed at its start.
+    """
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
-            old.backup(new, pages=1024, sleep=0.005)
+            old.backup(new)
             new.execute("PRAGMA journal_mode = DELETE")
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(target)
+        put_in_place(partial, target)
     finally:
         partial.unlink(missing_ok=True)
 
 
+def put_in_place(draft: Path, target: Path) -> None:
+    """Rename ``draft`` to ``target``, and see both its content and its name onto the disk."""
+    _sync(draft)
+    draft.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 @contextmanager
 def _only_one(path: Path) -> Iterator[None]:
-    with path.open("a") as file:
+    file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(file)
