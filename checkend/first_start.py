@@ -95,24 +95,31 @@ def announce(app: Flask, lock: ServerLock) -> None:
     with app.app_context():
         admins = count_site_admins()
         db.session.remove()
-    if not admins:
-        folder = os.environ.get(PREFIX + "INSTANCE_PATH")
-        setting = f"{PREFIX}INSTANCE_PATH={shlex.quote(folder)} " if folder else ""
-        _say(
-            f"there is no admin yet. Make the first one in the browser, once this server runs:\n"
-            f"    {_address(app)}/setup/{setup_token(Path(app.instance_path))}\n"
-            "or with:\n"
-            f"    {setting}checkend user create you@example.com --site-admin"
-        )
-    else:
+    if admins:
         forget_setup_token(Path(app.instance_path))
+    else:
+        _say(_how_to_begin(app))
+
+
+def _how_to_begin(app: Flask) -> str:
+    folder = os.environ.get(PREFIX + "INSTANCE_PATH")
+    setting = f"{PREFIX}INSTANCE_PATH={shlex.quote(folder)} " if folder else ""
+    return (
+        "there is no admin yet. Make the first one in the browser, once this server runs:\n"
+        f"    {_address(app)}/setup/{setup_token(Path(app.instance_path))}\n"
+        "or with:\n"
+        f"    {setting}checkend user create you@example.com --site-admin"
+    )
 
 
 def _address(app: Flask) -> str:
+    """Where this server will answer, as far as is known: other WSGI servers do not tell."""
     if app.config["URL"]:
         return str(app.config["URL"])
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(app.config["HOST"], app.config["HOST"])
-    return f"http://{host}:{app.config['PORT']}"
+    if app.config["SETTINGS"]["PORT"].source != "override":
+        return "http://(this server)"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(app.config["HOST"], app.config["HOST"])
+    return f"http://{'[' + host + ']' if ':' in host else host}:{app.config['PORT']}"
 
 
 def _say(sentence: str) -> None:

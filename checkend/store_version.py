@@ -60,7 +60,7 @@ def version(path: Path) -> str | None:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not tables:
                 return None
-            row = OWN_TABLES <= tables and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            row = tables >= OWN_TABLES and connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.DatabaseError as error:
         raise StoreRefused(
             f"{path} cannot be read ({error}). Restore a backup with `checkend db restore`, or move the file away."

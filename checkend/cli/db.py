@@ -1,8 +1,133 @@
-"""``checkend db``."""
+"""``checkend db``: the store as a file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
+
+from checkend.cli.output import Refused, json_option, print_json, refusals
 
 
 @click.group("db")
 def group() -> None:
     """Upgrade, back up, restore and check the store."""
+
+
+@contextmanager
+def _files() -> Iterator[None]:
+    """A block that copies and moves files, whose faults end the command with a sentence."""
+    import sqlite3
+
+    with refusals():
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise Refused(f"That failed, and the store is as it was: {error}.") from error
+
+
+def _store(*, must_exist: bool = True) -> Path:
+    from checkend.config import instance_path
+    from checkend.store_version import store_path
+
+    path = store_path(instance_path())
+    if must_exist and not path.exists():
+        raise Refused(f"There is no store yet at {path}.")
+    return path
+
+
+@group.command("upgrade", epilog="Example: checkend db upgrade")
+@json_option
+def upgrade(as_json: bool) -> None:
+    """Make the store, or bring it to this version. A copy of an older one is kept beside it.
+
+    The server does the same when it starts; refused while a server of an older version runs.
+    """
+    from checkend import first_start, store_version
+
+    path = _store(must_exist=False)
+    with _files():
+        first_start.make_folder(path.parent)
+        state = store_version.prepare(path)
+    if as_json:
+        print_json({"store": str(path), "version": store_version.HEAD, "state": state})
+        return
+    done = {"created": "was made", "migrated": "was upgraded", "current": "needs no upgrade"}[state]
+    click.echo(f"The store {path} {done}: version {store_version.HEAD}.")
+
+
+@group.command("backup", epilog="Example: checkend db backup /var/backups/checkend.sqlite3")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
+@json_option
+def backup(target: Path | None, force: bool, as_json: bool) -> None:
+    """Copy the store to TARGET, a new file only you may read; servers go on meanwhile.
+
+    Without TARGET the copy lies in the current folder, with the time in its name. The secret key is not in it: keep
+    the file secret_key of the instance folder too.
+    """
+    from checkend import clock, store_version
+
+    path = _store()
+    target = target or Path(f"checkend-{clock.now():%Y%m%dT%H%M%SZ}.sqlite3")
+    if target.exists() and not force:
+        raise Refused(f"{target} exists. Name another file, or replace it with --force.")
+    if target.exists() and target.samefile(path):
+        raise Refused(f"{target} is the store itself.")
+    with _files():
+        store_version.version(path)
+        store_version.copy_store(path, target)
+    size = target.stat().st_size
+    if as_json:
+        print_json({"backup": str(target.resolve()), "bytes": size})
+    else:
+        click.echo(f"The store is copied to {target} ({size:,} bytes).")
+
+
+@group.command("restore", epilog="Example: checkend db restore /var/backups/checkend.sqlite3 --force")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace the store that exists.")
+@json_option
+def restore(source: Path, force: bool, as_json: bool) -> None:
+    """Put the backup SOURCE in the place of the store, once it is found sound.
+
+    Refused while a server runs: each holds a lock on checkend.pid in the instance folder. A backup of an older
+    version is upgraded at the next start.
+    """
+    from checkend import first_start, restoring
+
+    path = _store(must_exist=False)
+    if path.exists() and path.stat().st_size and not force:
+        raise Refused(f"There is a store at {path}. --force replaces it; it cannot be had back.")
+    with _files():
+        first_start.make_folder(path.parent)
+        found = restoring.restore(source, path)
+    if as_json:
+        print_json({"store": str(path), "version": found})
+    else:
+        click.echo(f"The store {path} is restored from {source}.")
+
+
+@group.command("check", epilog="Example: checkend db check && echo sound")
+@json_option
+def check(as_json: bool) -> None:
+    """Check the store: its pages, its references, its kept counts. Exit status 1 if anything is wrong.
+
+    Servers go on meanwhile.
+    """
+    from checkend import store_check, store_version
+
+    path = _store()
+    with _files():
+        found = store_version.version(path)
+        faults = store_check.damage(path)
+        if not faults and found == store_version.HEAD:
+            faults = store_check.wrong_counts(path)
+    if as_json:
+        print_json({"store": str(path), "version": found, "ok": not faults, "faults": faults})
+    elif not faults:
+        click.echo(f"The store {path} is sound: version {found}.")
+    else:
+        click.echo("\n".join([f"The store {path} has faults:", *faults]), err=True)
+    if faults:
+        raise SystemExit(1)

@@ -35,7 +35,7 @@ def _run(settings: dict[str, Any], open_browser: bool) -> None:
     values = config.load(config.instance_path())
     config.override(values, settings)
     bound = serving.bind(values["HOST"].value, values["PORT"].value)  # before the store: a taken port changes nothing
-    app = create_app(settings)
+    app = create_app(settings | {"PORT": bound.getsockname()[1]})
     try:
         server = serving.Server(app, bound)
         _stop_on_signals(server)

@@ -86,13 +86,10 @@ def set_password(email_address: str, password_stdin: bool) -> None:
         address = find_user(email_address).email_address  # before anyone types a password for nobody
     password = _password(password_stdin)
     with open_store(writing=True):
-        from checkend.models import UserSession
         from checkend.schemas.user import UserSchema
 
         fields = load(UserSchema(), {"password": password}, partial=True)
-        user = find_user(address)
-        user.set_password(fields["password"])
-        UserSession.revoke_others(user, None)
+        find_user(address).set_password(fields["password"])
     click.echo(f"The password of {address} is set, and every browser is signed out.")
 
 
