@@ -44,13 +44,12 @@ def _origin(file: str, method: str, language: str) -> Origin:
     return special(path, method) if special else Origin.APPLICATION
 
 
-# Code that exists only while it runs: Python's exec (`<string>`), Ruby's and PHP's eval, V8's `eval at`,
-# and the
-# folders where template engines keep what they compiled, under names that change with each deploy.
+# Code that exists only while it runs: Python's exec (`<string>`), Ruby's and PHP's eval, V8's `eval at`, and
+# the folders where template engines keep what they compiled, under names that change with each deploy.
 _GENERATED = re.compile(
     r"""^<(?!anonymous>|frozen|internal|computed) | ^\(eval | ^eval\ at\  | eval\(\)'d\ code |
-        ^evalmachine\. | ^\(erb | ^runtime\ created | /var/cache/ | /storage/framework/views/ |
-        /templates_c/ | /bootsnap/""",
+        \ >\ (?:eval|Function)\Z | ^evalmachine\. | ^\(erb | runtime-created\ function |
+        /var/cache/ | /storage/framework/views/ | /templates_c/""",
     re.VERBOSE,
 )
 # Folders that package managers and runtimes own, whatever the language.
@@ -61,6 +60,7 @@ _LIBRARY_FOLDER = re.compile(
         /lib/ruby/ | /usr/share/(?:php|ruby|rubygems) | /usr/lib/ruby | /bower_components/ |
         ^\[internal\ function\] | ^\[native\ code\] | ^node: | ^(?:bun|deno|ext|native): | ^native$ |
         ^(?:chrome|moz|safari-web|safari)-extension:// |
+        ^dart: | ^package:flutter/ | /\.cargo/registry/ | ^/rustc/ |
         /wp-includes/ | /wp-admin/ | /_vendor/ | /third_party/ | /var/runtime/ | /\.pex/ | /\.yarn/""",
     re.VERBOSE,
 )
@@ -194,34 +194,40 @@ _ELIXIR_MODULES = _names(
 
 
 def _java(file: str, method: str) -> Origin:
-    is_library = _JAVA_PACKAGES.match(method) or _JAVA_GENERATED.search(method)
-    return Origin.LIBRARY if is_library else Origin.APPLICATION
+    if _JAVA_GENERATED.search(method):
+        return Origin.LIBRARY
+    name = method.rpartition("/")[2]  # without the class loader and module: app//, java.base/
+    head, _, rest = name.partition(".")
+    is_library = head in _JAVA_HEADS or f"{head}.{rest.partition('.')[0]}" in _JAVA_OWNERS
+    # A servlet container compiles the application's own pages into a package of its own.
+    return Origin.LIBRARY if is_library and not name.startswith("org.apache.jsp.") else Origin.APPLICATION
 
 
-_JAVA_PACKAGES = re.compile(
-    r"""(?:[\w.@-]{1,80}/){0,2}(?:java|javax|jakarta|jdk|sun|oracle|kotlin|kotlinx|scala|groovy|clojure|akka|
-        android|androidx|dalvik|junit|javassist|reactor|rx|feign|okhttp3|okio|retrofit2|freemarker|play|zio|
-        cats|weblogic|
-        brave|antlr|dagger|
-        org\.(?:springframework|apache(?!\.jsp)|hibernate|eclipse|jboss|wildfly|junit|postgresql|h2|hsqldb|
-        mariadb|mongodb|slf4j|
-          aopalliance|aspectj|mockito|thymeleaf|mybatis|jooq|quartz|glassfish|flywaydb|liquibase|
-          elasticsearch|opensearch|
-          codehaus|jetbrains|joda|yaml|json|antlr|redisson|keycloak|bouncycastle|ehcache|objectweb|xerial|
-          sqlite|jsoup|
-          http4s|scalatest|neo4j|thymeleaf|owasp|testng|gradle|reactivestreams)|
-        com\.(?:sun|fasterxml|google|mysql|zaxxer|mongodb|netflix|amazonaws|ibm|rabbitmq|microsoft|azure|
-        oracle|github|
-          squareup|jayway|thoughtworks|datastax|twilio|stripe|hazelcast|typesafe|android|mchange|alibaba|
-          baomidou|
-          checkend|vaadin|esotericsoftware|lmax|novell|codahale)|
-        io\.(?:netty|undertow|micronaut|quarkus|vertx|reactivex|lettuce|grpc|micrometer|opentelemetry|
-        opentracing|
-          jsonwebtoken|swagger|ktor|r2dbc|smallrye|dropwizard|prometheus|kubernetes|confluent|sentry|github|
-          agroal)|
-        net\.(?:sf|bytebuddy|snowflake|sourceforge|spy|minidev|jodah)|
-        ch\.qos|redis\.clients|software\.amazon|coil|nl\.basjes|de\.codecentric)\.""",
-    re.VERBOSE,
+_JAVA_HEADS = _names(
+    """
+    java javax jakarta jdk sun oracle kotlin kotlinx scala groovy clojure akka android androidx dalvik
+    junit javassist reactor rx feign okhttp3 okio retrofit2 freemarker play zio cats weblogic brave
+    antlr dagger coil
+    """
+)
+_JAVA_OWNERS = _names(
+    """
+    org.springframework org.apache org.hibernate org.eclipse org.jboss org.wildfly org.junit
+    org.postgresql org.h2 org.hsqldb org.mariadb org.mongodb org.slf4j org.aopalliance org.aspectj
+    org.mockito org.thymeleaf org.mybatis org.jooq org.quartz org.glassfish org.flywaydb org.liquibase
+    org.elasticsearch org.opensearch org.codehaus org.jetbrains org.joda org.yaml org.json org.antlr
+    org.redisson org.keycloak org.bouncycastle org.ehcache org.objectweb org.xerial org.sqlite org.jsoup
+    org.http4s org.scalatest org.neo4j org.owasp org.testng org.gradle org.reactivestreams
+    com.sun com.fasterxml com.google com.mysql com.zaxxer com.mongodb com.netflix com.amazonaws com.ibm
+    com.rabbitmq com.microsoft com.azure com.oracle com.github com.squareup com.jayway com.thoughtworks
+    com.datastax com.twilio com.stripe com.hazelcast com.typesafe com.android com.mchange com.alibaba
+    com.baomidou com.checkend com.vaadin com.esotericsoftware com.lmax com.novell com.codahale
+    io.netty io.undertow io.micronaut io.quarkus io.vertx io.reactivex io.lettuce io.grpc io.micrometer
+    io.opentelemetry io.opentracing io.jsonwebtoken io.swagger io.ktor io.r2dbc io.smallrye
+    io.dropwizard io.prometheus io.kubernetes io.confluent io.sentry io.github io.agroal
+    net.sf net.bytebuddy net.snowflake net.sourceforge net.spy net.minidev net.jodah
+    ch.qos redis.clients software.amazon nl.basjes de.codecentric
+    """
 )
 # Proxies, reflection stubs and hidden lambda classes: made by the JVM or a framework at run time.
 _JAVA_GENERATED = re.compile(
@@ -231,20 +237,20 @@ _JAVA_GENERATED = re.compile(
 
 
 def _dotnet(file: str, method: str) -> Origin:
-    return Origin.LIBRARY if _DOTNET_NAMESPACES.match(method) else Origin.APPLICATION
+    head = _DOTNET_HEAD.match(method)
+    return Origin.LIBRARY if head and head[0] in _DOTNET_NAMESPACES else Origin.APPLICATION
 
 
-_DOTNET_NAMESPACES = re.compile(
-    r"""(?:System|Microsoft|Newtonsoft|Npgsql|Dapper|AutoMapper|MediatR|FluentValidation|Serilog|Polly|Hangfire|
-        MassTransit|StackExchange|MySql|MySqlConnector|MongoDB|RestSharp|Refit|Swashbuckle|NSwag|Quartz|
-        Castle|Grpc|
-        Google|Amazon|
-        Azure|Oracle|NHibernate|Autofac|Duende|IdentityServer4|RabbitMQ|Confluent|Elasticsearch|Elastic|Nest|
-        NLog|log4net|
-        xunit|Xunit|NUnit|Moq|Interop|Internal|Orleans|Akka|Stripe|Twilio|SixLabors|CsvHelper|HotChocolate|
-        GraphQL|
-        Ocelot|Yarp|OpenTelemetry|Checkend|lambda_method|DynamicClass|Anonymously\ Hosted)(?:[.+(]|\d|$)""",
-    re.VERBOSE,
+_DOTNET_HEAD = re.compile(r"lambda_method|[^.+(]+")  # the dynamic lambda_method123 counts without its number
+_DOTNET_NAMESPACES = _names(
+    """
+    System Microsoft Newtonsoft Npgsql Dapper AutoMapper MediatR FluentValidation Serilog Polly Hangfire
+    MassTransit StackExchange MySql MySqlConnector MongoDB RestSharp Refit Swashbuckle NSwag Quartz
+    Castle Grpc Google Amazon Azure Oracle NHibernate Autofac Duende IdentityServer4 RabbitMQ Confluent
+    Elasticsearch Elastic Nest NLog log4net xunit Xunit NUnit Moq Interop Internal Orleans Akka Stripe
+    Twilio SixLabors CsvHelper HotChocolate GraphQL Ocelot Yarp OpenTelemetry Checkend lambda_method
+    DynamicClass
+    """
 )
 
 _BY_LANGUAGE = {

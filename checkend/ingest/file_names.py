@@ -24,17 +24,15 @@ def _stable_name(file: str) -> str:
     is_web = _WEB.match(path)
     path = path[is_web.end() :].partition("?")[0].partition("#")[0] if is_web else _below_root(path)
     *folders, name = path.strip("/").split("/")
-    script = is_web or name.endswith((".js", ".mjs", ".cjs"))
-    if script:
+    if is_web or name.endswith((".js", ".mjs", ".cjs")):
         name = _without_hash(name)
     folder = folders[-1] if folders else ""
-    if not folder or folder in _NO_NEWS or _PASSING.match(folder) or (is_web and folder in _WEB_FOLDERS):
+    if not folder or folder in _NO_NEWS or _PASSING.match(folder) or (is_web and _WEB_FOLDER.match(folder)):
         return name
     return f"{folder}/{name}"
 
 
-# A script from the web, or one named by a bundler: webpack:///./src/a.js,
-# webpack-internal:///(rsc)/./src/a.js
+# A script from the web, or one named by a bundler: webpack:///./src/a.js, webpack-internal:///(rsc)/./a.js
 _WEB = re.compile(
     r"(?:https?|app|capacitor|ionic|webpack(?:-internal)?|blob|turbopack|rsc)://[^/?#]*/?(?:\([\w-]+\)/)?",
     re.IGNORECASE,
@@ -48,10 +46,9 @@ _ROOT = re.compile(
         [A-Za-z]:/Users/[^/]+/(?:[^/]+/){1,2}? | [A-Za-z]:/agent/_work/\d+/s/ |
         [A-Za-z]:/(?:app|code|src|project)/ | [A-Za-z]:/[^/]+/(?:[^/]+/)? |
         /home/runner/work/[^/]+/[^/]+/ | /github/workspace/ | /builds/[^/]+/[^/]+/ |
-        /codebuild/output/[^/]+/src/ |
-        /(?:home|Users)/[^/]+/(?:[^/]+/)? | /root/(?:[^/]+/)? | /var/www/(?:[^/]+/)? | /usr/src/[^/]+/ |
-        /usr/local/[^/]+/ |
-        /var/task/ | /(?:srv|opt|data|mnt|apps|sites|www)/(?:[^/]+/)? | /workspaces?/(?:[^/]+/)? |
+        /codebuild/output/[^/]+/src/ | /(?:home|Users)/[^/]+/(?:[^/]+/)? | /root/(?:[^/]+/)? |
+        /var/www/(?:[^/]+/)? | /usr/src/[^/]+/ | /usr/local/[^/]+/ | /var/task/ |
+        /(?:srv|opt|data|mnt|apps|sites|www)/(?:[^/]+/)? | /workspaces?/(?:[^/]+/)? |
         /(?:app|code|src|rails|usr/app|project|application|tmp|build|function|layers|home)/ | /
     )""",
     re.VERBOSE,
@@ -69,22 +66,8 @@ def _below_root(path: str) -> str:
 
 _NO_NEWS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html", "wwwroot"})
 # Folders that a web server or bundler adds, and that move when an asset goes to another host.
-_WEB_FOLDERS = frozenset(
-    {
-        "assets",
-        "static",
-        "js",
-        "chunks",
-        "dist",
-        "build",
-        "bundles",
-        "packs",
-        "immutable",
-        "_next",
-        "_nuxt",
-        "scripts",
-        "out",
-    }
+_WEB_FOLDER = re.compile(
+    r"(?:assets|static|js|chunks|dist|build|bundles|packs|immutable|_next|_nuxt|scripts|out)\Z"
 )
 # A folder that is a date, a number, a hash, a temporary name, or a version.
 _PASSING = re.compile(
@@ -94,10 +77,9 @@ _PASSING = re.compile(
     re.VERBOSE,
 )
 
-# What bundlers put into names: `app.5aa940f4.js`, `index-Qa2cIyNK.js`, `17.a1b2c3d4.chunk.js`,
-# `page-0a1b2c3d4e5f6a7b.js`
+# What bundlers put into names: `app.5aa940f4.js`, `index-Qa2cIyNK.js`, `17.a1b2c3d4.chunk.js`
 _HASH = re.compile(
-    r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]*(?:\d|.[A-Z]))[A-Za-z0-9_-]{8})(?=[-._])"
+    r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]{0,7}\d|[\w-]{1,7}[A-Z])[\w-]{8})(?=[-._])"
 )
 _BUNDLER_WORD = re.compile(r"(?:[.-](?:chunk|bundle|min|prod|production|legacy|modern))+(?=\.[cm]?js\Z)")
 _ONLY_HASH = re.compile(r"(?:(?=[a-f]*\d)[0-9a-f]{6,64}|\d+)(?=[-._])")

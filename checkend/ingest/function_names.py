@@ -60,8 +60,8 @@ _RUBY_TEMPLATE = re.compile(r"_{2,3}\d+_\d+\Z")
 
 
 def _javascript(name: str, minified: bool) -> str:
-    name = name.removeprefix("async ")
-    name = name.partition(" [as ")[0]
+    name = name.rpartition("*")[2]  # Firefox: async*total, promise callback*total
+    name = name.removeprefix("async ").partition(" [as ")[0]
     made = name.startswith("new ")
     name = _JS_INNER.sub("", name.removeprefix("new "))  # Firefox: total/< is a function inside total
     receiver, _, own = name.rpartition(".")
@@ -88,6 +88,7 @@ _JS_NAMELESS = frozenset(
         "eval",
         "<computed>",
         "global code",
+        "eval code",
     }
     | {"module code"}
 )
@@ -168,8 +169,7 @@ def _dotnet(name: str) -> str:
 
 
 _DOTNET_GENERIC = re.compile(r"`\d{1,3}|\[[^\]]{0,300}\]+")
-# <Charge>d__7.MoveNext is the body of async Charge, <>c.<Total>b__4_0 a lambda in Total, <Run>g__Inner|1_0
-# a local function.
+# <Pay>d__7.MoveNext is the body of async Pay, <>c.<Pay>b__4_0 a lambda in it, <Pay>g__Inner|1_0 a function.
 _DOTNET_MADE = re.compile(r"<(\w{1,200})>")
 
 _CLEANERS = {

@@ -38,8 +38,7 @@ _QUOTED = re.compile(
         “[^”\n]{0,300}” | «[^»\n]{0,300}»""",
     re.VERBOSE,
 )
-# A digit anywhere, an address, a path, an assignment, a long run of hex letters or a very long word is a
-# value.
+# A value: a digit anywhere, an address, a path, an assignment, a run of hex letters, a very long word.
 _VALUE = re.compile(r"[0-9@/\\=&%$_]|\A[a-f]{8,}\Z|[^\s]{41}")
 _CALENDAR = _names(
     """

@@ -81,8 +81,7 @@ def language_of(notifier: Mapping[str, object] | None, frames: Sequence[Frame]) 
     return ""
 
 
-# Only a program's or a thread's very first call has these names. `<module>` is no sign: an import may fail
-# in it.
+# Only a program's or a thread's very first call has these names (an import may fail in a `<module>`).
 _PYTHON_STARTS = frozenset({"_bootstrap", "_bootstrap_inner", "_run_module_as_main"})
 
 

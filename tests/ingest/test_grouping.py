@@ -237,6 +237,12 @@ SAME: list[tuple[str, str, Report, Report]] = [
     ),
     (
         "javascript",
+        "Firefox says what a function was called after, and where an eval stood",
+        ("E", "m", ["anonymous@https://h/app.js line 3 > Function:1:1", "async*feed@https://h/app.js:1:80"]),
+        ("E", "m", ["feed@https://h/app.js:1:90"]),
+    ),
+    (
+        "javascript",
         "a full stack, under two names and at two depths",
         (
             "RangeError",
