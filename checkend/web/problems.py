@@ -31,6 +31,7 @@ from checkend.web import charts
 from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.problem_query import PER_PAGE, SINCE, SORTS, ProblemQuery, read_query
+from checkend.web.text import visible
 
 bp = signed_in_blueprint("problems")
 
@@ -99,9 +100,10 @@ def _counts(app_ids: list[int] | None, wanted: ProblemFilter) -> dict[str, int]:
 
 
 def _environments(app: App | None, problems: list[Problem]) -> list[str]:
-    """Environments worth offering: those of the problems on the page, and of their apps."""
+    """Environments worth offering: those of the problems on the page, and of their apps, if one can read them."""
     apps = {app.environment} if app else {problem.app.environment for problem in problems}
-    return sorted({*environments_of([problem.id for problem in problems]), *filter(None, apps)})
+    names = {*environments_of([problem.id for problem in problems]), *filter(None, apps)}
+    return sorted(name for name in names if visible(name) == name)
 
 
 def _allowed(app: App | None) -> dict[str, list[int] | None]:

@@ -1,0 +1,107 @@
+"""Demo data: an empty store is filled through ingestion, consistently; any other is left alone."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend.demo import fill
+from checkend.demo.history import COURSES
+from checkend.demo.stories import APPS
+from checkend.extensions import db
+from checkend.models import App, AppHour, Notice, Problem, ProblemFacet, ProblemHour, TeamMember, User
+from checkend.models.rules import RuleBroken
+from tests.factories import Factory
+from tests.web.helpers import sign_in
+
+PASSWORD = "look around"
+
+
+@pytest.fixture
+def filled(app: Flask) -> Flask:
+    """A server with demo data."""
+    fill(app, PASSWORD)
+    return app
+
+
+def test_the_kept_counts_are_those_of_what_is_stored(filled: Flask) -> None:
+    with filled.app_context():
+        problems = db.session.scalars(db.select(Problem)).all()
+        notices = Counter(db.session.scalars(db.select(Notice.problem_id)).all())
+        hours = Counter[int]()
+        for hour in db.session.scalars(db.select(ProblemHour)):
+            hours[hour.problem_id] += hour.count
+        environments = Counter[int]()
+        for facet in db.session.scalars(db.select(ProblemFacet).filter_by(name="environment")):
+            environments[facet.problem_id] += facet.count
+        for problem in problems:
+            assert problem.notices_count == notices[problem.id]
+            assert problem.occurrences == hours[problem.id] == environments[problem.id]
+            assert problem.grouping_reason
+        for app in db.session.scalars(db.select(App)):
+            mine = [problem for problem in problems if problem.app_id == app.id]
+            assert app.problems_count == len(mine)
+            assert app.unresolved_problems_count == sum(problem.status == "unresolved" for problem in mine)
+            counted = db.session.scalars(db.select(AppHour.count).filter_by(app_id=app.id)).all()
+            assert sum(counted) == sum(problem.occurrences for problem in mine)
+
+
+def test_there_is_months_of_history_with_something_in_every_state(filled: Flask) -> None:
+    with filled.app_context():
+        problems = db.session.scalars(db.select(Problem)).all()
+        assert {problem.status for problem in problems} == {"resolved", "unresolved"}
+        assert all(problem.resolved_at for problem in problems if problem.status == "resolved")
+        first = min(problem.first_noticed_at for problem in problems)
+        last = max(problem.last_noticed_at for problem in problems)
+        assert (last - first).days > 60
+        assert sum(problem.deduplicated_count for problem in problems) > 0
+        assert {member.role for member in db.session.scalars(db.select(TeamMember))} >= {"admin", "developer", "viewer"}
+
+
+def test_every_story_is_one_problem_and_every_course_is_taken(filled: Flask) -> None:
+    stories = [story for app in APPS for story in app.stories]
+    assert {story.course for story in stories} == set(COURSES)
+    with filled.app_context():
+        assert len(db.session.scalars(db.select(Problem)).all()) == len(stories)
+
+
+def test_everybody_can_sign_in_and_sees_something(filled: Flask, client: FlaskClient) -> None:
+    for address in ("site-admin@demo.example", "owner@demo.example", "viewer@demo.example"):
+        visitor = filled.test_client()
+        sign_in(visitor, address, PASSWORD)
+        assert "unresolved" in visitor.get("/").text
+
+
+def test_the_same_seed_tells_the_same_stories(app: Flask, tmp_path: Path) -> None:
+    from checkend.app import create_app
+
+    other = create_app(instance_path=tmp_path / "other")
+    assert fill(app, PASSWORD, seed=3).occurrences == fill(other, PASSWORD, seed=3).occurrences
+    other.extensions["checkend_shutdown"]()
+
+
+def test_a_store_with_anything_in_it_is_left_alone(app: Flask, make: Factory) -> None:
+    make.app("Mine")
+    with pytest.raises(RuleBroken, match="not empty"):
+        fill(app, PASSWORD)
+    with app.app_context():
+        assert [one.name for one in db.session.scalars(db.select(App))] == ["Mine"]
+        assert db.session.scalars(db.select(User)).all() == []
+
+
+def test_the_command_fills_once_and_prints_the_logins(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "checkend.cli", "demo", "--json"]
+    environment = {"CHECKEND_INSTANCE_PATH": str(tmp_path / "instance"), "PATH": "/usr/bin:/bin"}
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert first.returncode == 0, first.stderr
+    told = json.loads(first.stdout)
+    assert {login["role"] for login in told["logins"]} >= {"site admin", "owner", "viewer"}
+    assert "100% of" in first.stderr
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1
+    assert "not empty" in second.stderr
