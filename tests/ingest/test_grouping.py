@@ -4,6 +4,7 @@ Each report is written as (class, message, backtrace); the programs and names ar
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -647,6 +648,12 @@ def test_a_rule_that_parts_can_be_turned_off(rule: str, why: str) -> None:
 def test_each_rule_is_explained_in_a_sentence() -> None:
     assert all(help_text.endswith(".") and "\n" not in help_text for help_text in grouping.RULES.values())
     assert {case[0] for case in SWITCHED} | {"wording", "helpers", "values"} == set(grouping.RULES)
+
+
+def test_the_page_on_grouping_explains_each_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "grouping.md").read_text(encoding="utf-8")
+    for name, help_text in grouping.RULES.items():
+        assert f"| `{name}` | {help_text}" in page
 
 
 def test_a_custom_fingerprint_decides_alone() -> None:
