@@ -6,15 +6,17 @@ import re
 import sys
 import time
 
-_SECRETS = re.compile(r"\b(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+")
+_SECRETS = re.compile(
+    r"\b(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+|(/(?:setup|new-password|invitations)/)[A-Za-z0-9_.-]{20,}"
+)
 
 # Paths and names from outside may hold line breaks and terminal codes: a line of the log stays one line.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 def redact(text: str) -> str:
-    """``text`` with the keys in it cut to their kind."""
-    return _SECRETS.sub(lambda match: f"{match[1] or match[2]}…", text)
+    """``text`` with the keys and tokens in it cut to their kind."""
+    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", text)
 
 
 class TextFormatter(logging.Formatter):

@@ -61,7 +61,8 @@ def register(app: Flask) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=UserSession.IDLE_LIMIT,
     )
-    manager = LoginManager(app)
+    manager = LoginManager()
+    manager.init_app(app, add_context_processor=False)  # templates have `me`, which outlives a failing store
     manager.session_protection = None  # a row that can be revoked protects better than a changed address
     manager.user_loader(_load)
     manager.unauthorized_handler(to_sign_in)

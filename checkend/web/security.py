@@ -1,6 +1,6 @@
 """What protects the pages: CSRF tokens on every form, and the headers of every answer that is not for programs."""
 
-from flask import Flask, Response, request, session
+from flask import Flask, Response, current_app, request, session
 from flask_wtf import CSRFProtect
 
 from checkend.auth.sessions import for_programs
@@ -29,7 +29,7 @@ csrf = CSRFProtect()
 
 
 def register(app: Flask) -> None:
-    """Refuse what changes something and carries no CSRF token, and send `HEADERS` with every page of ``app``."""
+    """Refuse what is too large, or changes something and carries no CSRF token, and send `HEADERS` with every page of ``app``."""
     app.config.update(
         WTF_CSRF_CHECK_DEFAULT=False,  # checked below, for pages alone
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as the session it belongs to
@@ -41,6 +41,7 @@ def register(app: Flask) -> None:
 
 def _check_token() -> None:
     if not for_programs(request.path) and request.endpoint is not None:
+        request.max_content_length = current_app.config["MAX_BODY_BYTES"]
         csrf.protect()
 
 

@@ -1,0 +1,56 @@
+"""A mail server for tests."""
+
+import email
+import socket
+import threading
+from email.message import Message
+from typing import Any
+
+
+class MailServer:
+    """A real SMTP server on a free port, as far as a client without encryption needs one."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.mails: list[tuple[str, Message]] = []
+        self.came = threading.Event()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as stream:
+                self._talk(stream)
+
+    def _talk(self, stream: Any) -> None:
+        recipient = ""
+
+        def say(line: str) -> None:
+            stream.write(line.encode() + b"\r\n")
+            stream.flush()
+
+        say("220 test")
+        while line := stream.readline().decode().strip():
+            verb = line[:4].upper()
+            if verb == "RCPT":
+                recipient = line.partition("<")[2].partition(">")[0]
+            if verb == "DATA":
+                say("354 go on")
+                lines = []
+                while (text := stream.readline()) != b".\r\n":
+                    lines.append(text.removeprefix(b".") if text.startswith(b"..") else text)
+                self.mails.append((recipient, email.message_from_bytes(b"".join(lines))))
+                self.came.set()
+            say("221 bye" if verb == "QUIT" else "250 ok")
+            if verb == "QUIT":
+                return
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(5)

@@ -1,0 +1,171 @@
+"""What every page answers with, and what every form asks for."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend.app import create_app
+from checkend.web.security import HEADERS
+from tests.factories import Factory
+from tests.web.helpers import csrf_token, sign_in, submit
+from tests.web.test_abilities import ACTS, ELSEWHERE
+
+PAGES = ("/sign-in", "/forgotten-password", "/account", "/nope", "/static/checkend.css", "/users", "/theme")
+
+
+@pytest.fixture
+def admin(client: FlaskClient, make: Factory) -> FlaskClient:
+    """A browser in which a site admin is signed in."""
+    make.user("ada@example.com", site_admin=True)
+    sign_in(client, "ada@example.com")
+    return client
+
+
+def _unsafe_routes(app: Flask) -> list[tuple[str, str]]:
+    with app.test_request_context():
+        return [
+            (rule.endpoint, app.url_for(rule.endpoint, **dict.fromkeys(rule.arguments, 1)))
+            for rule in app.url_map.iter_rules()
+            if "POST" in (rule.methods or ()) and not rule.rule.startswith(("/api/", "/ingest/"))
+        ]
+
+
+def test_every_form_refuses_a_request_without_its_token(app: Flask, admin: FlaskClient) -> None:
+    routes = _unsafe_routes(app)
+    assert len(routes) > 35
+    for endpoint, address in routes:
+        for fields in ({}, {"csrf_token": "forged"}):
+            answer = admin.post(address, data=fields)
+            assert (endpoint, answer.status_code) == (endpoint, 400)
+            assert "CSRF" in answer.get_data(as_text=True)
+
+
+def test_a_token_of_another_session_is_refused(app: Flask, admin: FlaskClient) -> None:
+    foreign = csrf_token(app.test_client())
+    assert admin.post("/theme", data={"csrf_token": foreign, "theme": "dark"}).status_code == 400
+
+
+def test_programs_need_no_token_and_get_no_session(admin: FlaskClient, make: Factory) -> None:
+    key = make.app()["ingestion_key"]
+    report = admin.post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers={"Checkend-Ingestion-Key": key})
+    health = admin.get("/api/v1/health")
+    assert (report.status_code, health.status_code) == (201, 200)
+    for answer in (report, health):
+        assert "Set-Cookie" not in answer.headers
+        assert "Content-Security-Policy" not in answer.headers
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_every_page_answers_with_the_security_headers(admin: FlaskClient, address: str) -> None:
+    with admin.get(address) as answer:
+        headers = answer.headers
+    assert {name: headers.get(name) for name in HEADERS} == HEADERS
+    assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+def test_each_page_of_the_tables_answers_with_the_headers_and_is_not_kept(app: Flask, admin: FlaskClient) -> None:
+    with app.test_request_context():
+        pages = {app.url_for(act.endpoint, **dict.fromkeys(act.values, 1)) for act in ACTS if act.method == "GET"}
+    assert len(pages) > 15
+    for address in pages:
+        headers = admin.get(address).headers
+        assert (address, headers.get("Cache-Control")) == (address, "no-store")
+        assert dict(headers).keys() >= HEADERS.keys()
+
+
+def test_pages_have_no_inline_script_and_no_style(app: Flask, admin: FlaskClient) -> None:
+    for address in ("/", "/account", "/teams", "/users", "/api-keys/new", "/apps/new", "/nope", "/problems"):
+        text = admin.get(address).get_data(as_text=True)
+        assert " style=" not in text
+        assert "<style" not in text
+        assert " onclick=" not in text
+        assert text.count("<script") == text.count("<script src=")
+
+
+def test_files_with_their_digest_in_the_address_are_kept_for_good(admin: FlaskClient) -> None:
+    with admin.get("/static/checkend.css?v=1") as named, admin.get("/static/checkend.css") as plain:
+        assert "immutable" in named.headers["Cache-Control"]
+        assert "immutable" not in plain.headers.get("Cache-Control", "")
+
+
+def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(client: FlaskClient, make: Factory) -> None:
+    make.user("ada@example.com")
+    answer = submit(client, "/sign-in", {"email_address": "ada@example.com", "password": "correct horse"}, "/sign-in")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+
+
+def test_the_cookie_is_secure_behind_https(app: Flask) -> None:
+    answer = app.test_client().get("/sign-in", base_url="https://checkend.example.com")
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(("proxies", "secure"), [(0, False), (1, True)])
+def test_only_trusted_proxies_say_that_it_was_https(tmp_path: object, proxies: int, secure: bool) -> None:
+    app = create_app({"TRUSTED_PROXIES": proxies}, instance_path=f"{tmp_path}/i")
+    answer = app.test_client().get("/sign-in", headers={"X-Forwarded-Proto": "https"})
+    assert ("Secure" in answer.headers["Set-Cookie"]) is secure
+    app.extensions["checkend_shutdown"]()
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "method"), [(404, "/nope", "GET"), (405, "/theme", "GET"), (400, "/theme", "POST")]
+)
+def test_error_pages_are_pages(client: FlaskClient, status: int, path: str, method: str) -> None:
+    answer = client.open(path, method=method)
+    assert answer.status_code == status
+    assert '<main id="content"' in answer.get_data(as_text=True)
+
+
+def test_a_body_beyond_the_limit_gets_the_413_page(app: Flask, admin: FlaskClient) -> None:
+    answer = submit(admin, "/account", {"email_address": "x" * 3_000_000})
+    assert answer.status_code == 413
+    assert '<main id="content"' in answer.get_data(as_text=True)
+
+
+def test_a_failing_view_gets_the_500_page_without_a_trace(
+    app: Flask, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setitem(app.view_functions, "teams.index", fail)
+    answer = admin.get("/teams")
+    assert answer.status_code == 500
+    assert '<main id="content"' in answer.get_data(as_text=True)
+    assert "secret detail" not in answer.get_data(as_text=True)
+
+
+def test_a_store_that_cannot_be_read_gets_the_503_page(
+    app: Flask, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from checkend.models import UserSession
+
+    def fail(token: str) -> None:
+        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+
+    monkeypatch.setattr(UserSession, "with_token", fail)
+    answer = admin.get("/teams")
+    assert answer.status_code == 503
+    assert "Back in a moment" in answer.get_data(as_text=True)
+
+
+def test_a_forms_page_that_is_excused_from_the_tables_still_exists(app: Flask) -> None:
+    assert app.view_functions.keys() >= ELSEWHERE
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_can_be_chosen_and_stays(client: FlaskClient, theme: str) -> None:
+    answer = submit(client, "/theme", {"theme": theme, "next": "/forgotten-password"}, page="/sign-in")
+    assert answer.location == "/forgotten-password"
+    assert f'data-bs-theme="{theme}"' in client.get("/sign-in").get_data(as_text=True)
+
+
+def test_a_theme_that_does_not_exist_is_refused_and_a_forged_cookie_ignored(client: FlaskClient) -> None:
+    assert submit(client, "/theme", {"theme": "pink"}, page="/sign-in").status_code == 400
+    client.set_cookie("theme", '"><script>')
+    assert 'data-theme="auto"' in client.get("/sign-in").get_data(as_text=True)

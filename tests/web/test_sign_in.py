@@ -1,0 +1,267 @@
+"""Signing in and out, and forgotten passwords."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend import clock
+from checkend.auth import throttle
+from checkend.extensions import db
+from checkend.models import User, UserSession
+from tests.factories import Factory
+from tests.web.helpers import PASSWORD, sign_in, submit
+from tests.web.mail_server import MailServer
+
+ADA = "ada@example.com"
+
+
+def _try(client: FlaskClient, address: str = ADA, password: str = "wrong", **options: Any) -> Any:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)
+    assert token
+    fields = {"csrf_token": token[1], "email_address": address, "password": password}
+    return client.post("/sign-in", data=fields, **options)
+
+
+@pytest.fixture(autouse=True)
+def ada(make: Factory) -> int:
+    """Her id."""
+    return make.user(ADA)
+
+
+def test_one_signs_in_with_any_case_and_spaces_and_out_again(client: FlaskClient) -> None:
+    sign_in(client, " Ada@Example.com ")
+    assert client.get("/account").status_code == 200
+    assert submit(client, "/sign-out").location == "/sign-in"
+    assert client.get("/account").status_code == 302
+
+
+def test_signing_out_ends_the_session_on_the_server_too(app: Flask, client: FlaskClient) -> None:
+    sign_in(client, ADA)
+    cookie = client.get_cookie("checkend_session")
+    assert cookie
+    submit(client, "/sign-out")
+    thief = app.test_client()
+    thief.set_cookie("checkend_session", cookie.value)
+    assert thief.get("/account").status_code == 302
+
+
+def test_the_store_holds_no_token_that_opens_a_session(app: Flask, client: FlaskClient) -> None:
+    sign_in(client, ADA)
+    with client.session_transaction() as session:
+        token = session["_user_id"]
+    with app.app_context():
+        stored = db.session.query(UserSession).one()
+        assert token.encode() not in stored.token_digest
+        assert token not in repr(vars(stored))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "location"),
+    [
+        ("/teams?x=1&y=%C3%A9", "/teams?x=1&y=%C3%A9"),
+        ("https://evil.example", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/\t/evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("", "/"),
+    ],
+)
+def test_one_returns_to_where_one_was_going_and_nowhere_else(client: FlaskClient, wanted: str, location: str) -> None:
+    page = client.get("/sign-in", query_string={"next": wanted})
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert token
+    fields = {"csrf_token": token[1], "email_address": ADA, "password": PASSWORD}
+    assert client.post("/sign-in", query_string={"next": wanted}, data=fields).location == location
+
+
+def test_a_page_that_needs_sign_in_says_where_one_was_going(client: FlaskClient) -> None:
+    assert client.get("/account/sessions?a=b").location == "/sign-in?next=/account/sessions?a%3Db"
+
+
+def test_a_wrong_password_and_an_unknown_address_are_answered_alike(client: FlaskClient) -> None:
+    known, unknown = _try(client), _try(client, "nobody@example.com")
+    assert known.status_code == unknown.status_code == 422
+    assert re.sub(r'value="[^"]*"', "", known.text) == re.sub(r'value="[^"]*"', "", unknown.text)
+    assert "do not go together" in known.text
+
+
+def test_an_unknown_address_costs_the_same_work(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from checkend.models import user
+
+    checked: list[str] = []
+
+    def check(digest: str, password: str) -> bool:
+        checked.append(digest)
+        return False
+
+    monkeypatch.setattr(user, "check_password_hash", check)
+    _try(client)
+    _try(client, "nobody@example.com")
+    assert len(checked) == 2
+    assert checked[0].split("$")[0] == checked[1].split("$")[0]
+
+
+def test_guessing_is_slowed_down_for_known_and_unknown_addresses(client: FlaskClient) -> None:
+    for address in (ADA, "nobody@example.com"):
+        for _ in range(throttle.PER_ACCOUNT):
+            assert _try(client, address).status_code == 422
+        refused = _try(client, address, PASSWORD)  # even the right one
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["Retry-After"]) <= 15 * 60
+        assert "Too many tries" in refused.text
+
+
+def test_another_place_and_another_address_are_not_held_up(app: Flask, client: FlaskClient, make: Factory) -> None:
+    make.user("bob@example.com")
+    for _ in range(throttle.PER_ACCOUNT + 1):
+        _try(client)
+    assert _try(client, "bob@example.com", PASSWORD).status_code == 302
+    elsewhere = app.test_client()
+    assert _try(elsewhere, ADA, PASSWORD, environ_base={"REMOTE_ADDR": "192.0.2.9"}).status_code == 302
+
+
+def test_one_place_cannot_try_address_after_address(client: FlaskClient) -> None:
+    statuses = [_try(client, f"user{number}@example.com").status_code for number in range(throttle.PER_PLACE + 1)]
+    assert statuses == [422] * throttle.PER_PLACE + [429]
+
+
+def test_addresses_of_one_ipv6_subscriber_count_as_one_place(client: FlaskClient) -> None:
+    for number in range(throttle.PER_ACCOUNT):
+        _try(client, environ_base={"REMOTE_ADDR": f"2001:db8::{number}"})
+    assert _try(client, environ_base={"REMOTE_ADDR": "2001:db8::ffff"}).status_code == 429
+    assert _try(client, environ_base={"REMOTE_ADDR": "2001:db8:1::1"}).status_code == 422
+
+
+def test_the_wait_ends_and_success_forgives(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(throttle.PER_ACCOUNT + 1):
+        _try(client)
+    later = clock.now() + throttle.WINDOW + timedelta(seconds=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    for _ in range(3):
+        for _ in range(throttle.PER_ACCOUNT - 1):
+            assert _try(client).status_code == 422
+        assert _try(client, ADA, PASSWORD).status_code == 302
+        submit(client, "/sign-out")
+
+
+def test_memory_for_tries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "MAX_KEYS", 10)
+    counted = throttle.Throttle(1)
+    for number in range(100):
+        assert counted.take(str(number)) == 0
+    assert len(counted._tries) <= 10
+    assert counted.take("99") > 0
+
+
+def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in(client, ADA)
+    moment = clock.now()
+    for days in (20, 40, 71):
+        now = moment + timedelta(days=days)
+        monkeypatch.setattr(clock, "now", lambda now=now: now)
+        expected = 302 if days == 71 else 200
+        assert client.get("/account").status_code == expected
+
+
+def test_without_mail_the_page_says_whom_to_ask(client: FlaskClient) -> None:
+    text = client.get("/forgotten-password").text
+    assert "Ask one of its site admins" in text
+    assert 'name="email_address"' not in text
+
+
+def test_a_forgotten_password_is_renewed_by_mail(mailing: Flask, mail_server: MailServer) -> None:
+    client = mailing.test_client()
+    answer = submit(client, "/forgotten-password", {"email_address": "ADA@example.com"}, page="/forgotten-password")
+    assert "is on its way" in answer.text
+    assert mail_server.came.wait(5)
+    (recipient, mail), *more = mail_server.mails
+    assert (recipient, mail["To"], more) == (ADA, ADA, [])
+    assert "errors.example.com" in mail["From"]
+    link = re.search(r"https://errors\.example\.com(/new-password/\S+)", mail.get_payload(decode=True).decode())
+    assert link
+    answer = submit(client, link[1], {"password": "battery staple"}, page=link[1])
+    assert answer.location == "/account"
+    assert client.get("/account").status_code == 200
+    sign_in(mailing.test_client(), ADA, "battery staple")
+    assert client.get(link[1]).status_code == 404
+
+
+def test_asking_for_mail_does_not_tell_whether_an_address_exists(mailing: Flask, mail_server: MailServer) -> None:
+    client = mailing.test_client()
+
+    def ask(address: str) -> str:
+        answer = submit(client, "/forgotten-password", {"email_address": address}, page="/forgotten-password")
+        assert answer.status_code == 200
+        return re.sub(r'value="[^"]*"', "", answer.text)
+
+    assert ask("nobody@example.com") == ask(ADA)
+    assert mail_server.came.wait(5)
+    assert [recipient for recipient, _ in mail_server.mails] == [ADA]
+
+
+def test_a_mailbox_cannot_be_flooded(mailing: Flask, mail_server: MailServer) -> None:
+    client = mailing.test_client()
+    statuses = [
+        submit(client, "/forgotten-password", {"email_address": ADA}, page="/forgotten-password").status_code
+        for _ in range(throttle.PER_ACCOUNT + 1)
+    ]
+    assert statuses == [200] * throttle.PER_ACCOUNT + [429]
+
+
+def test_links_in_mail_do_not_follow_a_forged_host(mailing: Flask, mail_server: MailServer) -> None:
+    client = mailing.test_client()
+    forged = "http://evil.example"
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/forgotten-password", base_url=forged).text)
+    assert token
+    fields = {"csrf_token": token[1], "email_address": ADA}
+    assert client.post("/forgotten-password", data=fields, base_url=forged).status_code == 200
+    assert mail_server.came.wait(5)
+    assert "evil.example" not in mail_server.mails[0][1].as_string()
+
+
+def _link(app: Flask, user_id: int) -> str:
+    from checkend.auth import password_links
+
+    with app.test_request_context():
+        return f"/new-password/{password_links.token_for(db.session.get_one(User, user_id))}"
+
+
+def test_a_password_link_works_once_and_signs_out_all_sessions(app: Flask, client: FlaskClient, ada: int) -> None:
+    sign_in(client, ADA)
+    link, other = _link(app, ada), app.test_client()
+    assert submit(other, link, {"password": "battery staple"}, page=link).status_code == 302
+    assert client.get("/account").status_code == 302
+    assert other.get("/account").status_code == 200
+    assert app.test_client().get(link).status_code == 404
+
+
+@pytest.mark.parametrize("password", ["short", "", PASSWORD])
+def test_a_link_does_not_set_a_short_or_recent_password(
+    app: Flask, client: FlaskClient, ada: int, password: str
+) -> None:
+    link = _link(app, ada)
+    assert submit(client, link, {"password": password}, page=link).status_code == 422
+    sign_in(client, ADA)
+
+
+def test_old_forged_and_foreign_links_are_refused(app: Flask, client: FlaskClient, ada: int) -> None:
+    link = _link(app, ada)
+    assert client.get(link).status_code == 200
+    for forged in (link[:-1] + ("A" if link[-1] != "A" else "B"), "/new-password/x", "/new-password/W10.x.y"):
+        assert client.get(forged).status_code == 404
+
+
+def test_a_link_is_refused_after_a_day(
+    app: Flask, client: FlaskClient, ada: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import itsdangerous.timed as timed
+
+    link = _link(app, ada)
+    day_ahead = timed.time.time() + 24 * 3600 + 5
+    monkeypatch.setattr(timed.time, "time", lambda: day_ahead)
+    assert client.get(link).status_code == 404
