@@ -9,7 +9,7 @@ from functools import lru_cache
 def stable_name(file: str) -> str:
     """The file's folder and name, without the project's root, a host, or what a build or release put in.
 
-    One folder is kept, since `billing/views.py` and `catalog/views.py` are two files; no more, since what
+    One folder is kept, since `blog/views.py` and `forum/views.py` are two files; no more, since what
     lies further up is likelier to be a matter of the machine.
     """
     return _stable_name(file[-_LONGEST:])
@@ -77,7 +77,7 @@ _PASSING = re.compile(
     re.VERBOSE,
 )
 
-# What bundlers put into names: `app.5aa940f4.js`, `index-Qa2cIyNK.js`, `17.a1b2c3d4.chunk.js`
+# What bundlers put into names: `app.3e81c07d.js`, `index-Zk3vTq9B.js`, `17.9d02e4f6.chunk.js`
 _HASH = re.compile(
     r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]{0,7}\d|[\w-]{1,7}[A-Z])[\w-]{8})(?=[-._])"
 )

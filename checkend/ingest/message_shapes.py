@@ -91,8 +91,8 @@ _WORDS = _names(
 def named_thing(message: str) -> str:
     """The property, method or variable that a runtime's message says is missing; "" when it names none.
 
-    Chrome, Firefox and Safari say the same in three ways: (reading 'amount'), can't access property "amount",
-    evaluating 't.price.amount'. So do Python's attribute and name errors and Ruby's.
+    Chrome, Firefox and Safari say the same in three ways: (reading 'size'), can't access property "size",
+    evaluating 't.box.size'. So do Python's attribute and name errors and Ruby's.
     """
     text = message[:_READ]
     for pattern in _NAMED_THINGS:

@@ -144,7 +144,7 @@ SAME: list[tuple[str, str, Report, Report]] = [
     (
         "ruby",
         "a compiled template carries a hash and an object id",
-        ("NameError", "n", ["/app/app/views/a.erb:2:in `_app_views_a_erb___41183603498_1716811'"]),
+        ("NameError", "n", ["/app/app/views/a.erb:2:in `_app_views_a_erb___5520918237_2204810'"]),
         ("NameError", "n", ["/app/app/views/a.erb:4:in 'V#_app_views_a_erb__99183603498_2716'"]),
     ),
     (
@@ -203,16 +203,16 @@ SAME: list[tuple[str, str, Report, Report]] = [
             "TypeError",
             "m",
             [
-                "at n.feed (https://h/assets/app.5aa940f4.js:1:88)",
-                "at u (https://h/assets/app.5aa940f4.js:1:9)",
+                "at n.feed (https://h/assets/app.3e81c07d.js:1:88)",
+                "at u (https://h/assets/app.3e81c07d.js:1:9)",
             ],
         ),
         (
             "TypeError",
             "m",
             [
-                "at o.feed (https://cdn.h/r/2/app-Qa2cIyNK.js:1:99)",
-                "at h (https://cdn.h/r/2/app-Qa2cIyNK.js:1:9)",
+                "at o.feed (https://cdn.h/r/2/app-Zk3vTq9B.js:1:99)",
+                "at h (https://cdn.h/r/2/app-Zk3vTq9B.js:1:9)",
             ],
         ),
     ),
@@ -257,13 +257,13 @@ SAME: list[tuple[str, str, Report, Report]] = [
         "a chunk that did not load, whichever it was",
         (
             "ChunkLoadError",
-            "Loading chunk 17 failed.\n(error: https://h/17.a1b2c3d4.js)",
-            ["at f.j (https://h/runtime.8841fe0a.js:1:9)"],
+            "Loading chunk 17 failed.\n(error: https://h/17.9d02e4f6.js)",
+            ["at f.j (https://h/runtime.70cd19e2.js:1:9)"],
         ),
         (
             "ChunkLoadError",
-            "Loading chunk 3 failed.\n(timeout: https://h/3.ffb2c3d4.js)",
-            ["@https://h/runtime.19fe88d2.js:1:3"],
+            "Loading chunk 3 failed.\n(timeout: https://h/3.0c5e71ab.js)",
+            ["@https://h/runtime.2b77f0a9.js:1:3"],
         ),
     ),
     (
@@ -272,12 +272,12 @@ SAME: list[tuple[str, str, Report, Report]] = [
         (
             "TypeError",
             "(reading 'x')",
-            [{"method": "<anonymous>", "file": "https://h/_next/s/src_geo_ts.4f3b9a1c.js", "number": 3}],
+            [{"method": "<anonymous>", "file": "https://h/_next/s/src_geo_ts.6a0d8e21.js", "number": 3}],
         ),
         (
             "TypeError",
             "(reading 'x')",
-            [{"method": "<anonymous>", "file": "https://p.h/_next/s/src_geo_ts.77c0ffee.js", "number": 9}],
+            [{"method": "<anonymous>", "file": "https://p.h/_next/s/src_geo_ts.81fe2c05.js", "number": 9}],
         ),
     ),
     (
@@ -398,7 +398,7 @@ SAME: list[tuple[str, str, Report, Report]] = [
         (
             "E",
             "m",
-            jvm("farm.Cow.lambda$milk$5", "farm.Cow$$Lambda$11/0x00007fa8d400e468.apply", "farm.Cow.milk"),
+            jvm("farm.Cow.lambda$milk$5", "farm.Cow$$Lambda$11/0x0000712f3c00a1f8.apply", "farm.Cow.milk"),
         ),
     ),
     (
