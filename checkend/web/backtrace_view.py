@@ -14,10 +14,11 @@ MOST_FRAMES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Frames that follow each other, all the application's own or all not."""
+    """Frames that follow each other, all the application's own or all not; then ``what`` says whose they are."""
 
     own: bool
     frames: list[Frame]
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,16 @@ def view(raw: Any, notifier: Mapping[str, object] | None) -> BacktraceView:
     frames = parse(raw)
     language = language_of(notifier, frames)
     ordered = innermost_first(frames, language)
-    shown = [(frame, origin(frame, language) is Origin.APPLICATION) for frame in ordered[:MOST_FRAMES]]
-    runs = [Run(own, [frame for frame, _ in group]) for own, group in groupby(shown, key=lambda pair: pair[1])]
-    return BacktraceView(runs, len(frames), sum(own for _, own in shown), max(len(frames) - MOST_FRAMES, 0))
+    shown = [(frame, origin(frame, language)) for frame in ordered[:MOST_FRAMES]]
+    runs = [_run(list(group)) for _, group in groupby(shown, key=lambda pair: pair[1] is Origin.APPLICATION)]
+    own = sum(whose is Origin.APPLICATION for _, whose in shown)
+    return BacktraceView(runs, len(frames), own, max(len(frames) - MOST_FRAMES, 0))
+
+
+def _run(frames: list[tuple[Frame, Origin]]) -> Run:
+    whose = {origin for _, origin in frames}
+    what = "library" if whose == {Origin.LIBRARY} else "other"
+    return Run(whose == {Origin.APPLICATION}, [frame for frame, _ in frames], what)
 
 
 def frame_text(frame: Frame) -> str:
