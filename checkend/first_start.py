@@ -84,7 +84,12 @@ def _kept_secret(path: Path) -> str:
 
 
 def announce(app: Flask, lock: ServerLock) -> None:
-    """Say on standard error what this start made, whether other servers run, and how to make the first admin."""
+    """Say on standard error what this start made, whether other servers run, and how to make the first admin.
+
+    Where only errors are to be logged, nothing is said.
+    """
+    if app.config["LOG_LEVEL"] == "error":
+        return
     if app.config["STORE_STATE"] != "current":
         _say(f"the store in {app.instance_path} was {app.config['STORE_STATE']}.")
     if lock.shared:
@@ -117,7 +122,7 @@ def _address(app: Flask) -> str:
     if app.config["URL"]:
         return str(app.config["URL"])
     if app.config["SETTINGS"]["PORT"].source != "override":
-        return "http://(this server)"
+        return "(the address of this server)"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(app.config["HOST"], app.config["HOST"])
     return f"http://{'[' + host + ']' if ':' in host else host}:{app.config['PORT']}"
 

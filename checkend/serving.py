@@ -53,9 +53,12 @@ def address_of(bound: socket.socket) -> str:
 
 
 class Server:
-    """Serves ``app`` on a socket from `bind`, until `stop` is called from a signal handler or another thread."""
+    """Serves ``app`` on a socket from `bind`, until `stop` is called from a signal handler or another thread.
 
-    def __init__(self, app: Flask, bound: socket.socket) -> None:
+    ``options`` of waitress are added to those set here.
+    """
+
+    def __init__(self, app: Flask, bound: socket.socket, **options: Any) -> None:
         self.url = address_of(bound)
         self._map: dict[int, Any] = {}
         self._stopping = threading.Event()
@@ -74,6 +77,7 @@ class Server:
             max_request_body_size=app.config["MAX_BODY_BYTES"] + SPARE_BODY_BYTES,
             # With trusted proxies the app reads their headers; without, nothing does.
             clear_untrusted_proxy_headers=not app.config["TRUSTED_PROXIES"],
+            **options,
         )
 
     def run(self) -> None:

@@ -1,0 +1,250 @@
+"""A Checkend server for the time of a test: in this process, or in its own."""
+
+import atexit
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from checkend.testing.connection import Connection
+from checkend.testing.handle import CheckendApp, control_request
+from checkend.testing.shapes import Access
+
+if TYPE_CHECKING:
+    from checkend.testing.fixture import Fixture
+
+STOP_SECONDS = 15.0
+
+
+class NotStarted(Exception):
+    """The server did not start; the text says why."""
+
+
+class NotRunning(RuntimeError):
+    """The server has not been started, or has been stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("The server does not run: use it in `with Server() as server:`.")
+
+
+class Server:
+    """A real server on a free port of this machine, with a temporary store that goes with it.
+
+    ``with Server() as server:`` serves from a thread, ``Server(process=True)`` from a process of its own.
+    ``settings`` are Checkend's, by name; those of the environment do not count. Raises `NotStarted`, or what
+    `checkend.create_app` raises, when it is started and cannot.
+    """
+
+    def __init__(self, *, process: bool = False, settings: Mapping[str, Any] | None = None) -> None:
+        self._runs: _InThread | _InProcess = (_InProcess if process else _InThread)(dict(settings or {}))
+        self._control: Connection | None = None
+        self._app: CheckendApp | None = None
+        self._process_id = 0
+
+    def start(self) -> "Server":
+        """Start, ready when this returns. For use without ``with``; then `stop` must be called."""
+        url = self._runs.start()
+        self._process_id = os.getpid()
+        self._control = Connection(url)
+        atexit.register(self.stop)
+        return self
+
+    def stop(self) -> None:
+        """Stop, and remove the store; no change when it is stopped."""
+        if self._control is None or self._process_id != os.getpid():  # a fork's exit is not the server's
+            return
+        atexit.unregister(self.stop)
+        if self._app is not None:
+            self._app.disconnect()
+        self._control.close()
+        self._control = self._app = None
+        self._runs.stop()
+
+    def __enter__(self) -> "Server":
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of the server. Raises `NotRunning`."""
+        return self._connection.url
+
+    @property
+    def app(self) -> CheckendApp:
+        """An app on the server with its keys: the same at each call."""
+        if self._app is None:
+            access = self._runs.access
+            self._app = self._hand_out(access) if access else self.new_app("main")
+        return self._app
+
+    def new_app(self, name: str = "test") -> CheckendApp:
+        """A further app with keys of its own, which sees nothing of the others; `CheckendApp.close` removes it."""
+        return self._hand_out(self._runs.make_app(name))
+
+    def _hand_out(self, access: Access) -> CheckendApp:
+        return CheckendApp(access, self._connection, self._runs.remove_app)
+
+    @property
+    def _connection(self) -> Connection:
+        if self._control is None:
+            raise NotRunning
+        return self._control
+
+
+class _InThread:
+    """Serves from a thread of this process."""
+
+    access: Access | None = None
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._running: Running | None = None
+
+    def start(self) -> str:
+        self._running = Running(self._settings)
+        return self._running.fixture.url
+
+    def make_app(self, name: str) -> Access:
+        return self._fixture.make_app(name)
+
+    def remove_app(self, slug: str) -> None:
+        self._fixture.remove_app(slug)
+
+    @property
+    def _fixture(self) -> "Fixture":
+        if self._running is None:
+            raise NotRunning
+        return self._running.fixture
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+
+class Running:
+    """A fixture being served from a thread, from the moment it is made until `stop`."""
+
+    def __init__(self, settings: dict[str, Any], port: int = 0) -> None:
+        from checkend import serving
+        from checkend.testing import folder
+
+        bound = serving.bind("127.0.0.1", port)
+        self._folder = folder.make()
+        try:
+            with _logging_as_it_was():
+                self.fixture = _build(self._folder, settings, serving.address_of(bound))
+                # The look-ahead lets waitress notice that a client has left while its request is held up.
+                self._server = serving.Server(self.fixture.app, bound, channel_request_lookahead=1)
+        except BaseException:
+            bound.close()
+            folder.remove(self._folder)
+            raise
+        self._thread = threading.Thread(target=self._server.run, name="checkend-fixture", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving, and remove the store."""
+        from checkend.testing import folder
+
+        self.fixture.release()
+        self._server.stop()
+        self._thread.join(STOP_SECONDS)
+        self.fixture.close()
+        folder.remove(self._folder)
+
+
+def _build(folder: Path, settings: dict[str, Any], url: str) -> "Fixture":
+    from checkend.testing import control
+    from checkend.testing.fixture import Fixture
+    from checkend.testing.recorder import Recorder, answer_with_faults
+
+    fixture = Fixture(folder, settings)
+    fixture.url = url
+    answer_with_faults(fixture.app)
+    recorder = Recorder(fixture.app.wsgi_app, control.build(fixture), fixture.journal, fixture.faults, fixture.app_of)
+    fixture.app.wsgi_app = recorder  # type: ignore[method-assign]  # how Flask documents it
+    return fixture
+
+
+@contextmanager
+def _logging_as_it_was() -> Iterator[None]:
+    """The server sets up logging for a process of its own; here the process is somebody else's."""
+    loggers = [logging.getLogger(name) for name in ("checkend", "waitress", "werkzeug")]
+    before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, handlers, level, propagate in before:
+            logger.handlers[:], logger.level, logger.propagate = handlers, level, propagate
+
+
+class _InProcess:
+    """Serves from ``checkend fixture``, which ends with this process however that ends."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._child: subprocess.Popen[str] | None = None
+        self._control: Connection | None = None
+        self.access: Access | None = None
+
+    def start(self) -> str:
+        options = [f"--set={name}={value}" for name, value in self._settings.items()]
+        command = [sys.executable, "-m", "checkend.cli", "fixture", *options]
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_with_this_package()
+        )
+        assert self._child.stdout is not None  # it is a pipe
+        line = self._child.stdout.readline()
+        if not line:
+            raise NotStarted(f"`checkend fixture` ended with status {self._end()}; its standard error says why.")
+        access: Access = json.loads(line)
+        self.access, self._control = access, Connection(access["url"])
+        return access["url"]
+
+    def make_app(self, name: str) -> Access:
+        access: Access = self._ask("POST", "/apps", {"name": name})
+        return access
+
+    def remove_app(self, slug: str) -> None:
+        self._ask("DELETE", f"/apps/{slug}")
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        if self._control is None:
+            raise NotRunning
+        return control_request(self._control, method, path, body)
+
+    def stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._child is not None:
+            self._end()
+
+    def _end(self) -> int:
+        child, self._child, self.access = self._child, None, None
+        assert child is not None  # both callers have started it
+        for pipe in (child.stdin, child.stdout):
+            assert pipe is not None  # both are pipes
+            pipe.close()
+        try:
+            return child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return child.wait()
+
+
+def _with_this_package() -> dict[str, str]:
+    """The environment in which a child of this Python finds the package where this process has it from."""
+    home = str(Path(__file__).resolve().parent.parent.parent)
+    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
