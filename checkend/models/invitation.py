@@ -11,7 +11,7 @@ from checkend.extensions import Model, UtcDateTime, created_column, db
 from checkend.models.api_key import digest_of
 from checkend.models.rules import RuleBroken
 from checkend.models.team import Role, Team
-from checkend.models.user import User
+from checkend.models.user import User, normal_address
 
 VALID_FOR = timedelta(days=7)
 
@@ -41,7 +41,7 @@ class Invitation(Model):
         token = secrets.token_urlsafe(32)
         invitation = cls(
             team=team,
-            email_address=email_address,
+            email_address=normal_address(email_address),
             role=role,
             token_digest=digest_of(b"", token),
             invited_by=invited_by,

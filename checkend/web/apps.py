@@ -64,7 +64,8 @@ def index() -> Page:
     ids = visible_app_ids(me())
     wanted = select(App) if ids is None else select(App).where(App.id.in_(ids))
     may_create = team_ids_with(me(), Ability.CREATE_APP) != []
-    return render_template("apps/index.html", apps=db.session.scalars(wanted.order_by(App.name)), may_create=may_create)
+    apps = db.session.scalars(wanted.order_by(App.name, App.id)).all()
+    return render_template("apps/index.html", apps=apps, may_create=may_create)
 
 
 @bp.route("/new", methods=["GET", "POST"])

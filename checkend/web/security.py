@@ -29,7 +29,7 @@ csrf = CSRFProtect()
 
 
 def register(app: Flask) -> None:
-    """Refuse what is too large, or changes something and carries no CSRF token, and send `HEADERS` with every page of ``app``."""
+    """Refuse forms that are too large or carry no CSRF token, and send `HEADERS` with every page of ``app``."""
     app.config.update(
         WTF_CSRF_CHECK_DEFAULT=False,  # checked below, for pages alone
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as the session it belongs to

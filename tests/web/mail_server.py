@@ -3,6 +3,7 @@
 import email
 import socket
 import threading
+from contextlib import suppress
 from email.message import Message
 from typing import Any
 
@@ -51,6 +52,7 @@ class MailServer:
                 return
 
     def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # closed before
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join(5)

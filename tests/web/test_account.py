@@ -1,6 +1,7 @@
 """One's own account."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from flask import Flask
@@ -63,7 +64,7 @@ def test_a_change_of_password_asks_for_the_current_one(signed_in: FlaskClient, a
 
 def test_none_of_the_last_five_passwords_is_taken_again(signed_in: FlaskClient) -> None:
     used = [PASSWORD, *[f"password {number}" for number in range(4)]]
-    for before, after in zip(used, used[1:], strict=False):
+    for before, after in pairwise(used):
         assert _change(signed_in, before, after) == 302
     for old in used:
         assert _change(signed_in, used[-1], old) == 422

@@ -1,0 +1,117 @@
+"""Keys of the Management API, made in the dashboard by site admins."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from checkend import clock
+from checkend.models import ApiKey
+from checkend.permissions import Permission
+from tests.factories import Factory
+from tests.web.helpers import sign_in, submit
+
+
+@pytest.fixture(autouse=True)
+def admin(client: FlaskClient, make: Factory) -> FlaskClient:
+    """A browser in which a site admin is signed in."""
+    make.user("ada@example.com", site_admin=True)
+    sign_in(client, "ada@example.com")
+    return client
+
+
+def _make_key(admin: FlaskClient, **fields: Any) -> str:
+    """The value that the page shows."""
+    answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]} | fields)
+    value = re.search(r'<code id="api-key">(cka_[\w-]+)</code>', answer.get_data(as_text=True))
+    assert value, answer.get_data(as_text=True)
+    return value[1]
+
+
+def _use(client: FlaskClient, value: str, path: str = "/api/v1/apps") -> int:
+    return client.get(path, headers={"Checkend-API-Key": value}).status_code
+
+
+def test_a_key_made_on_the_page_works_with_exactly_its_permissions(admin: FlaskClient) -> None:
+    value = _make_key(admin, permissions=["apps:read", "teams:write"])
+    assert (_use(admin, value), _use(admin, value, "/api/v1/users")) == (200, 403)
+
+
+def test_the_value_is_shown_once_with_a_curl_line_and_kept_nowhere(admin: FlaskClient, make: Factory) -> None:
+    answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
+    text = answer.get_data(as_text=True)
+    value = re.search(r"cka_[\w-]+", text)
+    assert value
+    assert f"curl -H &#39;Checkend-API-Key: {value[0]}&#39; http://localhost/api/v1/apps" in text
+    assert f'data-copy="{value[0]}"' in text
+    page = admin.get("/api-keys").get_data(as_text=True)
+    assert value[0] not in page
+    assert value[0][:14] in page
+    assert value[0] not in make.run(lambda: repr(vars(ApiKey.newest_first()[0])))
+
+
+def test_the_form_offers_every_permission_with_its_meaning(admin: FlaskClient) -> None:
+    page = admin.get("/api-keys/new").get_data(as_text=True)
+    for permission in Permission:
+        assert f'value="{permission}"' in page
+        assert permission.help in page
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"name": "x" * 256},
+        {"permissions": []},
+        {"permissions": ["apps:destroy"]},
+        {"expires_on": "2020-01-01"},
+        {"expires_on": "soon"},
+    ],
+)
+def test_a_key_that_cannot_be_is_not_made(admin: FlaskClient, make: Factory, fields: dict[str, Any]) -> None:
+    answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]} | fields)
+    assert answer.status_code == 422
+    assert make.run(ApiKey.newest_first) == []
+
+
+def test_a_key_works_to_the_end_of_its_last_day(admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = clock.now()
+    last = (today + timedelta(days=3)).date()
+    value = _make_key(admin, expires_on=last.isoformat())
+    for late, status in ((timedelta(seconds=-1), 200), (timedelta(seconds=1), 401)):
+        midnight = today.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=4)
+        monkeypatch.setattr(clock, "now", lambda moment=midnight + late: moment)
+        assert _use(admin, value) == status
+
+
+def test_a_revoked_key_is_refused_and_stays_on_record(admin: FlaskClient) -> None:
+    value = _make_key(admin)
+    assert submit(admin, "/api-keys/1/revoke").location == "/api-keys"
+    assert _use(admin, value) == 401
+    page = admin.get("/api-keys").get_data(as_text=True)
+    assert "revoked</span>" in page
+    assert "/api-keys/1/revoke" not in page
+
+
+def test_a_deleted_key_is_refused_and_gone(admin: FlaskClient) -> None:
+    value = _make_key(admin)
+    assert submit(admin, "/api-keys/1/delete").location == "/api-keys"
+    assert _use(admin, value) == 401
+    assert submit(admin, "/api-keys/1/delete").status_code == 404
+    assert "No API key yet" in admin.get("/api-keys").get_data(as_text=True)
+
+
+def test_the_list_says_when_a_key_was_used_and_expires(admin: FlaskClient) -> None:
+    value = _make_key(admin, expires_on=(clock.now() + timedelta(days=10)).date().isoformat())
+    assert "last used <span" in admin.get("/api-keys").get_data(as_text=True)
+    _use(admin, value)
+    page = admin.get("/api-keys").get_data(as_text=True)
+    assert "last used <time" in page
+    assert re.search(r"expires <time[^>]*>in (9|10) days</time>", page)
+
+
+def test_a_name_cannot_run_as_script(admin: FlaskClient) -> None:
+    _make_key(admin, name="<script>alert(1)</script>")
+    assert "<script>alert" not in admin.get("/api-keys").get_data(as_text=True)

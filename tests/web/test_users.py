@@ -1,0 +1,90 @@
+"""Users, for site admins."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend.models import User
+from tests.factories import Factory
+from tests.web.helpers import sign_in, submit
+
+
+@pytest.fixture(autouse=True)
+def admin(client: FlaskClient, make: Factory) -> FlaskClient:
+    """A browser in which the site admin ada is signed in."""
+    make.user("ada@example.com", site_admin=True)
+    sign_in(client, "ada@example.com")
+    return client
+
+
+def _said(client: FlaskClient, address: str, fields: dict[str, str] | None = None) -> str:
+    return client.get(submit(client, address, fields).location).get_data(as_text=True)
+
+
+def _link(text: str) -> str:
+    link = re.search(r"<code>http://localhost(/new-password/[\w.-]+)</code>", text)
+    assert link
+    return link[1]
+
+
+def test_a_new_user_sets_a_password_with_the_link(app: Flask, admin: FlaskClient, make: Factory) -> None:
+    answer = submit(admin, "/users", {"email_address": "Bob@example.com"})
+    link, bob = _link(answer.get_data(as_text=True)), app.test_client()
+    assert submit(bob, link, {"password": "bobs password"}, page=link).status_code == 302
+    assert bob.get("/account").status_code == 200
+    assert bob.get("/users").status_code == 403
+    assert "/new-password/" not in admin.get("/users").get_data(as_text=True)
+
+
+def test_a_new_user_can_be_a_site_admin(admin: FlaskClient, make: Factory) -> None:
+    submit(admin, "/users", {"email_address": "bob@example.com", "site_admin": "y"})
+    assert make.run(lambda: [user.site_admin for user in User.newest_first()]) == [True, True]
+
+
+@pytest.mark.parametrize(("address", "sentence"), [("bob", "not a valid"), ("ADA@example.com", "already been taken")])
+def test_an_address_that_cannot_be_used_makes_no_user(
+    admin: FlaskClient, make: Factory, address: str, sentence: str
+) -> None:
+    answer = submit(admin, "/users", {"email_address": address})
+    assert answer.status_code == 422
+    assert sentence in answer.get_data(as_text=True)
+    assert make.run(lambda: len(User.newest_first())) == 1
+
+
+def test_a_password_link_lets_a_user_back_in(app: Flask, admin: FlaskClient, make: Factory) -> None:
+    make.user("bob@example.com")
+    link = _link(submit(admin, "/users/bob/password-link").get_data(as_text=True))
+    bob = app.test_client()
+    submit(bob, link, {"password": "battery staple"}, page=link)
+    sign_in(app.test_client(), "bob@example.com", "battery staple")
+
+
+def test_site_admin_is_granted_and_removed_and_counts_at_once(app: Flask, admin: FlaskClient, make: Factory) -> None:
+    make.user("bob@example.com")
+    bob = app.test_client()
+    sign_in(bob, "bob@example.com")
+    assert bob.get("/users").status_code == 403
+    assert "is now a site admin" in _said(admin, "/users/bob/site-admin", {"grant": "yes"})
+    assert bob.get("/users").status_code == 200
+    assert "is no longer a site admin" in _said(bob, "/users/ada/site-admin", {"grant": "no"})
+    assert admin.get("/users").status_code == 403
+
+
+def test_nobody_removes_site_admin_from_or_deletes_themselves(admin: FlaskClient, make: Factory) -> None:
+    assert "Another site admin" in _said(admin, "/users/ada/site-admin", {"grant": "no"})
+    assert "Another site admin" in _said(admin, "/users/ada/delete")
+    assert make.run(lambda: [user.site_admin for user in User.newest_first()]) == [True]
+
+
+def test_a_deleted_user_is_gone_and_one_who_owns_teams_stays(admin: FlaskClient, make: Factory) -> None:
+    make.team("Core", make.user("bob@example.com"))
+    make.user("eve@example.com")
+    assert "hand these over first: Core" in _said(admin, "/users/bob/delete")
+    assert "eve@example.com is deleted." in _said(admin, "/users/eve/delete")
+    assert submit(admin, "/users/eve/delete").status_code == 404
+    assert make.run(lambda: {user.email_address for user in User.newest_first()}) == {
+        "ada@example.com",
+        "bob@example.com",
+    }
