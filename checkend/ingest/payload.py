@@ -6,7 +6,6 @@ well as it can be. Only a body that is no JSON object, and a report without a cl
 
 import json
 import math
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,9 @@ import orjson
 
 from checkend.models.tag import lenient_name
 
-_LONG_NUMBER = re.compile(rb"[:,\[\s-][0-9]{19}")
+# Every digit as 0 and everything else as a blank: 19 digits in a row are then found without a regular expression.
+_DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,7 +47,7 @@ def read_json(body: bytes) -> Any:
 
     Numbers keep all their digits. Raises `Unreadable`.
     """
-    if not _LONG_NUMBER.search(body):  # orjson would round integers of more than 64 bits
+    if _LONG_NUMBER not in body.translate(_DIGITS):  # orjson would round integers of more than 64 bits
         with suppress(orjson.JSONDecodeError):
             return orjson.loads(body)
     try:

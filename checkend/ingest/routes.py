@@ -6,13 +6,14 @@ import zlib
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 
 from checkend.errors import SENTENCES, ApiError
 from checkend.ingest.payload import Invalid, Unreadable, read_json
 from checkend.ingest.service import UnknownKey, ingestion
 from checkend.ingest.store import Sender
 from checkend.ingest.writer import Unavailable, Unstorable
+from checkend.metrics import Counts
 from checkend.models.api_key import PREFIX as API_KEY_PREFIX
 
 HEADER = "Checkend-Ingestion-Key"
@@ -28,6 +29,7 @@ def create() -> Response:
     key = request.headers.get(HEADER) or request.args.get("key", "")
     try:
         sender = ingestion().sender(key)
+        g.reporting_app = sender.app_id
         _limit(sender)
         stored = ingestion().accept(sender, read_json(_body()))
     except UnknownKey as error:
@@ -45,6 +47,7 @@ def create() -> Response:
         "occurrence_count": stored.occurrence_count,
     }
     status = 201
+    g.outcome = "deduplicated" if stored.deduplicated else "stored"
     if stored.deduplicated and current_app.config["NOTICE_DEDUP_STATUS"] == "200":
         del answer["id"]
         status = 200
@@ -60,6 +63,15 @@ def preflight() -> Response:
         response.headers["Access-Control-Allow-Headers"] = "Content-Type, Checkend-Ingestion-Key, User-Agent"
         response.headers["Access-Control-Max-Age"] = "86400"
     response.headers["Allow"] = "POST, OPTIONS"
+    return response
+
+
+@bp.after_request
+def count(response: Response) -> Response:
+    """Count what became of the report, for /metrics."""
+    if request.method == "POST":
+        counts: Counts = current_app.extensions["checkend_counts"]
+        counts.report(g.get("reporting_app"), g.get("outcome", "refused"), response.status_code)
     return response
 
 
@@ -113,4 +125,6 @@ def _unpack(body: bytes, limit: int) -> bytes:
         raise ApiError(413, f"The report is larger than {limit} bytes when unpacked")
     if not opener.eof:
         raise ApiError(400, "Request body is not valid gzip: it ends early")
+    if opener.unused_data:
+        raise ApiError(400, "Request body is not one gzip stream: something follows it")
     return unpacked

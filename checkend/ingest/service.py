@@ -3,6 +3,8 @@
 import hashlib
 import json
 import threading
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,25 @@ from checkend import clock
 from checkend.extensions import StoreConnection, connect
 from checkend.ingest.backtraces import parse
 from checkend.ingest.facets import facets_of
-from checkend.ingest.grouping import Grouping, group
+from checkend.ingest.grouping import group
 from checkend.ingest.limits import RateLimiter
 from checkend.ingest.payload import Invalid, Report, Unreadable, to_report
 from checkend.ingest.scrubbing import Policy, Scrubber
-from checkend.ingest.store import Prepared, ReportStore, Sender, Stored, find_sender
-from checkend.ingest.writer import SenderChanged, Writer
+from checkend.ingest.store import Content, NotARepeat, Prepared, ReportStore, Sender, SenderChanged, Stored, find_sender
+from checkend.ingest.writer import Writer
 
 _REMEMBERED_SENDERS = 1000
-_REMEMBERED_GROUPINGS = 2000
+_REMEMBERED_REPORTS = 2000
 _REMEMBERED_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a report that was stored came to, for the repeats of it that may follow."""
+
+    fingerprint: str
+    digest: bytes | None
+    stored_at: int
 
 
 class UnknownKey(Exception):
@@ -36,7 +47,7 @@ class Ingestion:
         self._path = path
         self._local = threading.local()
         self.scrubber = Scrubber(policy_of(config))
-        self._groupings: dict[tuple[object, ...], Grouping] = {}
+        self._seen: dict[tuple[object, ...], _Seen] = {}
         self._senders: dict[str, Sender] = {}
         self.limiter = (
             RateLimiter(config["RATE_LIMIT_INGESTION_PER_MINUTE"], config["RATE_LIMIT_INGESTION_PER_HOUR"])
@@ -44,8 +55,12 @@ class Ingestion:
             else None
         )
         window = config["NOTICE_DEDUP_WINDOW_SECONDS"] if config["NOTICE_DEDUP_ENABLED"] else 0
+        # What is personal is dropped while a report is prepared in full, so there is no short way then.
+        self._repeat_window = 0 if config["DROP_PERSONAL_DATA"] else window * 1_000_000
         self.writer = Writer(
-            ReportStore(path, window),
+            ReportStore(
+                path, window, max_bytes=config["MAX_STORE_BYTES"], lock_timeout=config["INGEST_TIMEOUT_SECONDS"]
+            ),
             queue_size=config["INGEST_QUEUE_SIZE"],
             timeout=config["INGEST_TIMEOUT_SECONDS"],
         )
@@ -75,78 +90,81 @@ class Ingestion:
         try:
             return self._accept(sender, value)
         except SenderChanged:
-            return self._accept(self._look_up(sender.ingestion_key), value)
+            return self.accept(self._look_up(sender.ingestion_key), value)
         except (Unreadable, Invalid):
             self._look_up(sender.ingestion_key)  # whoever has no valid key learns nothing else
             raise
 
     def _accept(self, sender: Sender, value: Any) -> Stored:
         received_at = clock.now()
+        micros = clock.to_micros(received_at)
         try:
-            prepared = self.prepare(sender, to_report(value, received_at), clock.to_micros(received_at))
+            report = to_report(value, received_at)
+            key = _key(sender, report)
+            seen = self._seen.get(key)
+            if seen is not None and micros - seen.stored_at < self._repeat_window:
+                with suppress(NotARepeat):
+                    return self.writer.submit(self._prepare_repeat(sender, report, micros, seen))
+            prepared = self.prepare(sender, report, micros)
         except RecursionError:
             raise Unreadable("Request body is nested too deeply") from None
-        return self.writer.submit(prepared)
+        stored = self.writer.submit(prepared)
+        if not stored.deduplicated:
+            self._remember(key, prepared)
+        return stored
 
-    def prepare(self, sender: Sender, report: Report, received_at: int) -> Prepared:
-        """All that needs no store: scrubbed, grouped, packed."""
-        scrubber = self.scrubber
-        backtrace = scrubber.backtrace(report.backtrace)
-        details = scrubber.details(report.details)
-        message = scrubber.text(report.error_message)
-        digest = digest_of(backtrace)
-        grouping = self._group(sender, report, message, backtrace, digest, details["notifier"])
+    def _remember(self, key: tuple[object, ...], prepared: Prepared) -> None:
+        if len(prepared.error_message) > _REMEMBERED_MESSAGE:
+            return
+        if len(self._seen) >= _REMEMBERED_REPORTS:
+            self._seen.clear()
+        self._seen[key] = _Seen(prepared.fingerprint, prepared.digest, prepared.received_at)
+
+    def _prepare_repeat(self, sender: Sender, report: Report, received_at: int, seen: "_Seen") -> Prepared:
+        """A report that will most likely only be counted: nothing that would be stored is worked out.
+
+        The writer raises `NotARepeat` when it is none after all.
+        """
+        text = self.scrubber.text
         return Prepared(
             sender=sender,
-            fingerprint=grouping.fingerprint,
-            grouping_version=grouping.version,
-            grouping_reason=grouping.reason,
-            location=grouping.location,
-            error_class=scrubber.text(report.error_class),
-            error_message=message,
-            details=details,
-            backtrace=backtrace,
-            digest=digest,
+            fingerprint=seen.fingerprint,
+            error_class=report.error_class,
+            error_message=report.error_message,
+            digest=seen.digest,
             tags=report.tags,
-            facets=facets_of(details, sender.environment),
+            facets=tuple((name, text(value)) for name, value in facets_of(report.details, sender.environment)),
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
         )
 
-    def _group(
-        self,
-        sender: Sender,
-        report: Report,
-        message: str,
-        backtrace: list[Any],
-        digest: bytes | None,
-        notifier: dict[str, Any],
-    ) -> Grouping:
-        """Where the report belongs; remembered, since a storm brings the same backtrace again and again."""
-        key = (
-            digest,
-            report.error_class,
+    def prepare(self, sender: Sender, report: Report, received_at: int) -> Prepared:
+        """All that needs no store: scrubbed and grouped."""
+        scrubber = self.scrubber
+        backtrace = scrubber.backtrace(report.backtrace)
+        details = scrubber.details(report.details)
+        error_class = scrubber.text(report.error_class)
+        message = scrubber.text(report.error_message)
+        grouping = group(
+            error_class,
             message,
-            report.fingerprint,
-            sender.disabled_rules,
-            str(notifier.get("name")),
-            str(notifier.get("language")),
+            parse(backtrace),
+            notifier=details["notifier"],
+            fingerprint=report.fingerprint,
+            disabled=sender.disabled_rules,
         )
-        grouping = self._groupings.get(key) if digest else None
-        if grouping is None:
-            grouping = group(
-                report.error_class,
-                message,
-                parse(backtrace),
-                notifier=notifier,
-                fingerprint=report.fingerprint,
-                disabled=sender.disabled_rules,
-            )
-            if len(message) < _REMEMBERED_MESSAGE:
-                if len(self._groupings) >= _REMEMBERED_GROUPINGS:
-                    self._groupings.clear()
-                self._groupings[key] = grouping
-        return grouping
+        return Prepared(
+            sender=sender,
+            fingerprint=grouping.fingerprint,
+            error_class=error_class,
+            error_message=message,
+            digest=digest_of(backtrace),
+            tags=report.tags,
+            facets=facets_of(details, sender.environment),
+            occurred_at=clock.to_micros(report.occurred_at),
+            received_at=received_at,
+            content=Content(grouping.version, grouping.reason, grouping.location, details, backtrace),
+        )
 
     def close(self) -> None:
         """Write what is on its way, and stop."""
@@ -172,7 +190,21 @@ def policy_of(config: dict[str, Any]) -> Policy:
     )
 
 
-def digest_of(backtrace: list[Any]) -> bytes | None:
+def _key(sender: Sender, report: Report) -> tuple[object, ...]:
+    """All of a report, as it was sent, that decides where it belongs."""
+    notifier = report.details["notifier"]
+    return (
+        sender,
+        report.error_class,
+        report.error_message,
+        report.fingerprint,
+        digest_of(report.backtrace),
+        str(notifier.get("name")),
+        str(notifier.get("language")),
+    )
+
+
+def digest_of(backtrace: Any) -> bytes | None:
     """Under what a backtrace is stored: 16 bytes that depend on all of its content; None for an empty one."""
     if not backtrace:
         return None

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checkend.extensions import StoreConnection, connect, fold
+from checkend.extensions import LOCK_TIMEOUT_SECONDS, StoreConnection, connect, fold, limit_size
 from checkend.models.counters import FACET_VALUES, OTHER_VALUES
 from checkend.models.packing import pack
 
 HOUR = 3_600_000_000
 _REMEMBERED_REPEATS = 20_000
 _REMEMBERED_FACETS = 2_000
+_REMEMBERED_TAGS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +31,39 @@ class Sender:
     disabled_rules: frozenset[str]
 
 
-@dataclass(slots=True)
-class Prepared:
-    """A report ready for the store: grouped and scrubbed. Times in µs."""
+class SenderChanged(Exception):
+    """The ingestion key, or what its app asks of ingestion, was changed meanwhile; the report was not stored."""
 
-    sender: Sender
-    fingerprint: str
+
+class NotARepeat(Exception):
+    """The report was prepared to be counted only, but it has to be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What only a stored report needs: how it was grouped, and all of it, scrubbed."""
+
     grouping_version: int
     grouping_reason: str
     location: str
-    error_class: str
-    error_message: str
     details: dict[str, Any]
     backtrace: list[Any]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A report ready for the store. Times in µs. Without ``content`` it can only be counted as a repeat."""
+
+    sender: Sender
+    fingerprint: str
+    error_class: str
+    error_message: str
     digest: bytes | None
     tags: tuple[str, ...]
     facets: tuple[tuple[str, str], ...]
     occurred_at: int
     received_at: int
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,39 +118,53 @@ def find_sender(connection: sqlite3.Connection, ingestion_key: str) -> Sender | 
 class ReportStore:
     """Writes reports. For one thread at a time; other writers of the process take their turns by the write lock."""
 
-    def __init__(self, path: Path, repeat_window_seconds: int) -> None:
+    def __init__(
+        self, path: Path, repeat_window_seconds: int, *, max_bytes: int = 0, lock_timeout: float = LOCK_TIMEOUT_SECONDS
+    ) -> None:
+        """``max_bytes`` is what the store's file never outgrows here (0: no limit), ``lock_timeout`` for how many
+        seconds `write` waits for other writers."""
         self._path = path
+        self._max_bytes = max_bytes
+        self._lock_timeout = lock_timeout
         self._window = repeat_window_seconds * 1_000_000
         self._connection: StoreConnection | None = None
         self._version = -1
         self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
+        self.known_tags: set[tuple[int, str]] = set()
         self._known_facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
 
-    def write(self, batch: list[Prepared]) -> list[Stored | None]:
+    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
 
-        None stands for a report whose sender is not as it says any more (the key was changed): it was left out.
+        An exception in the list stands for a report that was left out: `SenderChanged` when the key is not as it was
+        any more, `NotARepeat` when the report came without content and has to be stored.
+
         Raises what SQLite raises; then nothing of the batch is stored.
         """
-        if self._connection is None:
-            self._connection = connect(self._path)
-        connection = self._connection
+        connection = self._connection or self._open()
         work = _Batch(self, connection)
         connection.begin(writing=True)
         try:
             self._notice_others(connection)
             work.version = self._version
-            results = [work.take(report) if work.knows(report.sender) else None for report in batch]
+            results = [work.take(report) for report in batch]
             work.write_counts()
             connection.commit()
         except BaseException:
-            self._known_facets.clear()
+            self._forget()
             self._roll_back(connection)
             raise
         self._repeats.update(work.repeats)
         while len(self._repeats) > _REMEMBERED_REPEATS:
             self._repeats.popitem(last=False)
         return results
+
+    def _open(self) -> StoreConnection:
+        connection = connect(self._path, timeout=self._lock_timeout)
+        if self._max_bytes:
+            limit_size(connection, self._max_bytes)
+        self._connection = connection
+        return connection
 
     def close(self) -> None:
         if self._connection is not None:
@@ -152,7 +182,11 @@ class ReportStore:
         version = connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version
-            self._known_facets.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._known_facets.clear()
+        self.known_tags.clear()
 
     def repeat_of(self, problem_id: int, digest: bytes | None) -> _Repeat | None:
         return self._repeats.get((problem_id, digest))
@@ -188,46 +222,59 @@ class _Batch:
         self.opened: Counter[int] = Counter()
         self.senders: dict[Sender, bool] = {}
 
-    def knows(self, sender: Sender) -> bool:
+    def _knows(self, sender: Sender) -> bool:
         """Whether the sender is still as it was when the report was prepared."""
         if sender not in self.senders:
             self.senders[sender] = find_sender(self.connection, sender.ingestion_key) == sender
         return self.senders[sender]
 
-    def take(self, report: Prepared) -> Stored:
-        """Store or count one report."""
+    def take(self, report: Prepared) -> Stored | Exception:
+        """Store or count one report, or say why it was left out."""
+        if not self._knows(report.sender):
+            return SenderChanged()
         key = (report.sender.app_id, report.fingerprint)
-        problem = self.problems.get(key)
-        opened = False
+        problem = self.problems.get(key) or self._find(report)
+        repeat = self._repeat(problem, report) if problem else None
+        content = report.content
+        if content is None and repeat is None:
+            return NotARepeat()
+        opened = problem is None
         if problem is None:
-            problem, opened = self._find_or_open(report)
-            self.problems[key] = problem
+            assert content is not None  # without a problem there is nothing to repeat
+            problem = self._open(report, content)
+        self.problems[key] = problem
         self._count(problem, report)
-        repeat = self._repeat(problem, report)
         if repeat is not None:
             repeat.count += 1
             problem.repeated += 1
             return Stored(repeat.notice_id, problem.id, True, repeat.count)
+        assert content is not None  # or it was left out above
+        return self._store(problem, report, content, opened)
+
+    def _store(self, problem: _Problem, report: Prepared, content: Content, opened: bool) -> Stored:
         reopened = problem.resolved
         if reopened:
             problem.resolved, problem.reopened = False, True
-        notice_id = self._insert_notice(problem, report)
+        notice_id = self._insert_notice(problem, report, content)
         problem.stored += 1
         if self.store.window:
             repeat = _Repeat(notice_id, report.received_at, 1, self.version)
             self.repeats[problem.id, report.digest] = repeat
         return Stored(notice_id, problem.id, False, 1, opened, reopened)
 
-    def _find_or_open(self, report: Prepared) -> tuple[_Problem, bool]:
+    def _find(self, report: Prepared) -> _Problem | None:
         row = self.connection.execute(
             "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at "
             "FROM problems WHERE app_id = ? AND fingerprint = ?",
             (report.sender.app_id, report.fingerprint),
         ).fetchone()
-        if row is not None:
-            problem_id, error_class, message, status, first, last = row
-            resolved = status == "resolved"
-            return _Problem(problem_id, report.sender.app_id, error_class, message, resolved, first, last), False
+        if row is None:
+            return None
+        problem_id, error_class, message, status, first, last = row
+        resolved = status == "resolved"
+        return _Problem(problem_id, report.sender.app_id, error_class, message, resolved, first, last)
+
+    def _open(self, report: Prepared, content: Content) -> _Problem:
         at, now = report.occurred_at, report.received_at
         cursor = self.connection.execute(
             "INSERT INTO problems (app_id, error_class, error_message, fingerprint, grouping_version, grouping_reason, "
@@ -238,9 +285,9 @@ class _Batch:
                 report.error_class,
                 report.error_message,
                 report.fingerprint,
-                report.grouping_version,
-                report.grouping_reason,
-                report.location,
+                content.grouping_version,
+                content.grouping_reason,
+                content.location,
                 fold(f"{report.error_class}\n{report.error_message}"),
                 at,
                 at,
@@ -250,7 +297,7 @@ class _Batch:
         )
         self.opened[report.sender.app_id] += 1
         problem_id = _last_id(cursor)
-        return _Problem(problem_id, report.sender.app_id, report.error_class, report.error_message, False, at, at), True
+        return _Problem(problem_id, report.sender.app_id, report.error_class, report.error_message, False, at, at)
 
     def _count(self, problem: _Problem, report: Prepared) -> None:
         at = report.occurred_at
@@ -286,8 +333,8 @@ class _Batch:
         )
         return found.fetchone() is not None
 
-    def _insert_notice(self, problem: _Problem, report: Prepared) -> int:
-        backtrace_id = None if report.digest is None else self._backtrace_id(report.digest, report)
+    def _insert_notice(self, problem: _Problem, report: Prepared, content: Content) -> int:
+        backtrace_id = None if report.digest is None else self._backtrace_id(report.digest, content)
         cursor = self.connection.execute(
             "INSERT INTO notices (problem_id, backtrace_id, own_error_class, own_error_message, occurred_at, "
             "created_at, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -298,16 +345,16 @@ class _Batch:
                 None if report.error_message == problem.error_message else report.error_message,
                 report.occurred_at,
                 report.received_at,
-                pack(report.details),
+                pack(content.details),
             ),
         )
         return _last_id(cursor)
 
-    def _backtrace_id(self, digest: bytes, report: Prepared) -> int:
+    def _backtrace_id(self, digest: bytes, content: Content) -> int:
         row = self.connection.execute("SELECT id FROM backtraces WHERE digest = ?", (digest,)).fetchone()
         if row is not None:
             return int(row[0])
-        values = (digest, pack(report.backtrace))
+        values = (digest, pack(content.backtrace))
         return _last_id(self.connection.execute("INSERT INTO backtraces (digest, packed) VALUES (?, ?)", values))
 
     def write_counts(self) -> None:
@@ -377,7 +424,13 @@ class _Batch:
         return [(problem.id, name, value, count) for (name, value), count in rows.items()]
 
     def _write_tags(self, problem: _Problem) -> None:
+        known = self.store.known_tags
         for name in sorted(problem.tags):
+            if (problem.id, name) in known:
+                continue
+            if len(known) >= _REMEMBERED_TAGS:
+                known.clear()
+            known.add((problem.id, name))
             self.connection.execute("INSERT INTO tags (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
             self.connection.execute(
                 "INSERT INTO problem_tags (problem_id, tag_id) SELECT ?, id FROM tags WHERE name = ? "

@@ -11,6 +11,7 @@ import time
 from collections import deque
 
 from checkend.ingest.store import Prepared, ReportStore, Stored
+from checkend.metrics import SECONDS, SIZES, Histogram
 
 log = logging.getLogger("checkend.writer")
 
@@ -34,19 +35,14 @@ class Unstorable(Exception):
     """The report itself cannot be stored; others can."""
 
 
-class SenderChanged(Exception):
-    """The ingestion key, or what its app asks of ingestion, was changed meanwhile; the report was not stored."""
-
-
 class _Waiting:
     """A report on its way. ``turn`` is held until there is an outcome."""
 
-    __slots__ = ("error", "report", "result", "turn")
+    __slots__ = ("outcome", "report", "turn")
 
     def __init__(self, report: Prepared) -> None:
         self.report = report
-        self.result: Stored | None = None
-        self.error: Exception | None = None
+        self.outcome: Stored | Exception | None = None
         self.turn = threading.Lock()
         self.turn.acquire()
 
@@ -67,8 +63,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closing = False
         self._expected = 1
-        self.batch_sizes: deque[int] = deque(maxlen=1000)
-        self.commit_seconds: deque[float] = deque(maxlen=1000)
+        self.batches = Histogram(SIZES)
+        self.commits = Histogram(SECONDS)
 
     @property
     def queue_length(self) -> int:
@@ -79,7 +75,7 @@ class Writer:
         """Have ``report`` written; returns when it is on the disk.
 
         Raises `Unavailable` when the store cannot be written, the queue is full, or the time ran out before the
-        writer came to it; `Unstorable` when this very report cannot be stored; `SenderChanged`.
+        writer came to it; `Unstorable` when this very report cannot be stored; `SenderChanged`, `NotARepeat`.
         """
         waiting = _Waiting(report)
         with self._guard:
@@ -95,10 +91,10 @@ class Writer:
                 self._arrived.notify()
         if not waiting.turn.acquire(timeout=self._timeout):
             self._give_up(waiting)
-        if waiting.error is not None:
-            raise waiting.error
-        assert waiting.result is not None  # an outcome is a result or an error
-        return waiting.result
+        if isinstance(waiting.outcome, Exception):
+            raise waiting.outcome
+        assert waiting.outcome is not None  # the turn comes with an outcome
+        return waiting.outcome
 
     def _give_up(self, waiting: _Waiting) -> None:
         """Take a report back, so that what is answered 503 is not stored; one being written is waited for."""
@@ -139,32 +135,30 @@ class Writer:
         try:
             results = self._store.write([waiting.report for waiting in batch])
             for waiting, result in zip(batch, results, strict=True):
-                waiting.result = result
-                waiting.error = None if result else SenderChanged()
+                waiting.outcome = result
         except Exception as error:
             self._fail(batch, error)
         finally:
             self._expected = len(batch) + len(self._queue)
             for waiting in batch:
                 waiting.turn.release()
-            self.batch_sizes.append(len(batch))
-            self.commit_seconds.append(time.perf_counter() - started)
+            self.batches.add(len(batch))
+            self.commits.add(time.perf_counter() - started)
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
         """Refuse the batch when the store is at fault; else write its reports one by one, so that one fails alone."""
         if _is_store_error(error):
             log.error("%d report(s) could not be stored: %s", len(batch), error)
             for waiting in batch:
-                waiting.error = Unavailable(str(error))
+                waiting.outcome = Unavailable(str(error))
             return
         if len(batch) == 1:
             log.error("a report cannot be stored: %s", type(error).__name__)
-            batch[0].error = Unstorable("The report cannot be stored")
+            batch[0].outcome = Unstorable("The report cannot be stored")
             return
         for waiting in batch:
             try:
-                waiting.result = self._store.write([waiting.report])[0]
-                waiting.error = None if waiting.result else SenderChanged()
+                waiting.outcome = self._store.write([waiting.report])[0]
             except Exception as its_own:
                 self._fail([waiting], its_own)
 
