@@ -14,8 +14,10 @@ from checkend import (
     first_start,
     ingest,
     log,
+    monitoring,
     process,
     requests_log,
+    retention_thread,
     server_lock,
     store_version,
     web,
@@ -37,6 +39,8 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     errors.register(app)
     api.register(app)
     ingest.register(app, store_version.store_path(Path(app.instance_path)))
+    retention_thread.register(app)
+    monitoring.register(app)
     web.register(app)
     extensions.register_flask_db(app, store_version.MIGRATIONS)
     server_lock.release_at_shutdown(app, lock)

@@ -77,6 +77,13 @@ def _between(low: int, high: int | None = None) -> Kind:
     )
 
 
+def _size_cap(text: str) -> int:
+    number = int(text.strip())
+    if number != 0 and number < SMALLEST_CAP:
+        raise ValueError(text)
+    return number
+
+
 def _one_of(*choices: str) -> Kind:
     def parse(text: str) -> str:
         if text.strip().lower() not in choices:
@@ -102,6 +109,8 @@ TEXT = Kind(str, "any text")
 URL = Kind(_url, "an address that begins with http:// or https://, or nothing")
 NAMES = Kind(_names, "names separated by commas")
 COUNT = _between(0)
+SMALLEST_CAP = 4_194_304
+SIZE_CAP = Kind(_size_cap, f"0 for no cap, or a whole number, {SMALLEST_CAP} or more")
 POSITIVE = _between(1)
 
 SETTINGS: tuple[Setting, ...] = (
@@ -181,6 +190,23 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("LIMIT_KEYS", 1000, _between(10, 100_000), "Keys of an object, and items of a list, that are kept."),
     Setting("LIMIT_TEXT", 65_536, _between(1000, 10_000_000), "Characters of a text that are kept."),
+    Setting("RETENTION_DAYS", 90, _between(0, 36_500), "Days after which notices are removed; 0 keeps them for ever."),
+    Setting(
+        "RETENTION_NOTICES", 1000, COUNT, "How many of the newest notices of a problem are kept; 0 keeps all of them."
+    ),
+    Setting(
+        "MAX_STORE_BYTES",
+        0,
+        SIZE_CAP,
+        "Largest size of the SQLite file in bytes; from nine tenths of it on the oldest notices are removed.",
+    ),
+    Setting(
+        "METRICS_TOKEN",
+        "",
+        TEXT,
+        "With it, as a bearer token, /metrics answers everyone; without, only this machine.",
+        secret=True,
+    ),
     Setting(
         "INGEST_QUEUE_SIZE",
         1000,

@@ -126,17 +126,18 @@ class StoreConnection(sqlite3.Connection):
     def __init__(self, database: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(database, *args, **kwargs)
         self._write_lock = _write_lock(database)
+        self._lock_timeout: float = kwargs.get("timeout", LOCK_TIMEOUT_SECONDS)
         self._holds = False
 
     def begin(self, *, writing: bool) -> None:
         """Open a transaction; with ``writing`` as the only writer.
 
-        Raises sqlite3.OperationalError when the lock did not become free in `LOCK_TIMEOUT_SECONDS`.
+        Raises sqlite3.OperationalError when the lock did not become free in the connection's time-out.
         """
         if not writing:
             self.execute("BEGIN")
             return
-        if not self._write_lock.acquire(LOCK_TIMEOUT_SECONDS):
+        if not self._write_lock.acquire(self._lock_timeout):
             raise sqlite3.OperationalError("database is locked")
         self._holds = True
         try:
@@ -167,13 +168,16 @@ class StoreConnection(sqlite3.Connection):
             self._write_lock.release()
 
 
-def connect(path: Path | str) -> StoreConnection:
-    """A plain DBAPI connection to the store at ``path`` with the rules of this module set; for the hot path."""
+def connect(path: Path | str, timeout: float = LOCK_TIMEOUT_SECONDS) -> StoreConnection:
+    """A plain DBAPI connection to the store at ``path`` with the rules of this module set; for the hot path.
+
+    ``timeout`` is for how many seconds it waits for other writers.
+    """
     connection = sqlite3.connect(
         str(path),
         factory=StoreConnection,
         isolation_level=None,
-        timeout=LOCK_TIMEOUT_SECONDS,
+        timeout=timeout,
         check_same_thread=False,
         cached_statements=256,
     )
@@ -192,6 +196,12 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def limit_size(connection: sqlite3.Connection, max_bytes: int) -> None:
+    """Have writes through ``connection`` fail, as on a full disk, where the file would outgrow ``max_bytes``."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {max_bytes // page_bytes}")
 
 
 # The text search: an index of every run of three characters in problems.search_text, kept by triggers.

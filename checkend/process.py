@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.wsgi import ClosingIterator
 
+from checkend import retention_thread
 from checkend.config import CannotStart
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def start(build: Callable[[], Flask]) -> Flask:
     in_flight = InFlight(app.wsgi_app)
     app.wsgi_app = in_flight  # type: ignore[method-assign]  # how Flask documents it
     atexit.register(_finish, app, in_flight)
+    retention_thread.start(app)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     return app

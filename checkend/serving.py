@@ -75,8 +75,8 @@ class Server:
             asyncore_use_poll=True,
             # The app itself refuses what is over its limit, in its own words; this only stops what is far over it.
             max_request_body_size=app.config["MAX_BODY_BYTES"] + SPARE_BODY_BYTES,
-            # With trusted proxies the app reads their headers; without, nothing does.
-            clear_untrusted_proxy_headers=not app.config["TRUSTED_PROXIES"],
+            # Only with trusted proxies the app believes their headers; /metrics must see that there are some.
+            clear_untrusted_proxy_headers=False,
             **options,
         )
 

@@ -3,7 +3,7 @@
 import click
 
 from checkend._version import __version__
-from checkend.cli import api_key, app, config, db, demo, send_test, serve, user
+from checkend.cli import api_key, app, config, db, demo, prune, send_test, serve, status, user
 
 EPILOG = (
     "Exit status: 0 done; 1 refused or failed, with the reason on standard error; 2 the command line is wrong; "
@@ -27,6 +27,8 @@ for command in (
     app.group,
     api_key.group,
     db.group,
+    prune.prune,
+    status.status,
     config.config,
     demo.demo,
     send_test.send_test,

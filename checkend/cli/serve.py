@@ -29,7 +29,7 @@ def serve(open_browser: bool, **options: str | None) -> None:
 
 
 def _run(settings: dict[str, Any], open_browser: bool) -> None:
-    from checkend import config, serving
+    from checkend import config, retention_thread, serving
     from checkend.app import create_app
 
     values = config.load(config.instance_path())
@@ -39,6 +39,7 @@ def _run(settings: dict[str, Any], open_browser: bool) -> None:
     try:
         server = serving.Server(app, bound)
         _stop_on_signals(server)
+        retention_thread.start(app)
         click.echo(f"Checkend is listening on {server.url}")
         if open_browser:
             address = server.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -1,0 +1,71 @@
+"""``checkend prune``."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from checkend.cli.output import json_option, open_store, print_json, print_table
+
+if TYPE_CHECKING:
+    from checkend.retention import Removed
+
+
+@click.command(epilog="Example: CHECKEND_RETENTION_DAYS=30 checkend prune --dry-run")
+@click.option("--dry-run", is_flag=True, help="Only say how many notices of each app would go.")
+@json_option
+def prune(dry_run: bool, as_json: bool) -> None:
+    """Remove the notices that are overdue by the settings, now, and give their room back to the disk.
+
+    A running server does the same every hour. Counts, charts and shares stay. Safe beside a server, and to interrupt.
+    """
+    with open_store():
+        if dry_run:
+            _forecast(as_json)
+        else:
+            _remove(as_json)
+
+
+def _forecast(as_json: bool) -> None:
+    from flask import current_app
+
+    from checkend.extensions import db
+    from checkend.models import App
+    from checkend.retention import count_overdue, limits_of
+
+    counts = count_overdue(limits_of(current_app.config))
+    rows = [(db.session.get_one(App, app_id).slug, count) for app_id, count in counts.items()]
+    if as_json:
+        print_json({"overdue": [{"app": slug, "notices": count} for slug, count in rows]})
+    else:
+        print_table(("app", "notices that would go"), rows, "No notice is overdue.")
+
+
+def _remove(as_json: bool) -> None:
+    from flask import current_app
+
+    from checkend.retention import Removed, limits_of, remove
+    from checkend.store_space import space
+
+    before, total = space(), Removed()
+    for removed in _unhurried(remove(limits_of(current_app.config), current_app.config["MAX_STORE_BYTES"])):
+        total += removed
+        click.echo(f"\r{total.notices:,} notices removed", nl=False, err=True)
+    click.echo(err=True)
+    after = space()
+    if as_json:
+        print_json({"notices": total.notices, "backtraces": total.backtraces, "store_bytes": after.file_bytes})
+    else:
+        sizes = f"{before.file_bytes:,} bytes before, {after.file_bytes:,} now"
+        click.echo(f"{total.notices:,} notices and {total.backtraces:,} backtraces removed. The store: {sizes}.")
+
+
+def _unhurried(steps: "Iterator[Removed]") -> "Iterator[Removed]":
+    """The steps, with pauses in which a server beside this command has its turn."""
+    began = time.monotonic()
+    for removed in steps:
+        yield removed
+        if removed.notices or removed.backtraces or removed.freed:
+            time.sleep(time.monotonic() - began)
+        began = time.monotonic()

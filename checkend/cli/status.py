@@ -1,0 +1,156 @@
+"""``checkend status``."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from checkend.cli.output import json_option, open_store, print_json
+
+if TYPE_CHECKING:
+    from checkend.config import Value
+
+_SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? ([0-9.e+-]+)\Z")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+ANSWER_SECONDS = 5
+
+Samples = dict[str, list[tuple[dict[str, str], float]]]
+
+
+@click.command(epilog="Example: checkend status --url http://127.0.0.1:9000")
+@click.option("--url", help="Where the server listens. [from CHECKEND_HOST and CHECKEND_PORT]")
+@json_option
+def status(url: str | None, as_json: bool) -> None:
+    """Say how the server and its store are: what came in, how fast it is stored, how much there is, what is removed.
+
+    Works without a running server, with what the store tells. Ask from the machine that the server runs on.
+    """
+    with open_store():
+        from flask import current_app
+
+        values = current_app.config["SETTINGS"]
+        address = (url or _address(values)).rstrip("/")
+        samples = _ask(address, current_app.config["METRICS_TOKEN"])
+        found = {
+            "url": address,
+            "server": None if samples is None else _server(samples),
+            "store": _store(Path(current_app.instance_path)),
+            "retention": {"days": values["RETENTION_DAYS"].value, "notices": values["RETENTION_NOTICES"].value},
+        }
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _address(values: "dict[str, Value]") -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(values["HOST"].value, values["HOST"].value)
+    return f"http://{f'[{host}]' if ':' in host else host}:{values['PORT'].value}"
+
+
+def _ask(address: str, token: str) -> Samples | None:
+    """What the server's /metrics says; None where no Checkend answers."""
+    from urllib.request import ProxyHandler, Request, build_opener
+
+    request = Request(f"{address}/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with build_opener(ProxyHandler({})).open(request, timeout=ANSWER_SECONDS) as answer:
+            samples = parse(answer.read().decode())
+    except (OSError, ValueError):  # refused, no answer, no HTTP, no address
+        return None
+    return samples if "checkend_info" in samples else None
+
+
+def parse(text: str) -> Samples:
+    """The samples of a page in Prometheus' text form, by name."""
+    samples: Samples = {}
+    for line in text.splitlines():
+        if not line.startswith("#") and (found := _SAMPLE.match(line)):
+            samples.setdefault(found[1], []).append((dict(_LABEL.findall(found[2] or "")), float(found[3])))
+    return samples
+
+
+def _server(samples: Samples) -> dict[str, Any]:
+    from checkend import clock
+
+    def total(name: str, **wanted: str) -> float:
+        return sum(value for labels, value in samples.get(name, []) if wanted.items() <= labels.items())
+
+    def mean(name: str) -> float:
+        count = total(f"{name}_count")
+        return total(f"{name}_sum") / count if count else 0.0
+
+    refused: dict[str, int] = {}
+    for labels, value in samples.get("checkend_reports_total", []):
+        if labels["outcome"] == "refused":
+            refused[labels["status"]] = refused.get(labels["status"], 0) + int(value)
+    finished = total("checkend_retention_finished_seconds")
+    return {
+        "version": samples["checkend_info"][0][0]["version"],
+        "up_seconds": int(clock.now().timestamp() - total("process_start_time_seconds")),
+        "memory_bytes": int(total("process_resident_memory_bytes")),
+        "reports_stored": int(total("checkend_reports_total", outcome="stored")),
+        "reports_counted_as_repeats": int(total("checkend_reports_total", outcome="deduplicated")),
+        "reports_refused": refused,
+        "reports_waiting": int(total("checkend_queue_length")),
+        "mean_batch": round(mean("checkend_batch_size"), 1),
+        "mean_commit_ms": round(mean("checkend_commit_seconds") * 1000, 1),
+        "retention_removed_notices": int(total("checkend_retention_notices_total")),
+        "retention_failures": int(total("checkend_retention_failures_total")),
+        "retention_finished_at": clock.iso(clock.from_micros(int(finished * 1_000_000))) if finished else None,
+    }
+
+
+def _store(folder: Path) -> dict[str, Any]:
+    from sqlalchemy import func, select
+
+    from checkend.extensions import db
+    from checkend.models import App, Notice
+    from checkend.store_space import space
+    from checkend.store_version import store_path
+
+    found, path = space(), store_path(folder)
+    log = path.with_suffix(".sqlite3-wal")
+    apps, problems = db.session.execute(select(func.count(), func.coalesce(func.sum(App.problems_count), 0))).one()
+    return {
+        "path": str(path),
+        "bytes": found.file_bytes,
+        "used_bytes": found.used_bytes,
+        "log_bytes": log.stat().st_size if log.exists() else 0,
+        "apps": apps,
+        "problems": problems,
+        "notices": db.session.scalar(select(func.count()).select_from(Notice)),
+    }
+
+
+def _print(found: dict[str, Any]) -> None:
+    server, store, kept = found["server"], found["store"], found["retention"]
+    if server is None:
+        click.echo(f"Server     none answers at {found['url']} (--url names another address)")
+    else:
+        hours, minutes = divmod(server["up_seconds"] // 60, 60)
+        refused = ", ".join(f"{count:,} with {status}" for status, count in sorted(server["reports_refused"].items()))
+        stored, repeats = server["reports_stored"], server["reports_counted_as_repeats"]
+        click.echo(f"Server     {found['url']}, version {server['version']}, up {hours} h {minutes} min,")
+        click.echo(f"           {_size(server['memory_bytes'])} of memory")
+        click.echo(f"Reports    {stored:,} stored, {repeats:,} counted as repeats; refused: {refused or 'none'}")
+        means = f"{server['mean_batch']} reports and {server['mean_commit_ms']} ms a commit on average"
+        click.echo(f"Writer     {server['reports_waiting']:,} reports wait; {means}")
+        ended = server["retention_finished_at"] or "not yet"
+        counts = f"{server['retention_removed_notices']:,} notices removed, {server['retention_failures']} failures"
+        click.echo(f"Retention  last run: {ended}; {counts}")
+    click.echo(f"Store      {store['path']}: {_size(store['bytes'])}, {_size(store['used_bytes'])} of it used,")
+    click.echo(f"           {_size(store['log_bytes'])} of log beside it")
+    click.echo(f"Content    {store['apps']:,} apps, {store['problems']:,} problems, {store['notices']:,} notices")
+    days = f"for {kept['days']} days" if kept["days"] else "for ever"
+    newest = f"the newest {kept['notices']:,} of a problem" if kept["notices"] else "all of a problem"
+    click.echo(f"Kept       {newest}, {days}, where the app does not say otherwise")
+
+
+def _size(number: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}"
+        number /= 1000
+    return f"{number:,.1f} GB"

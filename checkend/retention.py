@@ -1,0 +1,215 @@
+"""What is old goes, and the disk gets it back.
+
+A notice goes when it is older than its app's days, or when its problem has more than the app's number of newer ones.
+Counts, charts and shares are kept apart from notices, and stay. All is done in short transactions with pauses between
+them, so that reports hardly notice; each finds its rows by an index.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_
+
+from checkend import clock
+from checkend.extensions import begin_writing, commit, db
+from checkend.models import App, Backtrace, Notice, Problem
+from checkend.store_space import give_back, space
+
+NOTICES_A_STEP = 100
+PROBLEMS_A_LOOK = 200
+BACKTRACES_A_LOOK = 1000
+NEAR, WELL_BELOW = 0.9, 0.85  # of the cap: where the oldest begin to go, and where that ends
+
+log = logging.getLogger("checkend.retention")
+
+
+class Limits(NamedTuple):
+    """How many days notices stay, and how many of the newest of a problem; 0 for no limit."""
+
+    days: int
+    notices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What went: ``freed`` are the bytes that the store's file was shortened by."""
+
+    notices: int = 0
+    backtraces: int = 0
+    freed: int = 0
+
+    def __add__(self, more: "Removed") -> "Removed":
+        return Removed(self.notices + more.notices, self.backtraces + more.backtraces, self.freed + more.freed)
+
+    def __sub__(self, less: "Removed") -> "Removed":
+        return Removed(self.notices - less.notices, self.backtraces - less.backtraces, self.freed - less.freed)
+
+    def __str__(self) -> str:
+        return f"{self.notices} notices and {self.backtraces} backtraces removed, {self.freed} bytes given back"
+
+
+def limits_of(config: dict[str, Any]) -> Limits:
+    """The limits that the settings ask for; an app's own go over them."""
+    return Limits(config["RETENTION_DAYS"], config["RETENTION_NOTICES"])
+
+
+def remove(default: Limits, cap: int = 0, *, sweep: bool = True, keep_pages: int = 0) -> Iterator[Removed]:
+    """Remove what is overdue, then the oldest while the store is near ``cap`` bytes, then give the room back.
+
+    Yields what each step removed, committed, and often nothing: the caller pauses there. ``sweep`` looks for
+    backtraces that lost their notices in other ways too, which takes a look at each. Needs an app context.
+    """
+    for app_id, limits in _limits_by_app(default).items():
+        for overdue in _overdue(app_id, limits):
+            yield from _remove_where(overdue)
+    yield from remove_over(cap)
+    if sweep:
+        yield from _sweep_backtraces()
+    for freed in give_back(keep_pages):
+        yield Removed(freed=freed)
+
+
+def count_overdue(default: Limits) -> dict[int, int]:
+    """How many notices of each app `remove` would find overdue now; apps without any are left out."""
+    counts: dict[int, int] = {}
+    for app_id, limits in _limits_by_app(default).items():
+        for overdue in _overdue(app_id, limits):
+            found = db.session.scalar(select(func.count()).select_from(Notice).where(overdue)) or 0
+            counts[app_id] = counts.get(app_id, 0) + found
+    return {app_id: count for app_id, count in counts.items() if count}
+
+
+def is_near(cap: int) -> bool:
+    """Whether the store uses nearly ``cap`` bytes (0: there is no cap)."""
+    return bool(cap) and space().used_bytes > cap * NEAR
+
+
+def remove_over(cap: int) -> Iterator[Removed]:
+    """Where the store is near ``cap`` bytes, remove the notices stored longest ago until it is well below; loudly."""
+    if not is_near(cap):
+        return
+    log.warning("the store uses %d of %d bytes (CHECKEND_MAX_STORE_BYTES): its oldest go", space().used_bytes, cap)
+    total = Removed()
+    longest_ago = select(Notice.id).order_by(Notice.id).limit(NOTICES_A_STEP)
+    while space().used_bytes > cap * WELL_BELOW:
+        removed = _remove_step(Notice.id.in_(longest_ago))
+        if not removed.notices:
+            log.error("the store holds no notice any more, and still uses %d of %d bytes", space().used_bytes, cap)
+            break
+        total += removed
+        yield removed
+    log.warning("%d of the oldest notices went, since the store was near its cap", total.notices)
+
+
+def _limits_by_app(default: Limits) -> dict[int, Limits]:
+    rows = db.session.execute(select(App.id, App.retention_days, App.retention_notices).order_by(App.id)).all()
+    return {
+        app_id: Limits(default.days if days is None else days, default.notices if notices is None else notices)
+        for app_id, days, notices in rows
+    }
+
+
+def _overdue(app_id: int, limits: Limits) -> Iterator[ColumnElement[bool]]:
+    """Conditions on notices that together find all that is overdue in the app, none of them twice."""
+    if not (limits.days or limits.notices):
+        return
+    cutoff = clock.now() - timedelta(days=limits.days) if limits.days else clock.EPOCH
+    for rows in _looks(app_id, limits, cutoff):
+        aged = [problem_id for problem_id, is_aged, _ in rows if is_aged]
+        yield and_(Notice.problem_id.in_(aged), Notice.occurred_at < cutoff)
+        for problem_id in (problem_id for problem_id, _, has_more in rows if has_more):
+            beyond = _beyond_newest(problem_id, limits.notices)
+            if beyond is not None:
+                yield and_(beyond, Notice.occurred_at >= cutoff)
+
+
+def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple[int, bool, bool]]]:
+    """Some of the app's problems at a time, each with whether it has aged notices, and whether more than it may keep.
+
+    They come in the order of an index that also holds all that is asked of them. A count that grows meanwhile moves
+    its problem ahead: it may be met twice, never missed.
+    """
+    after = (-1, 0)
+    while True:
+        some = (
+            select(Problem.id, Problem.notices_count)
+            .where(Problem.app_id == app_id, tuple_(Problem.notices_count, Problem.id) > after)
+            .order_by(Problem.notices_count, Problem.id)
+            .limit(PROBLEMS_A_LOOK)
+            .subquery()
+        )
+        of_it = select(Notice.id).where(Notice.problem_id == some.c.id)
+        newest_first = of_it.order_by(Notice.occurred_at.desc(), Notice.id.desc())
+        rows = db.session.execute(
+            select(
+                some.c.id,
+                some.c.notices_count,
+                of_it.where(Notice.occurred_at < cutoff).limit(1).scalar_subquery(),
+                newest_first.offset(limits.notices).limit(1).scalar_subquery(),
+            ).order_by(some.c.notices_count, some.c.id)
+        ).all()
+        if not rows:
+            return
+        after = (rows[-1].notices_count, rows[-1].id)
+        yield [(row[0], row[2] is not None, bool(limits.notices) and row[3] is not None) for row in rows]
+
+
+def _beyond_newest(problem_id: int, number: int) -> ColumnElement[bool] | None:
+    """A condition for the notices of the problem beyond the newest ``number``; None when there are none."""
+    newest_first = select(Notice.occurred_at, Notice.id).where(Notice.problem_id == problem_id)
+    newest_first = newest_first.order_by(Notice.occurred_at.desc(), Notice.id.desc())
+    first = db.session.execute(newest_first.offset(number).limit(1)).first()
+    if first is None:
+        return None
+    is_older = or_(Notice.occurred_at < first.occurred_at, Notice.id <= first.id)
+    return and_(Notice.problem_id == problem_id, Notice.occurred_at <= first.occurred_at, is_older)
+
+
+def _remove_where(overdue: ColumnElement[bool]) -> Iterator[Removed]:
+    while True:
+        removed = _remove_step(Notice.id.in_(select(Notice.id).where(overdue).limit(NOTICES_A_STEP)))
+        yield removed
+        if removed.notices < NOTICES_A_STEP:
+            return
+
+
+def _remove_step(chosen: ColumnElement[bool]) -> Removed:
+    """Remove the notices chosen, a few, and the backtraces that no other notice has, in a transaction of its own."""
+    begin_writing()
+    backtraces = _run(delete(Notice).where(chosen).returning(Notice.backtrace_id)).scalars().all()
+    removed = Removed(len(backtraces), _remove_unused(set(backtraces) - {None}))
+    commit()
+    return removed
+
+
+def _remove_unused(backtrace_ids: set[int]) -> int:
+    unused = ~exists().where(Notice.backtrace_id == Backtrace.id)
+    return int(_run(delete(Backtrace).where(Backtrace.id.in_(backtrace_ids), unused)).rowcount) if backtrace_ids else 0
+
+
+def _sweep_backtraces() -> Iterator[Removed]:
+    """Remove the backtraces that no notice has, as deleted problems leave them behind."""
+    after = b""
+    while True:
+        some = select(Backtrace.id, Backtrace.digest).where(Backtrace.digest > after)  # the index alone is read
+        some_ids = some.order_by(Backtrace.digest).limit(BACKTRACES_A_LOOK).subquery()
+        is_used = exists().where(Notice.backtrace_id == some_ids.c.id)
+        rows = db.session.execute(select(some_ids.c.id, some_ids.c.digest, is_used).order_by(some_ids.c.digest)).all()
+        if not rows:
+            return
+        after = rows[-1].digest
+        unused = [row.id for row in rows if not row[2]]
+        for start in range(0, len(unused), NOTICES_A_STEP):
+            begin_writing()
+            removed = Removed(backtraces=_remove_unused(set(unused[start : start + NOTICES_A_STEP])))
+            commit()
+            yield removed
+        db.session.rollback()
+        yield Removed()
+
+
+def _run(statement: Any) -> Any:
+    return db.session.execute(statement, execution_options={"synchronize_session": False})
