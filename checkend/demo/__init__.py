@@ -14,7 +14,9 @@ from sqlalchemy import select
 
 from checkend import clock
 from checkend.demo.history import moments, report
-from checkend.demo.stories import APPS, DemoApp, Story
+from checkend.demo.platform import PLATFORM
+from checkend.demo.storefront import STOREFRONT
+from checkend.demo.story import DemoApp, Story
 from checkend.extensions import begin_writing, db
 from checkend.ingest.payload import to_report
 from checkend.ingest.service import Ingestion
@@ -25,6 +27,7 @@ from checkend.models.rules import RuleBroken
 from checkend.models.team import ROLES, Role
 from checkend.store_version import store_path
 
+APPS = (*STOREFRONT, *PLATFORM)
 BATCH = 500
 REPEATS_WITHIN_SECONDS = 60
 TEAMS = ("Storefront", "Platform")
@@ -32,6 +35,7 @@ MAIL = "{}@demo.example"
 NOT_EMPTY = "The store is not empty. Demo data goes into an empty one only: name another folder for it."
 
 Progress = Callable[[int, int], None]
+Told = tuple[datetime, DemoApp, Story]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +61,7 @@ def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambd
             raise RuleBroken(NOT_EMPTY)
         logins, keys = _cast(password, now)
         db.session.commit()
-    told = [
-        (moment, demo_app, story)
-        for demo_app in APPS
-        for story in demo_app.stories
-        for moment in moments(story, random, now)
-    ]
-    told.sort(key=lambda one: one[0])
-    _report(app, told, keys, random, progress)
+    _report(app, _tell(random, now), keys, random, progress)
     with app.app_context():
         begin_writing()
         _resolve_past()
@@ -96,14 +93,20 @@ def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str
     return [(admin.email_address, "site admin"), *((people[role].email_address, role) for role in ROLES)], keys
 
 
+def _tell(random: Random, now: datetime) -> list[Told]:
+    """What happens in all stories, in the order in which it happens."""
+    told = [(moment, app, story) for app in APPS for story in app.stories for moment in moments(story, random, now)]
+    return sorted(told, key=lambda one: one[0])
+
+
 def _report(
     app: Flask,
-    told: list[tuple[datetime, DemoApp, Story]],
+    told: list[Told],
     keys: dict[str, str],
     random: Random,
     progress: Progress,
 ) -> None:
-    """Take in all that is told, in the order in which it happened, as if each report came in when it happened."""
+    """Take in all that is told, as if each report came in when it happened."""
     path = store_path(Path(app.instance_path))
     pipeline, reports = Ingestion(path, app.config), ReportStore(path, REPEATS_WITHIN_SECONDS)
     try:
@@ -116,9 +119,7 @@ def _report(
         pipeline.close()
 
 
-def _prepared(
-    pipeline: Ingestion, senders: dict[str, Sender], one: tuple[datetime, DemoApp, Story], random: Random
-) -> Prepared:
+def _prepared(pipeline: Ingestion, senders: dict[str, Sender], one: Told, random: Random) -> Prepared:
     moment, demo, story = one
     return pipeline.prepare(
         senders[demo.name], to_report(report(demo, story, moment, random), moment), clock.to_micros(moment)

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from checkend import clock
-from checkend.demo.stories import DemoApp, Story
+from checkend.demo.story import DemoApp, Story
 
 DAYS = 90
 _HOUR = timedelta(hours=1)

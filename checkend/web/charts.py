@@ -57,7 +57,8 @@ class Chart:
         if not self.total:
             return "No occurrences."
         peak = max(self.bars, key=lambda bar: bar.count)
-        return f"{self.total} occurrences in all; most in one step: {peak.title}."
+        amount = "1 occurrence" if self.total == 1 else f"{self.total:,} occurrences"
+        return f"{amount} in all; most in one step: {peak.title}."
 
 
 def first_step(span: Span, now: datetime) -> datetime:

@@ -10,9 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.demo import fill
+from checkend.demo import APPS, fill
 from checkend.demo.history import COURSES
-from checkend.demo.stories import APPS
 from checkend.extensions import db
 from checkend.models import App, AppHour, Notice, Problem, ProblemFacet, ProblemHour, TeamMember, User
 from checkend.models.rules import RuleBroken

@@ -40,7 +40,7 @@ def test_home_shows_counts_curves_what_is_new_and_what_was_last(client: FlaskCli
     page = client.get("/").text
     latest, new = page.split("New since yesterday")
     assert "<strong>3</strong> unresolved" in page
-    assert "Occurrences of the last 14 days: 1 occurrences in all" in page
+    assert "Occurrences of the last 14 days: 1 occurrence in all" in page
     assert latest.index("FreshError") < latest.index("KnownError") < latest.index("OldError")
     assert "DoneError" not in latest
     assert "FreshError" in new

@@ -70,7 +70,7 @@ def test_the_chart_counts_occurrences_that_were_long_ago(
 ) -> None:
     send(client, reported["key"], "Past", occurred_at=clock.iso(clock.now() - timedelta(days=40)))
     assert "No occurrences." in client.get("/problems/2?chart=14d").text
-    assert "1 occurrences in all" in client.get("/problems/2?chart=90d").text
+    assert "1 occurrence in all" in client.get("/problems/2?chart=90d").text
 
 
 def test_the_newest_backtrace_has_own_frames_plain_and_library_frames_folded(

@@ -1,0 +1,223 @@
+"""The demo's services behind the scenes, told as their official SDKs would report."""
+
+from checkend.demo.story import DemoApp, Story, frame, sdk
+
+_SITE = "/app/.venv/lib/python3.12/site-packages"
+
+PLATFORM: tuple[DemoApp, ...] = (
+    DemoApp(
+        "Recommender",
+        "Platform",
+        sdk("checkend-python", "1.0.0", "python", "3.12.6"),
+        (
+            f"{_SITE}/starlette/routing.py:73 in app",
+            f"{_SITE}/fastapi/routing.py:301 in app",
+            f"{_SITE}/fastapi/routing.py:212 in run_endpoint_function",
+        ),
+        ("rec-1", "rec-2"),
+        (
+            Story(
+                "ValueError",
+                ("Input contains NaN, infinity or a value too large for dtype('float32').",),
+                (
+                    f"{_SITE}/sklearn/utils/validation.py:147 in _assert_all_finite",
+                    f"{_SITE}/sklearn/ensemble/_forest.py:667 in predict",
+                    "/app/recommender/ranking.py:88 in score",
+                    "/app/recommender/api.py:41 in recommend",
+                ),
+                "burst",
+                320,
+                "https://rec.example.com/v2/users/{n}/recommendations",
+                tags=("model",),
+            ),
+            Story(
+                "redis.exceptions.ConnectionError",
+                ("Error 111 connecting to cache-2:6379. Connection refused.",),
+                (
+                    f"{_SITE}/redis/connection.py:357 in connect",
+                    "/app/recommender/cache.py:29 in fetch",
+                    "/app/recommender/api.py:33 in recommend",
+                ),
+                "burst",
+                410,
+                "https://rec.example.com/v2/users/{n}/recommendations",
+                tags=("infrastructure",),
+            ),
+            Story(
+                "torch.OutOfMemoryError",
+                ("CUDA out of memory. Tried to allocate {n2}.00 MiB.",),
+                (
+                    f"{_SITE}/torch/nn/modules/module.py:1553 in _wrapped_call_impl",
+                    "/app/recommender/embed.py:57 in encode",
+                    "/app/recommender/train.py:38 in main",
+                ),
+                "nightly",
+                120,
+                tags=("model", "infrastructure"),
+            ),
+            Story(
+                "KeyError",
+                ("'embedding'",),
+                ("/app/recommender/features.py:120 in vector_of", "/app/recommender/train.py:64 in main"),
+                "nightly",
+                95,
+            ),
+        ),
+        "https://rec.example.com",
+    ),
+    DemoApp(
+        "Gateway",
+        "Platform",
+        sdk("checkend-go", "1.0.2", "go", "go1.23.1"),
+        (
+            "/usr/local/go/src/net/http/server.go:2220 in net/http.HandlerFunc.ServeHTTP",
+            "/go/pkg/mod/github.com/go-chi/chi/v5@v5.1.0/mux.go:478 in github.com/go-chi/chi/v5.(*Mux).routeHTTP",
+            "/usr/local/go/src/net/http/server.go:3210 in net/http.serverHandler.ServeHTTP",
+            "/usr/local/go/src/net/http/server.go:2092 in net/http.(*conn).serve",
+        ),
+        ("gw-fra-1", "gw-fra-2", "gw-iad-1"),
+        (
+            Story(
+                "runtime.Error",
+                ("runtime error: invalid memory address or nil pointer dereference",),
+                (
+                    "/usr/local/go/src/runtime/panic.go:785 in runtime.gopanic",
+                    "/src/gateway/internal/quota/limiter.go:96 in example.com/gateway/internal/quota.(*Limiter).Allow",
+                    "/src/gateway/internal/web/quota.go:31 in example.com/gateway/internal/web.Quota.func1",
+                ),
+                "deploy",
+                150,
+                "https://api.example.com/v1/orders",
+                "POST",
+                ("urgent",),
+            ),
+            Story(
+                "*json.SyntaxError",
+                ("invalid character '<' looking for beginning of value",),
+                ("/src/gateway/internal/web/body.go:58 in example.com/gateway/internal/web.Decode",),
+                "growing",
+                230,
+                "https://api.example.com/v1/webhooks",
+                "POST",
+            ),
+            Story(
+                "*url.Error",
+                ('Get "http://billing.internal:4000/v1/balance": context deadline exceeded',),
+                ("/src/gateway/internal/upstream/client.go:140 in example.com/gateway/internal/upstream.(*Client).Do",),
+                "steady",
+                540,
+                "https://api.example.com/v1/balance",
+                tags=("infrastructure", "upstream"),
+            ),
+        ),
+        "https://api.example.com",
+    ),
+    DemoApp(
+        "Billing",
+        "Platform",
+        sdk("checkend-elixir", "1.0.0", "elixir", "1.17.3"),
+        (
+            "lib/plug/router.ex:246 in Elixir.Plug.Router.route/4",
+            "deps/phoenix/lib/phoenix/endpoint/cowboy2_handler.ex:54 in Elixir.Phoenix.Endpoint.Cowboy2Handler.init/4",
+        ),
+        ("billing@10.0.4.7", "billing@10.0.4.8"),
+        (
+            Story(
+                "Ecto.StaleEntryError",
+                ("attempted to update a stale struct: %Billing.Invoice{{id: {n}}}",),
+                (
+                    "deps/ecto/lib/ecto/repo/schema.ex:783 in Elixir.Ecto.Repo.Schema.apply/4",
+                    "lib/billing/invoices.ex:52 in Elixir.Billing.Invoices.close/1",
+                    "lib/billing_web/invoice_controller.ex:31 in Elixir.BillingWeb.InvoiceController.close/2",
+                ),
+                "steady",
+                160,
+                "https://billing.example.com/invoices/{n}/close",
+                "POST",
+                ("database",),
+            ),
+            Story(
+                "DBConnection.ConnectionError",
+                ("connection not available and request was dropped from queue after {n}ms",),
+                (
+                    "deps/ecto_sql/lib/ecto/adapters/sql.ex:1096 in Elixir.Ecto.Adapters.SQL.raise_sql_call_error/1",
+                    "lib/billing/accounts.ex:19 in Elixir.Billing.Accounts.get/1",
+                ),
+                "burst",
+                280,
+                "https://billing.example.com/accounts/{n}",
+                tags=("database", "infrastructure"),
+            ),
+            Story(
+                "FunctionClauseError",
+                ("no function clause matching in Billing.Tax.rate/1",),
+                (
+                    "lib/billing/tax.ex:12 in Elixir.Billing.Tax.rate/1",
+                    "lib/billing/invoices.ex:88 in Elixir.Billing.Invoices.total/1",
+                ),
+                "fresh",
+                44,
+                "https://billing.example.com/invoices",
+                "POST",
+                ("tax",),
+            ),
+        ),
+        "https://billing.example.com",
+    ),
+    DemoApp(
+        "Payments",
+        "Platform",
+        sdk("checkend-java", "1.3.1", "java", "21.0.4"),
+        (
+            frame(
+                "InvocableHandlerMethod.java",
+                255,
+                "org.springframework.web.method.support.InvocableHandlerMethod.doInvoke",
+            ),
+            frame("DispatcherServlet.java", 1088, "org.springframework.web.servlet.DispatcherServlet.doDispatch"),
+            frame("StandardWrapperValve.java", 167, "org.apache.catalina.core.StandardWrapperValve.invoke"),
+            frame("Thread.java", 1583, "java.lang.Thread.run"),
+        ),
+        ("pay-a", "pay-b"),
+        (
+            Story(
+                "java.util.concurrent.TimeoutException",
+                ("No answer from acquirer ACQ-{n2} within 5000 ms",),
+                (
+                    frame("AcquirerClient.java", 131, "com.example.payments.acquirer.AcquirerClient.authorize"),
+                    frame("PaymentService.java", 74, "com.example.payments.PaymentService.capture"),
+                    frame("PaymentController.java", 48, "com.example.payments.api.PaymentController.capture"),
+                ),
+                "burst",
+                370,
+                "https://pay.example.com/api/payments/{n}/capture",
+                "POST",
+                ("payments", "upstream"),
+            ),
+            Story(
+                "com.example.payments.SignatureMismatchException",
+                ("Signature of webhook {n} does not match",),
+                (frame("WebhookVerifier.java", 39, "com.example.payments.webhook.WebhookVerifier.verify"),),
+                "past",
+                140,
+                "https://pay.example.com/webhooks",
+                "POST",
+                ("payments",),
+            ),
+            Story(
+                "java.lang.NullPointerException",
+                ('Cannot invoke "Address.country()" because "order.billingAddress()" is null',),
+                (
+                    frame("FraudRules.java", 219, "com.example.payments.fraud.FraudRules.countryMismatch"),
+                    frame("FraudCheck.java", 57, "com.example.payments.fraud.FraudCheck.run"),
+                ),
+                "growing",
+                190,
+                "https://pay.example.com/api/payments",
+                "POST",
+                ("fraud",),
+            ),
+        ),
+        "https://pay.example.com",
+    ),
+)
