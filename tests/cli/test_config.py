@@ -1,0 +1,67 @@
+"""``checkend config``, and settings that cannot be used."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkend.config import SETTINGS
+
+
+def test_every_setting_comes_with_its_value_and_source(
+    read: Any, instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance.mkdir()
+    (instance / "config.py").write_text("THREADS = 3\nPORT = 1234\n")
+    monkeypatch.setenv("CHECKEND_PORT", "4321")
+    shown = read("config")
+    assert shown["instance_path"] == str(instance)
+    by_name = {setting["name"]: setting for setting in shown["settings"]}
+    assert list(by_name) == [setting.name for setting in SETTINGS]
+    found = {name: (by_name[name]["value"], by_name[name]["source"]) for name in ("PORT", "THREADS", "HOST")}
+    assert found == {"PORT": (4321, "environment"), "THREADS": (3, "config.py"), "HOST": ("127.0.0.1", "default")}
+    assert all(setting["help"] and setting["allowed"] for setting in shown["settings"])
+
+
+def test_secrets_are_hidden_and_nothing_is_made(run: Any, instance: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECKEND_SECRET_KEY", "hush-hush")
+    for options in ([], ["--json"]):
+        shown = run("config", *options).output
+        assert "hush-hush" not in shown
+        assert "(hidden)" in shown
+    assert not instance.exists()
+
+
+@pytest.mark.parametrize("command", [["config"], ["app", "list"], ["serve"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PORT", "http", "a whole number from 0 to 65535"),
+        ("THREADS", "0", "a whole number from 1 to 128"),
+        ("RATE_LIMIT_ENABLED", "maybe", "true or false"),
+        ("LOG_FORMAT", "xml", "one of text, json"),
+    ],
+)
+def test_a_wrong_setting_stops_every_command_with_its_name_its_value_and_what_is_allowed(
+    run: Any, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(f"CHECKEND_{name}", value)
+    assert run(*command, status=1).stderr == f"Error: CHECKEND_{name} is {value!r}, but must be {allowed}.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("PROT = 1\n", "config.py sets PROT, which is no setting; did you mean PORT?"),
+        ("PORT = \n", "config.py cannot be run: SyntaxError"),
+        ("PORT = 70000\n", "CHECKEND_PORT is '70000', but must be a whole number from 0 to 65535."),
+    ],
+)
+def test_a_wrong_settings_file_stops_with_a_sentence(run: Any, instance: Path, text: str, sentence: str) -> None:
+    instance.mkdir()
+    (instance / "config.py").write_text(text)
+    assert sentence in run("app", "list", status=1).stderr
+
+
+def test_a_wrong_option_of_serve_is_refused_like_the_setting(run: Any) -> None:
+    assert "CHECKEND_LOG_FORMAT is 'xml'" in run("serve", "--log-format", "xml", status=1).stderr

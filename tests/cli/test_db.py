@@ -1,0 +1,149 @@
+"""``checkend db``: backups under load, restoring, checking."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend import store_check
+from checkend.server_lock import ServerLock
+from tests.factories import Factory
+
+
+def change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as store:
+        store.execute(statement)
+        store.commit()
+
+
+def test_a_backup_under_load_is_whole_and_holds_all_that_was_answered_before_it(
+    read: Any, instance: Path, app: Flask, client: FlaskClient, tmp_path: Path
+) -> None:
+    key = read("app", "create", "Shop")["ingestion_key"]
+    answered, stop = [], threading.Event()
+
+    def report() -> None:
+        client = app.test_client()
+        while not stop.is_set():
+            error = {"class": "E", "message": "m", "fingerprint": str(len(answered) % 50)}
+            sent = client.post("/ingest/v1/errors", json={"error": error}, headers={"Checkend-Ingestion-Key": key})
+            answered.append(sent.status_code)
+
+    reporters = [threading.Thread(target=report) for _ in range(3)]
+    for reporter in reporters:
+        reporter.start()
+    try:
+        for number in range(5):
+            before = len(answered)
+            copy = tmp_path / f"{number}.sqlite3"
+            read("db", "backup", str(copy))
+            assert store_check.damage(copy) == store_check.wrong_counts(copy) == []
+            with closing(sqlite3.connect(copy)) as store:
+                counted = store.execute("SELECT sum(notices_count + deduplicated_count) FROM problems").fetchone()[0]
+            assert (counted or 0) >= before
+    finally:
+        stop.set()
+        for reporter in reporters:
+            reporter.join()
+    assert set(answered) == {201}
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert not list(tmp_path.glob("*.partial"))
+    assert read("db", "check")["ok"] is True
+
+
+def test_a_backup_replaces_no_file_unasked_and_never_the_store(run: Any, instance: Path, tmp_path: Path) -> None:
+    run("app", "create", "Shop")
+    target = tmp_path / "copy.sqlite3"
+    target.write_text("mine")
+    assert "exists" in run("db", "backup", str(target), status=1).stderr
+    assert target.read_text() == "mine"
+    run("db", "backup", str(target), "--force")
+    assert store_check.damage(target) == []
+    assert "the store itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
+    assert "There is no store yet" not in run("db", "check").stdout
+
+
+def test_a_restored_store_is_the_one_that_was_backed_up(run: Any, read: Any, tmp_path: Path) -> None:
+    read("app", "create", "Before")
+    run("db", "backup", str(tmp_path / "copy.sqlite3"))
+    read("app", "create", "After")
+    refused = run("db", "restore", str(tmp_path / "copy.sqlite3"), status=1)
+    assert "--force" in refused.stderr
+    assert len(read("app", "list")) == 2
+    run("db", "restore", str(tmp_path / "copy.sqlite3"), "--force")
+    assert [app["name"] for app in read("app", "list")] == ["Before"]
+    assert read("db", "check")["ok"] is True
+
+
+def test_nothing_is_restored_while_a_server_runs(run: Any, read: Any, instance: Path, tmp_path: Path) -> None:
+    read("app", "create", "Before")
+    run("db", "backup", str(tmp_path / "copy.sqlite3"))
+    read("app", "create", "After")
+    lock = ServerLock(instance)
+    assert "A running server" in run("db", "restore", str(tmp_path / "copy.sqlite3"), "--force", status=1).stderr
+    lock.release()
+    assert len(read("app", "list")) == 2
+
+
+def damaged(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(b"\xff" * 4096)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (damaged, ""),
+        (lambda path: change(path, "UPDATE alembic_version SET version_num = '9999'"), "does not know"),
+        (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend store"),
+        (lambda path: change(path, "INSERT INTO team_apps VALUES (7, 8)"), "refers to a row of"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_bytes(b"garbage" * 1000), "file is not a database"),
+    ],
+    ids=["damaged", "newer", "foreign", "orphans", "empty", "garbage"],
+)
+def test_an_unsound_backup_is_refused_and_the_store_stays(
+    run: Any, read: Any, instance: Path, tmp_path: Path, spoil: Any, sentence: str
+) -> None:
+    read("app", "create", "Shop")
+    copy = tmp_path / "copy.sqlite3"
+    run("db", "backup", str(copy))
+    spoil(copy)
+    spoiled = copy.read_bytes()
+    assert sentence in run("db", "restore", str(copy), "--force", status=1).stderr
+    assert copy.read_bytes() == spoiled
+    assert [app["name"] for app in read("app", "list")] == ["Shop"]
+    assert not (instance / "restoring.sqlite3").exists()
+
+
+def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> None:
+    app = make.app()
+    problem = make.problem(app["id"], notices=2)
+    store = instance / "checkend.sqlite3"
+    assert "is sound" in run("db", "check").stdout
+    change(store, "UPDATE apps SET problems_count = 5, unresolved_problems_count = 6")
+    change(store, "UPDATE problems SET notices_count = 1")
+    change(store, "INSERT INTO problem_hours VALUES (1, 0, 99)")
+    found = run("db", "check", status=1).stderr.splitlines()[1:]
+    assert found == [
+        "App shop counts 5 problems, but has 1.",
+        "App shop counts 6 unresolved problems, but has 1.",
+        f"Problem {problem} counts 1 notices, but has 2.",
+        f"Problem {problem} counts 1 occurrences, but its hours hold 99.",
+    ]
+
+
+def test_upgrade_makes_a_store_and_says_when_there_is_nothing_to_do(read: Any) -> None:
+    assert [read("db", "upgrade")["state"] for _ in range(2)] == ["created", "current"]
+
+
+@pytest.mark.parametrize("command", [["backup", "x.sqlite3"], ["check"]])
+def test_without_a_store_there_is_nothing_to_copy_or_check(run: Any, instance: Path, command: list[str]) -> None:
+    assert "There is no store yet" in run("db", *command, status=1).stderr
+    assert not instance.exists()

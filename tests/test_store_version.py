@@ -1,0 +1,192 @@
+"""Stores of this version, of an older, of a newer one, and files that are no store."""
+
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from checkend import store_version
+from checkend.app import create_app
+from checkend.config import CannotStart
+from checkend.server_lock import ServerLock
+from checkend.store_version import StoreRefused
+from tests.factories import Factory
+from tests.live import environment
+
+HEAD = store_version.HEAD
+HOW_TO_MEND = (
+    "The models and the migrations differ. Before the first release run .ci/initial_migration; after it, write a "
+    'migration with `flask --app wsgi db migrate -m "what changes"` and name it in store_version.HEAD.'
+)
+LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "later"
+down_revision = {head!r}
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("apps") as apps:
+        apps.alter_column("name", type_=sa.String(300))
+    op.execute("UPDATE apps SET name = name || ' (upgraded)'")
+    {more}
+"""
+
+
+def schema(path: Path) -> dict[str, list[str]]:
+    """Each object of the schema with its definition, the order of columns and constraints left out of account."""
+    with closing(sqlite3.connect(path)) as store:
+        rows = store.execute("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master").fetchall()
+    return {name: sorted(parts(sql)) for name, sql in rows}
+
+
+def parts(sql: str) -> list[str]:
+    head, _, rest = re.sub(r"\s+", " ", sql).partition("(")
+    body, _, tail = rest.rpartition(")")
+    return [part.strip() for part in (head, *body.split(", "), tail)]
+
+
+def names(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as store:
+        return [row[0] for row in store.execute("SELECT name FROM apps")]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store of this version with an app and a problem in it."""
+    path = tmp_path / "checkend.sqlite3"
+    app = create_app({}, instance_path=tmp_path)
+    make = Factory(app)
+    make.problem(make.app()["id"])
+    app.extensions["checkend_shutdown"]()
+    return path
+
+
+@pytest.fixture
+def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This code as it will be: with one more migration, which the fixture's file holds."""
+    migrations = tmp_path / "migrations"
+    subprocess.run(["cp", "-r", store_version.MIGRATIONS, migrations], check=True)
+    script = migrations / "versions" / "later.py"
+    script.write_text(LATER.format(head=HEAD, more=""))
+    monkeypatch.setattr(store_version, "MIGRATIONS", migrations)
+    monkeypatch.setattr(store_version, "HEAD", "later")
+    return script
+
+
+def test_the_migrations_make_what_the_models_say(tmp_path: Path) -> None:
+    migrated, made = tmp_path / "migrated.sqlite3", tmp_path / "made.sqlite3"
+    command.upgrade(store_version.alembic_config(migrated), "head")
+    store_version.prepare(made)
+    assert schema(migrated) == schema(made), HOW_TO_MEND
+    assert store_version.version(migrated) == store_version.version(made) == store_version.HEAD
+    scripts = ScriptDirectory.from_config(store_version.alembic_config(migrated))
+    assert scripts.get_current_head() == store_version.HEAD, HOW_TO_MEND
+
+
+def test_an_older_store_is_copied_beside_itself_and_then_upgraded(store: Path, later: Path) -> None:
+    before = schema(store)
+    assert store_version.prepare(store) == "migrated"
+    assert names(store) == ["Shop (upgraded)"]
+    assert store_version.version(store) == "later"
+    (copy,) = store.parent.glob("checkend.before-later-*.sqlite3")
+    assert names(copy) == ["Shop"]
+    assert schema(copy) == before
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(store)) as upgraded:
+        assert upgraded.execute("SELECT count(*) FROM problems").fetchone() == (1,), "rebuilding apps took it along"
+    assert store_version.prepare(store) == "current"
+
+
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(store: Path, later: Path) -> None:
+    before = schema(store)
+    later.write_text(LATER.format(head=HEAD, more='op.execute("DELETE FROM apps")'))  # its problem would be orphaned
+    with pytest.raises(StoreRefused, match=f"could not be upgraded from version {HEAD} to later, and is as it was"):
+        store_version.prepare(store)
+    assert names(store) == ["Shop"]
+    assert schema(store) == before
+    assert store_version.version(store) == HEAD
+
+
+def test_an_older_store_is_not_upgraded_under_a_running_server(store: Path, later: Path) -> None:
+    lock = ServerLock(store.parent)
+    with pytest.raises(CannotStart, match="A running server"):
+        store_version.prepare(store)
+    assert store_version.version(store) == HEAD
+    lock.release()
+    assert store_version.prepare(store) == "migrated"
+
+
+def foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE photos (id)")
+
+
+def newer(path: Path) -> None:
+    store_version.prepare(path)
+    with closing(sqlite3.connect(path)) as own:
+        own.execute("UPDATE alembic_version SET version_num = '9999'")
+        own.commit()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            newer,
+            f"is of version 9999, which this Checkend (store version {HEAD}) does not know: it was written by a newer",
+        ),
+        (foreign, "is not a Checkend store. Move it away"),
+        (lambda path: path.write_bytes(b"no database at all " * 999), "cannot be read (file is not a database)"),
+    ],
+    ids=["newer", "foreign", "garbage"],
+)
+def test_what_is_no_store_of_ours_is_refused_and_left_byte_for_byte(
+    tmp_path: Path, make: object, sentence: str
+) -> None:
+    path = tmp_path / "checkend.sqlite3"
+    make(path)  # type: ignore[operator]
+    before = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "checkend.cli", "serve", "--port", "0"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {path} ")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert path.read_bytes() == before
+    assert [copy.name for copy in tmp_path.glob("*.sqlite3")] == [path.name]
+
+
+def test_processes_that_start_at_once_in_an_empty_folder_agree(tmp_path: Path) -> None:
+    folder = tmp_path / "instance"
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "checkend.cli", "app", "create", "Shop", "--json"],
+            env=environment(folder),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    assert [(start.communicate()[1], start.returncode) for start in starts] == [(b"", 0)] * 3
+    assert names(folder / "checkend.sqlite3") == ["Shop"] * 3
+
+
+def test_only_its_owner_may_read_what_a_start_makes(tmp_path: Path) -> None:
+    app = create_app({}, instance_path=tmp_path / "instance")
+    made = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "instance").iterdir()}
+    app.extensions["checkend_shutdown"]()
+    assert {"checkend.sqlite3", "secret_key"} <= made.keys()
+    assert set(made.values()) == {0o600}
+    assert (tmp_path / "instance").stat().st_mode & 0o777 == 0o700
