@@ -30,7 +30,7 @@
     if (!here) return;
     const count = boxes.filter((box) => box.checked).length;
     const all = everything?.checked;
-    bulk.classList.toggle("idle", !count && !all);
+    bulk.classList.toggle("active", Boolean(count || all));
     here.checked = count > 0 && count === boxes.length;
     here.indeterminate = count > 0 && count < boxes.length;
     said.textContent = all ? `All ${number(+bulk.dataset.total)} selected` : count ? `${number(count)} selected` : before;

@@ -1,0 +1,53 @@
+"""No page costs a statement for each of its rows."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from checkend import clock
+from checkend.extensions import db
+from checkend.models import Problem
+from tests.api.helpers import counting
+from tests.factories import Factory
+from tests.web.helpers import sign_in
+
+PAGES = (
+    "/",
+    "/problems?status=all",
+    "/problems?search=broke",
+    "/apps/shop/problems",
+    "/problems/1",
+    "/problems/1/notices",
+)
+
+
+def grow(make: Factory, number: int) -> None:
+    """Another app, and another problem of the first with a tag and a notice; another notice of its first problem."""
+    team = make.team(f"Team {number}")
+    make.assign(team, int(make.app(f"App {number}")["id"]))
+    problem = make.problem(1, notices=1, at=clock.now() - timedelta(minutes=number))
+    make.run(lambda: db.session.get_one(Problem, problem).add_tag(f"tag-{number}").id)
+    make.notice(1, context={"environment": f"env-{number}"})
+
+
+@pytest.mark.parametrize("person", ["ada@example.com", "lin@example.com"])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_takes_as_many_statements_for_many_rows_as_for_few(
+    app: Flask, client: FlaskClient, make: Factory, page: str, person: str
+) -> None:
+    make.user("ada@example.com", site_admin=True)
+    team, shop = make.team("Core", make.user("lin@example.com")), make.app("Shop")
+    make.assign(team, int(shop["id"]))
+    make.problem(1, notices=1, at=clock.now())
+    grow(make, 1)
+    sign_in(client, person)
+    client.get(page)
+    with counting(app) as few:
+        assert client.get(page).status_code == 200
+    for number in range(2, 9):
+        grow(make, number)
+    with counting(app) as many:
+        assert client.get(page).status_code == 200
+    assert len(many) <= len(few)
