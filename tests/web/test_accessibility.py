@@ -1,0 +1,111 @@
+"""axe-core finds no serious fault on any page, light or dark, and no page is wider than a phone."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+
+from tests.factories import Factory
+from tests.web.people import World, build
+from tests.web.test_abilities import ACTS
+from tests.web.test_browser import sign_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.web.test_browser import NewBrowser
+
+pytestmark = pytest.mark.browser
+NO_PAGES = {"connect.first_error", "problem.as_markdown", "notice.as_raw"}
+OPEN = ("/sign-in", "/forgotten-password", "/nope")
+
+
+def addresses(world: World) -> list[str]:
+    """Every page that a site admin can look at."""
+    found = []
+    with world.app.test_request_context():
+        for act in ACTS:
+            if act.method == "GET" and act.endpoint not in NO_PAGES:
+                values = {name: world.ids.get(value, value) for name, value in act.values.items()}
+                found.append(world.app.url_for(act.endpoint, **values))
+    return [*found, "/apps/new", f"/invitations/{world.ids['token']}"]
+
+
+def faults(page: "Page", where: str) -> list[str]:
+    """What axe-core calls serious or critical on the page."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    results: dict[str, Any] = axe.Axe().run(page).response
+    return [
+        f"{where}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for violation in results["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    """The world of `people.build`, with an ordinary report in it."""
+    world = build(app)
+    make = Factory(app)
+    make.notice(
+        world.ids["problem_id"], context={"environment": "production"}, request={"url": "https://example.com/a"}
+    )
+    return world
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_fault(new_browser: "NewBrowser", world: World, scheme: Any) -> None:
+    page = new_browser(bypass_csp=True, color_scheme=scheme, reduced_motion="reduce").new_page()
+    token = (Path(world.app.instance_path) / "setup_token").read_text()
+    assert token
+    found: list[str] = []
+    for address in OPEN:
+        page.goto(address)
+        found += faults(page, address)
+    sign_in(page, "site-admin@example.com")
+    page.wait_for_url("**/")
+    pages = addresses(world)
+    assert len(pages) > 15
+    for address in pages:
+        page.goto(address)
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+        found += faults(page, address)
+    assert found == []
+
+
+def test_the_setup_page_has_no_serious_fault(new_browser: "NewBrowser", app: Flask) -> None:
+    page = new_browser(bypass_csp=True).new_page()
+    page.goto("/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip())
+    assert faults(page, "setup") == []
+    page.get_by_label("Email address").fill("x@y")  # what the browser lets pass and the server does not
+    for label in ("Password", "Team name", "App name"):
+        page.get_by_label(label).fill("12345678")
+    page.get_by_role("button", name="Set up Checkend").click()
+    page.get_by_text("is not a valid email address").wait_for()
+    assert page.get_by_label("Email address").get_attribute("aria-invalid") == "true"
+    assert faults(page, "setup with faults") == []
+
+
+def test_no_page_is_wider_than_a_phone(new_browser: "NewBrowser", world: World) -> None:
+    page = new_browser(viewport={"width": 390, "height": 844}).new_page()
+    sign_in(page, "site-admin@example.com")
+    page.wait_for_url("**/")
+    for address in (*OPEN, *addresses(world)):
+        page.goto(address)
+        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert (address, beyond) == (address, 0)
+
+
+def test_every_page_has_one_heading_a_title_and_landmarks(new_browser: "NewBrowser", world: World) -> None:
+    page = new_browser().new_page()
+    sign_in(page, "site-admin@example.com")
+    page.wait_for_url("**/")
+    for address in addresses(world):
+        page.goto(address)
+        assert (address, page.locator("h1").count()) == (address, 1)
+        assert page.get_by_role("main").count() == 1
+        assert page.get_by_role("banner").count() == 1
+        assert re.fullmatch(r".+ · Checkend", page.title()), address
