@@ -21,6 +21,7 @@ IMAGES = ROOT / "docs" / "images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PASSWORD = "demo-password"
 SIZES = {"": (1280, 860), "-phone": (390, 844)}
+ON_PHONES = ("home", "problems", "problem", "notice")
 
 
 def main() -> None:
@@ -63,13 +64,11 @@ def _take(browser: Browser, address: str, theme: str, suffix: str, size: tuple[i
     page = context.new_page()
     _sign_in(page, address)
     for name, path in _pages(page, address).items():
-        if sys.argv[1:] and name not in sys.argv[1:]:
+        if (sys.argv[1:] and name not in sys.argv[1:]) or (suffix and name not in ON_PHONES):
             continue
         page.goto(address + path)
         page.wait_for_load_state("networkidle")
-        page.screenshot(
-            path=IMAGES / f"{name}-{theme}{suffix}.png", full_page=bool(suffix) is False and name == "notice"
-        )
+        page.screenshot(path=IMAGES / f"{name}-{theme}{suffix}.png")
         print(f"{name}-{theme}{suffix}.png")
     context.close()
 
@@ -84,11 +83,20 @@ def _sign_in(page: Page, address: str) -> None:
 
 def _pages(page: Page, address: str) -> dict[str, str]:
     """The pages to show, by the name of their picture."""
-    page.goto(address + "/problems?sort=notices")
+    page.goto(address + "/problems?search=NoMethodError")
     problem = page.locator(".problem-link").first.get_attribute("href") or ""
     page.goto(address + problem)
     notice = page.locator(".notice-list .title").first.get_attribute("href") or ""
-    return {"home": "/", "problems": "/problems", "problem": problem, "notice": notice}
+    return {
+        "home": "/",
+        "problems": "/problems",
+        "problem": problem,
+        "notice": notice,
+        "app": "/apps/shop",
+        "team": "/teams/storefront",
+        "users": "/users",
+        "api-keys": "/api-keys",
+    }
 
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str
         person.created_at = made
     for team in teams.values():
         team.created_at = made
+        for member in team.members:
+            member.created_at = made
     keys = {}
     for number, demo in enumerate(APPS):
         app = App.create(demo.name, environment=demo.environment)
