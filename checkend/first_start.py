@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from checkend import config
 from checkend.config import PREFIX, CannotStart
 from checkend.extensions import FILE_NAME, db
 from checkend.models.user import count_site_admins
@@ -107,8 +108,8 @@ def announce(app: Flask, lock: ServerLock) -> None:
 
 
 def _how_to_begin(app: Flask) -> str:
-    folder = os.environ.get(PREFIX + "INSTANCE_PATH")
-    setting = f"{PREFIX}INSTANCE_PATH={shlex.quote(folder)} " if folder else ""
+    usual = app.instance_path == str(config.instance_path({}))
+    setting = "" if usual else f"{PREFIX}INSTANCE_PATH={shlex.quote(app.instance_path)} "
     return (
         "there is no admin yet. Make the first one in the browser, once this server runs:\n"
         f"    {_address(app)}/setup/{setup_token(Path(app.instance_path))}\n"

@@ -61,7 +61,7 @@ class Server:
     def __init__(self, app: Flask, bound: socket.socket, **options: Any) -> None:
         self.url = address_of(bound)
         self._map: dict[int, Any] = {}
-        self._stopping = threading.Event()
+        self._stopping = app.extensions["checkend_stopping"] = threading.Event()  # for requests that wait
         self._server = create_server(
             app,
             map=self._map,

@@ -3,7 +3,7 @@
 import click
 
 from checkend._version import __version__
-from checkend.cli import api_key, app, config, db, demo, prune, send_test, serve, status, user
+from checkend.cli import api_key, app, config, db, demo, dev, fixture, prune, send_test, serve, status, tail, user
 
 EPILOG = (
     "Exit status: 0 done; 1 refused or failed, with the reason on standard error; 2 the command line is wrong; "
@@ -32,5 +32,8 @@ for command in (
     config.config,
     demo.demo,
     send_test.send_test,
+    dev.dev,
+    tail.tail,
+    fixture.fixture,
 ):
     main.add_command(command)

@@ -13,6 +13,8 @@ from checkend.models.backtrace import Backtrace
 from checkend.models.packing import unpack
 from checkend.models.problem import Problem
 
+IDS_LOOKED_AT = 1_000
+
 
 class Notice(Model):
     """One occurrence, stored whole. ``payload`` packs context, request, user and notifier as they were sent.
@@ -112,6 +114,28 @@ def latest_notices(problem: Problem, limit: int, before: Notice | None = None) -
         statement = statement.where(_older_than(before))
     statement = statement.options(load_only(*_SHOWN_IN_LISTS)).order_by(Notice.occurred_at.desc(), Notice.id.desc())
     return list(db.session.scalars(statement.limit(limit)))
+
+
+def newest_id() -> int:
+    """The id of the notice stored last; 0 where there is none."""
+    return db.session.scalar(select(func.max(Notice.id))) or 0
+
+
+def stored_after(cursor: int, app_id: int | None, limit: int) -> tuple[list[Notice], int]:
+    """Up to ``limit`` notices of the app (None: of all) stored after the one with the id ``cursor``, oldest first.
+
+    Looks at the next `IDS_LOOKED_AT` ids only, whatever is stored. With them the cursor to go on from.
+    """
+    newest = newest_id()
+    if cursor >= newest:
+        return [], newest
+    last = min(cursor + IDS_LOOKED_AT, newest)
+    statement = select(Notice).where(Notice.id > cursor, Notice.id <= last).order_by(Notice.id).limit(limit)
+    if app_id is not None:
+        statement = statement.join(Notice.problem).where(Problem.app_id == app_id)
+    loaded = joinedload(Notice.problem).selectinload(Problem.tags)
+    found = list(db.session.scalars(statement.options(load_only(Notice.problem_id), loaded)))
+    return found, found[-1].id if len(found) == limit else last
 
 
 def neighbours(notice: Notice) -> tuple[int | None, int | None]:

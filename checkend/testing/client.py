@@ -165,12 +165,13 @@ class Client:
         """A notice with all that was sent."""
         return self.call("GET", f"/apps/{app}/problems/{problem}/notices/{notice}")
 
-    def arrivals(self, *, after: int | None = None, wait: float = 0, app: Id | None = None) -> Arrivals:
+    def arrivals(self, *, after: int | None = None, wait: int = 0, app: Id | None = None) -> Arrivals:
         """Reports that came in after the cursor ``after``, at most ``wait`` seconds waited for; without it, none yet.
 
         ``app`` leaves only those of one app.
         """
-        return self.call("GET", "/arrivals", patience=wait, after=after, wait=wait, app=app)
+        path = "/arrivals" if app is None else f"/apps/{app}/arrivals"
+        return self.call("GET", path, patience=wait + 5.0, after=after, wait=wait)
 
     def _pages(self, path: str, filters: dict[str, Any]) -> Iterator[Any]:
         number, pages = 1, 1

@@ -1,0 +1,87 @@
+"""What was stored since, for programs that follow: /api/v1/arrivals and /api/v1/apps/:app_id/arrivals.
+
+A long poll rather than a stream: it takes a request thread only while it waits, and only so many may wait at a time;
+the others are answered at once. Waiting looks at the store, so it sees what other processes stored too.
+"""
+
+import threading
+import time
+from typing import Any
+
+from flask import Blueprint, current_app
+from flask.blueprints import BlueprintSetupState
+
+from checkend.api.decorators import query, response
+from checkend.api.lookups import with_app
+from checkend.auth.api_keys import authenticate
+from checkend.auth.decorators import requires
+from checkend.extensions import db
+from checkend.models import App
+from checkend.models.notice import newest_id, stored_after
+from checkend.schemas.arrival import ArrivalsQuery, ArrivalsSchema
+
+AT_ONCE = 100
+LOOK_SECONDS = 0.2
+WAITERS = "checkend_waiters"
+
+bp = Blueprint("arrivals", __name__)
+bp.before_request(authenticate)
+
+
+@bp.get("/arrivals")
+@requires("problems:read")
+@query(ArrivalsQuery())
+@response(ArrivalsSchema())
+def index(after: int | None, seconds: int) -> dict[str, Any]:
+    """The reports stored after a cursor, oldest first, waited for if need be; without a cursor, where to begin."""
+    return _arrivals(None, after, seconds)
+
+
+@bp.get("/apps/<app_id>/arrivals")
+@requires("problems:read")
+@with_app
+@query(ArrivalsQuery())
+@response(ArrivalsSchema())
+def of_app(app: App, after: int | None, seconds: int) -> dict[str, Any]:
+    """The same for the reports of one app."""
+    return _arrivals(app.id, after, seconds)
+
+
+def _arrivals(app_id: int | None, after: int | None, seconds: int) -> dict[str, Any]:
+    if after is None:
+        return {"data": [], "cursor": newest_id()}
+    waiters: threading.BoundedSemaphore = current_app.extensions[WAITERS]
+    may_wait = waiters.acquire(blocking=False)
+    try:
+        found, cursor = _wait(app_id, after, seconds if may_wait else 0)
+    finally:
+        if may_wait:
+            waiters.release()
+    return {"data": found, "cursor": cursor}
+
+
+def _wait(app_id: int | None, cursor: int, seconds: int) -> tuple[list[Any], int]:
+    until = time.monotonic() + seconds
+    while True:
+        found, cursor = stored_after(cursor, app_id, AT_ONCE)
+        left = until - time.monotonic()
+        if found or left <= 0:
+            return found, cursor
+        db.session.rollback()  # hold no snapshot of the store while asleep
+        if _stops(min(LOOK_SECONDS, left)):
+            return found, cursor
+
+
+def _stops(seconds: float) -> bool:
+    """Sleep, but not longer than the server is to run; whether it is to stop."""
+    stopping: threading.Event | None = current_app.extensions.get("checkend_stopping")
+    if stopping is None:
+        time.sleep(seconds)
+        return False
+    return stopping.wait(seconds)
+
+
+@bp.record_once
+def allow_waiters(state: BlueprintSetupState) -> None:
+    """A quarter of the request threads may wait; the others are there for those who report."""
+    state.app.extensions[WAITERS] = threading.BoundedSemaphore(max(1, state.app.config["THREADS"] // 4))

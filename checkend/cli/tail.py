@@ -1,0 +1,44 @@
+"""``checkend tail``."""
+
+from http.client import HTTPException
+
+import click
+
+from checkend.cli.output import Refused
+
+
+@click.command(
+    "tail", epilog="Example: CHECKEND_MANAGEMENT_KEY=cka_… checkend tail shop --url https://errors.example.com"
+)
+@click.argument("app", required=False)
+@click.option(
+    "--url",
+    envvar="CHECKEND_URL",
+    default="http://127.0.0.1:8080",
+    help="The server. [CHECKEND_URL, else this one]",
+)
+@click.option("--key", envvar="CHECKEND_MANAGEMENT_KEY", help="An API key. [CHECKEND_MANAGEMENT_KEY]")
+def tail(app: str | None, url: str, key: str | None) -> None:
+    """Print reports as they come in at a running server: of APP (its slug or id), or of all apps.
+
+    It needs a key with problems:read, and for traces notices:read. Repeats that the server only counts are not
+    shown. Ends with Ctrl-C.
+    """
+    if not key:
+        raise click.UsageError(
+            "An API key is needed: --key or CHECKEND_MANAGEMENT_KEY. Make one with "
+            "`checkend api-key create tail --permission problems:read --permission notices:read`."
+        )
+    from checkend.cli.follow import Follower
+    from checkend.testing.client import ApiRefused, Client
+
+    try:
+        follower = Follower(Client(url, key), url, app)
+        click.echo(f"Following {app or 'all apps'} at {url}. Ctrl-C ends.", err=True)
+        follower.follow()
+    except ApiRefused as error:
+        raise Refused(f"{url} refuses: {error.message}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise Refused(f"{url} cannot be followed: {error}") from error
+    except KeyboardInterrupt:
+        return
