@@ -105,6 +105,16 @@ def test_the_python_sdk_installed_over_the_server_stops_the_start(tmp_path: Path
     assert "install only checkend-server there" in done.stderr
 
 
+def test_the_python_sdk_whose_modules_lie_over_the_servers_fails_with_the_same_advice(tmp_path: Path) -> None:
+    python = install(tmp_path / "venv")
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    add_sdk(site)
+    (site / "checkend" / "__init__.py").write_text("from checkend.testing import Testing\n")  # as the SDK's does
+    done = app_list(python, tmp_path, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("so each needs a virtual environment of its own.")
+
+
 def test_the_python_sdk_near_a_checkout_is_only_warned_of(tmp_path: Path) -> None:
     add_sdk(tmp_path)
     done = app_list(Path(sys.executable), tmp_path, ROOT)
