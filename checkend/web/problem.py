@@ -6,14 +6,14 @@ from werkzeug.wrappers import Response as Redirect
 from checkend import clock
 from checkend.auth.abilities import Ability, can, require
 from checkend.auth.sessions import me
-from checkend.extensions import db
 from checkend.models import Notice, Problem, Tag
-from checkend.models.bulk import Choice, delete_in_steps
+from checkend.models.bulk import Choice
 from checkend.models.counters import facets_of, hours_of_problem
 from checkend.models.notice import latest_notices
 from checkend.models.problem import tags_in_use
 from checkend.web import charts, markdown
 from checkend.web.backtrace_view import view
+from checkend.web.deleting import delete_for_a_while
 from checkend.web.lookups import row
 from checkend.web.pages import settle, signed_in_blueprint
 from checkend.web.shares import shares_of
@@ -118,8 +118,10 @@ def delete(problem_id: int) -> Redirect:
     """Delete the problem with all its notices and counts."""
     problem = problem_for(Ability.DELETE_PROBLEMS, problem_id)
     slug = problem.app.slug
-    for _ in delete_in_steps(Choice([problem.app_id], (problem.id,))):
-        db.session.commit()
+    _, left = delete_for_a_while(Choice([problem.app_id], (problem.id,)))
+    if left:
+        flash("It has so many notices that some are left: delete it again to go on.", "warning")
+        return redirect(_page(problem_id))
     flash("Problem deleted.")
     return redirect(url_for("problems.of_app", slug=slug))
 

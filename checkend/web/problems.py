@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -15,7 +14,7 @@ from checkend.auth.abilities import Ability, app_ids_with, visible_app_ids
 from checkend.auth.sessions import me
 from checkend.extensions import db
 from checkend.models import App, Problem
-from checkend.models.bulk import Choice, delete_in_steps, set_status_of, tag_all, untag_all
+from checkend.models.bulk import Choice, set_status_of, tag_all, untag_all
 from checkend.models.counters import days_of_problems
 from checkend.models.problem import (
     RESOLVED,
@@ -28,6 +27,7 @@ from checkend.models.problem import (
 )
 from checkend.models.rules import RuleBroken
 from checkend.web import charts
+from checkend.web.deleting import delete_for_a_while
 from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.problem_query import PER_PAGE, SINCE, SORTS, ProblemQuery, read_query
@@ -37,7 +37,6 @@ bp = signed_in_blueprint("problems")
 
 TAGS_OFFERED = 200
 MOST_NAMED = 1000
-DELETING_FOR = timedelta(seconds=20)
 
 
 @bp.get("/problems")
@@ -194,16 +193,9 @@ def _run(action: Action, choice: Choice) -> None:
 
 
 def _delete(choice: Choice) -> int:
-    """Delete step by step, each committed, for `DELETING_FOR` at most; says so when some remain."""
-    started, deleted = clock.now(), 0
-    for count in delete_in_steps(choice):
-        db.session.commit()
-        deleted += count
-        if clock.now() - started > DELETING_FOR:
-            break
-    remaining = choice.count()
-    if remaining:
-        flash(f"{remaining:,} of them are left: delete them again to go on.", "warning")
+    deleted, left = delete_for_a_while(choice)
+    if left:
+        flash(f"{left:,} of them are left: delete them again to go on.", "warning")
     return deleted
 
 

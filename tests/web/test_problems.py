@@ -207,6 +207,27 @@ def test_deleting_many_notices_goes_in_steps(
     assert counts_are_right(app)
 
 
+def test_deleting_stops_after_a_while_says_what_is_left_and_goes_on_when_asked(
+    shop: dict[str, object], app: Flask, make: Factory, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_models, "NOTICES_A_STEP", 2)
+    monkeypatch.setattr("checkend.web.deleting.DELETING_FOR", timedelta(0))
+    for _ in range(2):
+        make.problem(int(str(shop["id"])), notices=2)
+    asked = {"action": "delete", "scope": "all", "confirmed": "yes"}
+    answer = submit(client, "/problems", asked)
+    assert "1 of them are left: delete them again to go on." in client.get(answer.headers["Location"]).text
+    assert counts_are_right(app)
+    big = make.problem(int(str(shop["id"])), notices=5)
+    answer = submit(client, f"/problems/{big}/delete")
+    assert answer.headers["Location"] == f"/problems/{big}"
+    while answer.headers["Location"] == f"/problems/{big}":
+        answer = submit(client, f"/problems/{big}/delete")
+    submit(client, "/problems", asked)
+    assert tabs(client, "/problems") == [0, 0, 0]
+    assert counts_are_right(app)
+
+
 def test_nothing_selected_changes_nothing_and_says_so(varied: str, client: FlaskClient) -> None:
     answer = submit(client, "/problems", {"action": "resolve"})
     assert "Select some problems first." in client.get(answer.headers["Location"]).text
