@@ -5,6 +5,22 @@ from typing import Any
 FACET_LENGTH = 200
 
 
+_SOURCES = {
+    "context": ("environment", "revision", "hostname", "server"),
+    "request": ("url", "path"),
+    "user": ("id", "email", "name"),
+    "notifier": ("revision", "hostname"),
+}
+
+
+def sources_of(details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """As much of a report's details as `facets_of` looks at."""
+    return {
+        part: {name: value for name in names if (value := details[part].get(name)) is not None}
+        for part, names in _SOURCES.items()
+    }
+
+
 def facets_of(details: dict[str, dict[str, Any]], default_environment: str | None) -> tuple[tuple[str, str], ...]:
     """``(name, value)`` for each of the five that the report tells; values are at most 200 characters."""
     context, request, user, notifier = (details[part] for part in ("context", "request", "user", "notifier"))

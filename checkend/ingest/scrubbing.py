@@ -5,36 +5,15 @@ the query strings of URLs. Values beyond the limits are shortened, and say so. P
 through once goes through again unchanged.
 """
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from checkend.ingest.secret_names import ADDRESS_NAMES, USER_NAMES, SecretNames, bare
+from checkend.ingest.secret_texts import hides_something, is_marked, without_secrets
+
 FILTERED = "[FILTERED]"
 SHORTENED = "[SHORTENED"
-
-# Parts of a key's name, without its case, hyphens and underscores, that make its value a secret.
-SECRET_PARTS = frozenset(
-    "password passwd passphrase secret token authorization cookie apikey accesskey privatekey signingkey encryptionkey "
-    "credential creditcard cardnumber cvv cvc securitycode iban accountnumber sessionid csrf xsrf jwt bearer "
-    "connectionstring databaseurl ingestionkey".split()
-)
-# Whole names that are too short to look for inside others.
-SECRET_NAMES = frozenset("pwd pass pw pin ssn sid auth otp card dsn".split())
-ADDRESS_NAMES = frozenset(
-    "ip ipaddress remoteip remoteaddr remoteaddress clientip clientaddr clientaddress xforwardedfor httpxforwardedfor "
-    "forwarded httpforwarded xrealip httpxrealip cfconnectingip httpcfconnectingip trueclientip httptrueclientip "
-    "httpclientip xclientip fastlyclientip".split()
-)
 _QUERY_NAMES = frozenset("query querystring rawquery".split())
-_NOT_ALNUM = re.compile(r"[^a-z0-9]+")
-_PARAMETER = re.compile(r"(?P<before>[?&;])(?P<name>[^=&;?#\s\"'<>]{1,200})=(?P<value>[^&;#\s\"'<>]+)")
-_FIRST_PARAMETER = re.compile(r"\A(?P<before>)(?P<name>[^=&;?#\s\"'<>]{1,200})=(?P<value>[^&;#\s\"'<>]+)")
-_USERINFO = re.compile(
-    r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^\s/?#@:]{0,200}:)(?P<value>[^\s/?#@]{1,400})(?=@)", re.I
-)
-
-
 _SECRET, _QUERY, _PLAIN = "secret", "query", "plain"
 _REMEMBERED_NAMES = 5000
 _NAME_LENGTH = 500
@@ -67,9 +46,8 @@ class Scrubber:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        removed = _plain(policy.remove)
-        self._parts = (SECRET_PARTS | _plain(policy.add)) - removed
-        self._names = (SECRET_NAMES | (ADDRESS_NAMES if policy.drop_personal else frozenset())) - removed
+        personal = ADDRESS_NAMES | USER_NAMES if policy.drop_personal else frozenset()
+        self._secret_names = SecretNames(policy.add, policy.remove, personal)
         self._kinds: dict[str, str] = {}
 
     def details(self, details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -80,10 +58,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """A message, or any other text, as it may be stored."""
-        if "=" in text and ("?" in text or "&" in text):
-            text = _PARAMETER.sub(self._parameter, text)
-        if "@" in text and "://" in text:
-            text = _USERINFO.sub(rf"\g<before>{FILTERED}", text)
+        text = without_secrets(text, self._is_secret)
         return shorten(text, self.policy.text)
 
     def backtrace(self, raw: Any) -> list[Any]:
@@ -96,11 +71,23 @@ class Scrubber:
             tail = self.policy.frames - head - 1
             left_out = f"{SHORTENED}: {len(frames) - head - tail} frames left out]"
             frames = [*frames[:head], left_out, *frames[len(frames) - tail :]]
-        return [self._value(frame, 1) for frame in frames]
+        return [self._frame(frame) for frame in frames]
+
+    def _frame(self, frame: Any) -> Any:
+        """Lines of code are full of quotes; what may hide in them stands in an address."""
+        if isinstance(frame, str):
+            return frame if _is_short_and_plain(frame) else self.text(frame)
+        if isinstance(frame, dict) and len(frame) < 10 and all(map(self._is_plain, frame, frame.values())):
+            return frame
+        return self._value(frame, 1)
+
+    def _is_plain(self, name: str, item: Any) -> bool:
+        kind = type(item)
+        return (kind is int or (kind is str and _is_short_and_plain(item))) and self._kinds.get(name) is _PLAIN
 
     def _value(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
-            return value if "=" not in value and "@" not in value and len(value) < 1000 else self.text(value)
+            return value if len(value) < 1000 and not hides_something(value) else self.text(value)
         if isinstance(value, dict):
             return self._object(value, depth + 1)
         if isinstance(value, list):
@@ -114,26 +101,30 @@ class Scrubber:
         items = list(value.items())
         left_out = len(items) - policy.keys + 1 if len(items) > policy.keys else 0
         kept: dict[str, Any] = {}
+        named_inside = "value" in value and self._names_a_secret(value)
         for name, item in items[: policy.keys - 1] if left_out else items:
             kind = self._kinds.get(name) or self._kind(name)
             if item in _EMPTY:
                 cleaned = item
+            elif kind is _SECRET or (named_inside and name == "value"):
+                cleaned = _filtered(item)
             elif kind is _PLAIN:
                 cleaned = self._value(item, depth)
-            elif kind is _SECRET:
-                cleaned = FILTERED
             else:
                 cleaned = self._query(item, depth)
-            kept[name if len(name) <= _NAME_LENGTH else shorten(name, _NAME_LENGTH)] = cleaned
+            kept[name if len(name) <= _NAME_LENGTH else _short_name(name, kept)] = cleaned
         if left_out:
             kept[f"{SHORTENED}]"] = f"{left_out} more keys left out"
         return kept
 
+    def _names_a_secret(self, value: dict[str, Any]) -> bool:
+        """Whether it is ``{"name": "password", "value": …}``, as some write headers and form fields."""
+        name = value.get("name", value.get("key"))
+        return isinstance(name, str) and self._is_secret(name)
+
     def _query(self, item: Any, depth: int) -> Any:
-        """A query string stands without the question mark that gives it away elsewhere."""
-        if isinstance(item, str):
-            item = _FIRST_PARAMETER.sub(self._parameter, item)
-        return self._value(item, depth)
+        """A query string: in one, even a mere ``key`` or ``code`` is a secret."""
+        return self.text(f"?{item}")[1:] if isinstance(item, str) else self._value(item, depth)
 
     def _list(self, value: list[Any], depth: int) -> Any:
         if depth > self.policy.depth:
@@ -141,27 +132,42 @@ class Scrubber:
         if len(value) > self.policy.keys:
             left_out = len(value) - self.policy.keys + 1
             value = [*value[: self.policy.keys - 1], f"{SHORTENED}: {left_out} more left out]"]
-        return [self._value(item, depth) for item in value]
+        return [self._item(item, before, depth) for before, item in zip(("", *value), value, strict=False)]
+
+    def _item(self, item: Any, before: Any, depth: int) -> Any:
+        """An item of a list: a pair of name and value, or the value of a command line's ``--password``."""
+        if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and self._is_secret(item[0]):
+            return [self._value(item[0], depth), item[1] if item[1] in _EMPTY else _filtered(item[1])]
+        if isinstance(item, str) and isinstance(before, str) and before[:1] == "-" != item[:1]:
+            return _filtered(item) if item and self._is_secret(before) else self._value(item, depth)
+        return self._value(item, depth)
+
+    def _is_secret(self, name: str) -> bool:
+        return (self._kinds.get(name) or self._kind(name)) is _SECRET
 
     def _kind(self, name: str) -> str:
-        plain = _NOT_ALNUM.sub("", name[:_NAME_LENGTH].lower())
-        if plain in _QUERY_NAMES:
-            kind = _QUERY
-        elif plain in self._names or any(part in plain for part in self._parts):
-            kind = _SECRET
-        else:
-            kind = _PLAIN
+        start = name[:_NAME_LENGTH]
+        kind = _SECRET if start in self._secret_names else _QUERY if bare(start) in _QUERY_NAMES else _PLAIN
         if len(name) <= _NAME_LENGTH:
             if len(self._kinds) >= _REMEMBERED_NAMES:
                 self._kinds.clear()
             self._kinds[name] = kind
         return kind
 
-    def _parameter(self, match: re.Match[str]) -> str:
-        if self._kind(match["name"]) is not _SECRET:
-            return match[0]
-        return f"{match['before']}{match['name']}={FILTERED}"
+
+def _is_short_and_plain(text: str) -> bool:
+    return "=" not in text and "@" not in text and len(text) < 1000
 
 
-def _plain(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(_NOT_ALNUM.sub("", name.lower()) for name in names) - {""}
+def _filtered(item: Any) -> Any:
+    """What stands for a secret: what an SDK has put for it already, else our own mark."""
+    return item if isinstance(item, str) and is_marked(item) else FILTERED
+
+
+def _short_name(name: str, taken: dict[str, Any]) -> str:
+    """``name`` shortened, and still no other name's."""
+    short, number = shorten(name, _NAME_LENGTH), 1
+    while short in taken:
+        number += 1
+        short = shorten(name, _NAME_LENGTH - 10) + f" ({number})"
+    return short

@@ -14,7 +14,7 @@ from flask import Flask, current_app
 from checkend import clock
 from checkend.extensions import StoreConnection, connect
 from checkend.ingest.backtraces import parse
-from checkend.ingest.facets import facets_of
+from checkend.ingest.facets import facets_of, sources_of
 from checkend.ingest.grouping import group
 from checkend.ingest.limits import RateLimiter
 from checkend.ingest.payload import Invalid, Report, Unreadable, to_report
@@ -55,8 +55,7 @@ class Ingestion:
             else None
         )
         window = config["NOTICE_DEDUP_WINDOW_SECONDS"] if config["NOTICE_DEDUP_ENABLED"] else 0
-        # What is personal is dropped while a report is prepared in full, so there is no short way then.
-        self._repeat_window = 0 if config["DROP_PERSONAL_DATA"] else window * 1_000_000
+        self._repeat_window = window * 1_000_000
         self.writer = Writer(
             ReportStore(
                 path, window, max_bytes=config["MAX_STORE_BYTES"], lock_timeout=config["INGEST_TIMEOUT_SECONDS"]
@@ -125,7 +124,7 @@ class Ingestion:
 
         The writer raises `NotARepeat` when it is none after all.
         """
-        text = self.scrubber.text
+        details = self.scrubber.details(sources_of(report.details))
         return Prepared(
             sender=sender,
             fingerprint=seen.fingerprint,
@@ -133,7 +132,7 @@ class Ingestion:
             error_message=report.error_message,
             digest=seen.digest,
             tags=report.tags,
-            facets=tuple((name, text(value)) for name, value in facets_of(report.details, sender.environment)),
+            facets=facets_of(details, sender.environment),
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
         )

@@ -118,12 +118,13 @@ class Writer:
         while True:
             with self._guard:
                 batch = self._next_batch()
-            if not batch:
-                return
-            self._write(batch)
+                if not batch and self._closing:
+                    return
+            if batch:
+                self._write(batch)
 
     def _next_batch(self) -> list[_Waiting]:
-        """Wait for reports and take them from the queue; none when the writer closes."""
+        """Wait for reports and take them from the queue; none when the writer closes, or all gave up waiting."""
         while not self._queue and not self._closing:
             self._arrived.wait()
         if len(self._queue) < self._expected:
