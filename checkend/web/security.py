@@ -2,8 +2,10 @@
 
 from flask import Flask, Response, current_app, request, session
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 
 from checkend.auth.sessions import for_programs
+from checkend.errors import ApiError
 
 POLICY = "; ".join(
     (
@@ -24,6 +26,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 STATIC = ("static", "bootstrap.static")
+STALE = "The form was not accepted (CSRF). Go back, reload the page, and send it again."
 
 csrf = CSRFProtect()
 
@@ -42,7 +45,10 @@ def register(app: Flask) -> None:
 def _check_token() -> None:
     if not for_programs(request.path) and request.endpoint is not None:
         request.max_content_length = current_app.config["MAX_BODY_BYTES"]
-        csrf.protect()
+        try:
+            csrf.protect()
+        except CSRFError as error:
+            raise ApiError(400, f"{STALE} {error.description}") from error
 
 
 def _add_headers(response: Response) -> Response:

@@ -5,6 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend.app import create_app
+from checkend.models import App, Team
 from checkend.web.security import HEADERS
 from tests.factories import Factory
 from tests.web.helpers import csrf_token, sign_in, submit
@@ -102,6 +103,17 @@ def test_the_cookie_is_secure_behind_https(app: Flask) -> None:
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
+def test_forms_work_over_https_and_only_from_our_own_pages(app: Flask, make: Factory) -> None:
+    make.user("ada@example.com")
+    client, ours = app.test_client(), "https://checkend.example.com"
+    page = client.get("/sign-in", base_url=ours).get_data(as_text=True)
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    fields = {"csrf_token": token, "email_address": "ada@example.com", "password": "correct horse"}
+    for referrer, status in (("https://evil.example/", 400), (f"{ours}/sign-in", 302)):
+        headers = {"Referer": referrer}
+        assert client.post("/sign-in", base_url=ours, data=fields, headers=headers).status_code == status
+
+
 @pytest.mark.parametrize(("proxies", "secure"), [(0, False), (1, True)])
 def test_only_trusted_proxies_say_that_it_was_https(tmp_path: object, proxies: int, secure: bool) -> None:
     app = create_app({"TRUSTED_PROXIES": proxies}, instance_path=f"{tmp_path}/i")
@@ -169,3 +181,29 @@ def test_a_theme_that_does_not_exist_is_refused_and_a_forged_cookie_ignored(clie
     assert submit(client, "/theme", {"theme": "pink"}, page="/sign-in").status_code == 400
     client.set_cookie("theme", '"><script>')
     assert 'data-theme="auto"' in client.get("/sign-in").get_data(as_text=True)
+
+
+HOSTILE = "\"'><script>alert(1)</script>{{ 7 * 7 }}\u202egnp"
+
+
+def test_hostile_names_are_text_on_every_page_of_people_and_apps(admin: FlaskClient, make: Factory) -> None:
+    submit(admin, "/teams", {"name": HOSTILE})
+    submit(admin, "/apps/new", {"name": HOSTILE, "environment": HOSTILE, "team": "1"})
+    submit(admin, "/api-keys/new", {"name": HOSTILE, "permissions": ["apps:read"]})
+    team, shop = make.run(lambda: (Team.newest_first()[0].slug, App.newest_first()[0].slug))
+    pages = ("/", "/teams", f"/teams/{team}", "/apps", f"/apps/{shop}", f"/apps/{shop}/settings", "/apps/new")
+    for page in (*pages, "/api-keys"):
+        text = admin.get(page).get_data(as_text=True)
+        assert "alert(1)" in text, page
+        assert "<script>alert" not in text
+        assert "49" not in text.partition("alert(1)")[2][:60]
+
+
+def test_a_hostile_browser_name_is_text_in_the_list_of_sessions(app: Flask, make: Factory) -> None:
+    make.user("eve@example.com")
+    client = app.test_client()
+    client.environ_base |= {"HTTP_USER_AGENT": "<script>alert(1)</script>" + "x" * 5000}
+    sign_in(client, "eve@example.com")
+    text = client.get("/account/sessions").get_data(as_text=True)
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert" not in text
