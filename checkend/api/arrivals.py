@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 from flask import Blueprint, current_app
-from flask.blueprints import BlueprintSetupState
 
 from checkend.api.decorators import query, response
 from checkend.api.lookups import with_app
@@ -50,7 +49,7 @@ def of_app(app: App, after: int | None, seconds: int) -> dict[str, Any]:
 def _arrivals(app_id: int | None, after: int | None, seconds: int) -> dict[str, Any]:
     if after is None:
         return {"data": [], "cursor": newest_id()}
-    waiters: threading.BoundedSemaphore = current_app.extensions[WAITERS]
+    waiters = _waiters()
     may_wait = waiters.acquire(blocking=False)
     try:
         found, cursor = _wait(app_id, after, seconds if may_wait else 0)
@@ -81,7 +80,8 @@ def _stops(seconds: float) -> bool:
     return stopping.wait(seconds)
 
 
-@bp.record_once
-def allow_waiters(state: BlueprintSetupState) -> None:
+def _waiters() -> threading.BoundedSemaphore:
     """A quarter of the request threads may wait; the others are there for those who report."""
-    state.app.extensions[WAITERS] = threading.BoundedSemaphore(max(1, state.app.config["THREADS"] // 4))
+    most = max(1, current_app.config["THREADS"] // 4)
+    waiters: threading.BoundedSemaphore = current_app.extensions.setdefault(WAITERS, threading.BoundedSemaphore(most))
+    return waiters

@@ -1,5 +1,6 @@
 """``checkend send-test``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -24,7 +25,7 @@ def send_test(app: str, url: str | None, as_json: bool) -> None:
 
         found = find_app(app)
         key, name = found.ingestion_key, found.name
-        server = (url or _own_address(current_app.config)).rstrip("/")
+        server = (url or own_address(current_app.config)).rstrip("/")
     answer = _post(server, key, _report())
     seen_at = f"{server}/problems/{answer['problem_id']}"
     if as_json:
@@ -35,7 +36,8 @@ def send_test(app: str, url: str | None, as_json: bool) -> None:
     click.echo(f"See it at {seen_at}")
 
 
-def _own_address(config: dict[str, Any]) -> str:
+def own_address(config: Mapping[str, Any]) -> str:
+    """Where the settings say that this machine's server answers."""
     if config["URL"]:
         return str(config["URL"])
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config["HOST"], config["HOST"])

@@ -4,21 +4,17 @@ from http.client import HTTPException
 
 import click
 
-from checkend.cli.output import Refused
+from checkend.cli.output import Refused, refusals
+from checkend.cli.send_test import own_address
 
 
 @click.command(
     "tail", epilog="Example: CHECKEND_MANAGEMENT_KEY=cka_… checkend tail shop --url https://errors.example.com"
 )
 @click.argument("app", required=False)
-@click.option(
-    "--url",
-    envvar="CHECKEND_URL",
-    default="http://127.0.0.1:8080",
-    help="The server. [CHECKEND_URL, else this one]",
-)
+@click.option("--url", help="The server. [CHECKEND_URL, else CHECKEND_HOST and CHECKEND_PORT]")
 @click.option("--key", envvar="CHECKEND_MANAGEMENT_KEY", help="An API key. [CHECKEND_MANAGEMENT_KEY]")
-def tail(app: str | None, url: str, key: str | None) -> None:
+def tail(app: str | None, url: str | None, key: str | None) -> None:
     """Print reports as they come in at a running server: of APP (its slug or id), or of all apps.
 
     It needs a key with problems:read, and for traces notices:read. Repeats that the server only counts are not
@@ -32,6 +28,7 @@ def tail(app: str | None, url: str, key: str | None) -> None:
     from checkend.cli.follow import Follower
     from checkend.testing.client import ApiRefused, Client
 
+    url = url or _own_address()
     try:
         follower = Follower(Client(url, key), url, app)
         click.echo(f"Following {app or 'all apps'} at {url}. Ctrl-C ends.", err=True)
@@ -42,3 +39,10 @@ def tail(app: str | None, url: str, key: str | None) -> None:
         raise Refused(f"{url} cannot be followed: {error}") from error
     except KeyboardInterrupt:
         return
+
+
+def _own_address() -> str:
+    from checkend import config
+
+    with refusals():
+        return own_address({name: value.value for name, value in config.load(config.instance_path()).items()})

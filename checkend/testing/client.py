@@ -3,6 +3,7 @@
 # JSON is Any; that it has the shape that each method says is the API's contract, and the tests'.
 
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, Literal
 
 from checkend.testing.connection import Connection
@@ -44,6 +45,12 @@ class Client:
 
     def __init__(self, url: str, api_key: str) -> None:
         self._connection = Connection(url, {"Checkend-API-Key": api_key})
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connections; the client can still be used, on new ones."""

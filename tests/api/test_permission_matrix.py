@@ -37,6 +37,8 @@ TABLE: dict[tuple[str, str], Call] = {
     ("POST", "/apps/<app_id>/regenerate_ingestion_key"): Call("apps:write"),
     ("GET", "/apps/<app_id>/problems"): Call("problems:read"),
     ("GET", PROBLEM): Call("problems:read"),
+    ("GET", "/arrivals"): Call("problems:read"),
+    ("GET", "/apps/<app_id>/arrivals"): Call("problems:read"),
     ("POST", f"{PROBLEM}/resolve"): Call("problems:write"),
     ("POST", f"{PROBLEM}/unresolve"): Call("problems:write"),
     ("POST", "/apps/<app_id>/problems/bulk_resolve"): Call("problems:write", 200, {"problem_ids": [1]}),
