@@ -3,9 +3,9 @@
 import secrets
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, ForeignKey, Integer, String, func, select
+from sqlalchemy import Boolean, ForeignKey, Integer, Select, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -84,6 +84,12 @@ class User(Model):
     @classmethod
     def newest_first(cls) -> list["User"]:
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
+
+    @classmethod
+    def with_part(cls, text: str) -> Select[Any]:
+        """The users whose address contains ``text``, in any case; newest first."""
+        wanted = select(cls).where(func.instr(cls.email_address, normal_address(text)) > 0) if text else select(cls)
+        return wanted.order_by(cls.created_at.desc(), cls.id.desc())
 
     def set_address(self, email_address: str) -> None:
         """Change the address. Raises `RuleBroken` when another user has it."""

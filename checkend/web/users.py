@@ -3,21 +3,23 @@
 import secrets
 
 from flask import flash, redirect, render_template, request, url_for
+from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, EmailField
 
 from checkend.auth import password_links
 from checkend.auth.abilities import Ability, require
 from checkend.auth.sessions import me
-from checkend.extensions import commit
+from checkend.extensions import commit, db
 from checkend.models import User
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, Shape
 from checkend.web.links import full_url
 from checkend.web.lookups import user_for
-from checkend.web.pages import Page, settle, signed_in_blueprint
+from checkend.web.pages import Page, page_number, settle, signed_in_blueprint
 
 bp = signed_in_blueprint("users", "/users")
+PER_PAGE = 50
 
 
 class NewUserForm(Form):
@@ -29,7 +31,7 @@ class NewUserForm(Form):
 
 @bp.get("")
 def index() -> Page:
-    """All users, newest first."""
+    """The users, newest first, a page at a time; ``?search=`` narrows to a part of the address."""
     require(me(), Ability.MANAGE_USERS)
     return _page(NewUserForm(formdata=None))
 
@@ -79,5 +81,9 @@ def delete(slug: str) -> Response:
 
 def _page(form: NewUserForm, linked: User | None = None) -> Page:
     link = full_url("passwords.renew", token=password_links.token_for(linked)) if linked else ""
-    html = render_template("users/index.html", users=User.newest_first(), form=form, linked=linked, link=link)
-    return html, form.status
+    search, page = request.args.get("search", "").strip(), page_number()
+    found = User.with_part(search)
+    total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
+    users = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
+    listing = {"users": users, "total": total, "page": page, "per_page": PER_PAGE, "search": search}
+    return render_template("users/index.html", form=form, linked=linked, link=link, **listing), form.status

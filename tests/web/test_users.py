@@ -88,3 +88,17 @@ def test_a_deleted_user_is_gone_and_one_who_owns_teams_stays(admin: FlaskClient,
         "ada@example.com",
         "bob@example.com",
     }
+
+
+def test_users_are_shown_by_the_page_and_found_by_address(admin: FlaskClient, make: Factory) -> None:
+    for number in range(60):
+        make.user(f"user{number}@example.com")
+    first, second = (admin.get(f"/users?page={page}").get_data(as_text=True) for page in (1, 2))
+    assert "50 of 61" in first
+    assert ("user59@" in first, "ada@example.com</span>" in first) == (True, False)
+    assert ("user59@" in second, "ada@example.com</span>" in second) == (False, True)
+    found = admin.get("/users?search=USER5@").get_data(as_text=True)
+    assert found.count('<span class="title">') == 1
+    assert "Nobody found" in admin.get("/users?search=%25").get_data(as_text=True)
+    for page in ("x", "-1", "0", "99999999999999999999"):
+        assert admin.get(f"/users?page={page}").status_code == 200
