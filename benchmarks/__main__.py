@@ -149,8 +149,8 @@ def _table(results: dict[str, Any]) -> str:
     if "soak" in results:
         return "\n".join(lines + soak.table(results["soak"])) + "\n"
     lines += [
-        "| reports | ratio to floor | (min-max) | to reach | reports/s | floor/s | p50 ms | p99 ms | p99/p50 | CPU µs | "
-        "floor CPU µs | memory MB | bytes/notice | errors |",
+        "| reports | ratio to floor | (min-max) | to reach | reports/s | floor/s | p50 ms | p99 ms | p99/p50 "
+        "| CPU µs | floor CPU µs | memory MB | bytes/notice | errors |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in results["loads"].items():

@@ -189,9 +189,7 @@ def _bare(line: str) -> Frame:
 
 # A place has a slash, a backslash or a dot in its first word; "Error: code 12:30" has none.
 _PLACE = re.compile(r"\S{0,4000}[/\\.\])>]|[A-Za-z]:\\|/")
-_JVM = re.compile(
-    r"([^\s()]{1,1000})\(([\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source)(?::(\d{1,9}))?\)\Z"
-)
+_JVM = re.compile(r"([^\s()]{1,1000})\(([\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source)(?::(\d{1,9}))?\)\Z")
 _DOTNET = re.compile(r"([^\s()]{1,1000})\([^()]{0,2000}\)(?: in (.{1,2000}):line (\d{1,9}))?\Z")
 # Grammars that no SDK sends but hand-written clients do: what a language itself prints.
 _PYTHON_PRINTED = re.compile(r'File "([^"\n]{1,4000})", line (\d{1,9})(?:, in (.{1,500}))?\Z')

@@ -66,9 +66,7 @@ def _below_root(path: str) -> str:
 
 _NO_NEWS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html", "wwwroot"})
 # Folders that a web server or bundler adds, and that move when an asset goes to another host.
-_WEB_FOLDER = re.compile(
-    r"(?:assets|static|js|chunks|dist|build|bundles|packs|immutable|_next|_nuxt|scripts|out)\Z"
-)
+_WEB_FOLDER = re.compile(r"(?:assets|static|js|chunks|dist|build|bundles|packs|immutable|_next|_nuxt|scripts|out)\Z")
 # A folder that is a date, a number, a hash, a temporary name, or a version.
 _PASSING = re.compile(
     r"""(?: \d+ | \d{6,}.* | (?=[a-f]*\d)[0-9a-f]{7,64} | tmp[\w-]{4,} | v?\d+\.\d[\w.+-]* |

@@ -134,12 +134,8 @@ def skip_builtins(frames: Sequence[Frame], start: int, language: str) -> int:
 
 
 # A deep recursion is cut off by the runtime or the SDK, so where in its circle it ends is chance.
-_OVERFLOW_CLASSES = frozenset(
-    {"RecursionError", "SystemStackError", "StackOverflowError", "StackOverflowException"}
-)
-_OVERFLOW = re.compile(
-    r"maximum call stack|too much recursion|stack level too deep|recursion depth", re.IGNORECASE
-)
+_OVERFLOW_CLASSES = frozenset({"RecursionError", "SystemStackError", "StackOverflowError", "StackOverflowException"})
+_OVERFLOW = re.compile(r"maximum call stack|too much recursion|stack level too deep|recursion depth", re.IGNORECASE)
 
 
 def is_overflow(error_class: str, message: str) -> bool:

@@ -451,9 +451,7 @@ SAME: list[tuple[str, str, Report, Report]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("language", "why", "one", "other"), SAME, ids=[f"{case[0]}: {case[1]}" for case in SAME]
-)
+@pytest.mark.parametrize(("language", "why", "one", "other"), SAME, ids=[f"{case[0]}: {case[1]}" for case in SAME])
 def test_one_problem(language: str, why: str, one: Report, other: Report) -> None:
     assert grouped(language, one).fingerprint == grouped(language, other).fingerprint
 
@@ -594,9 +592,7 @@ TWO: list[tuple[str, str, Report, Report]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("language", "why", "one", "other"), TWO, ids=[f"{case[0]}: {case[1]}" for case in TWO]
-)
+@pytest.mark.parametrize(("language", "why", "one", "other"), TWO, ids=[f"{case[0]}: {case[1]}" for case in TWO])
 def test_two_problems(language: str, why: str, one: Report, other: Report) -> None:
     assert grouped(language, one).fingerprint != grouped(language, other).fingerprint
 

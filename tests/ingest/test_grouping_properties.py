@@ -99,9 +99,7 @@ roots = st.sampled_from([*ROOTS, "/home/deploy/shop/", "/usr/src/app/", "/var/ww
 
 def python_frames(root: str, calls: list[tuple[str, str]], shift: int) -> list[Frame]:
     slash = "\\" if "\\" in root else "/"
-    frames = [
-        f"{root}pkg{slash}{file}.py:{number + shift} in {name}" for number, (file, name) in enumerate(calls)
-    ]
+    frames = [f"{root}pkg{slash}{file}.py:{number + shift} in {name}" for number, (file, name) in enumerate(calls)]
     return parse(frames)
 
 
@@ -174,9 +172,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[text[:12] for text in HOSTILE])
-@pytest.mark.parametrize(
-    "language", ["python", "ruby", "javascript", "go", "php", "elixir", "java", "csharp"]
-)
+@pytest.mark.parametrize("language", ["python", "ruby", "javascript", "go", "php", "elixir", "java", "csharp"])
 def test_hostile_text_takes_linear_time(text: str, language: str) -> None:
     started = time.perf_counter()
     parse_line(text)
