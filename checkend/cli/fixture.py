@@ -12,7 +12,7 @@ from checkend.cli.output import REFUSED, Refused, refusals
 
 if TYPE_CHECKING:
     from checkend.cli.leaving import Leaving
-    from checkend.testing.server import Running
+    from checkend.testing.running import Running
     from checkend.testing.shapes import Access
 
 SETTLE_SECONDS = 2.0
@@ -50,7 +50,7 @@ def fixture(port: int, settings: tuple[str, ...], fail_on_error: bool, command: 
 
     leaving = Leaving()
     with refusals():
-        from checkend.testing.server import Running
+        from checkend.testing.running import Running
 
         running = Running(_read(settings), port)
     try:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from checkend.testing.handle import CheckendApp
     from checkend.testing.server import Server
 
+USER_AGENT = "checkend-testing"  # of the test's own requests, which the journal leaves out
+
 __all__ = ["ApiRefused", "CheckendApp", "Client", "Server"]
 
 _HOMES = {"ApiRefused": "client", "CheckendApp": "handle", "Client": "client", "Server": "server"}

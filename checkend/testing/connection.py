@@ -7,7 +7,8 @@ from http.client import HTTPConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-USER_AGENT = "checkend-testing"
+from checkend.testing import USER_AGENT
+
 # Servers close connections on which nothing happens, after a minute or so; one that may be closed is not used again.
 IDLE_SECONDS = 20.0
 SPARE_SECONDS = 10.0

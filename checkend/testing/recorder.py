@@ -10,7 +10,7 @@ from flask import Flask, request
 from waitress.channel import ClientDisconnected
 
 from checkend.errors import SENTENCES, ApiError
-from checkend.testing.connection import USER_AGENT
+from checkend.testing import USER_AGENT
 from checkend.testing.faults import Fault, Faults
 from checkend.testing.journal import Entry, Journal
 

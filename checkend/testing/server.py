@@ -2,13 +2,10 @@
 
 import atexit
 import json
-import logging
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +16,7 @@ from checkend.testing.shapes import Access
 
 if TYPE_CHECKING:
     from checkend.testing.fixture import Fixture
+    from checkend.testing.running import Running
 
 STOP_SECONDS = 15.0
 
@@ -110,6 +108,8 @@ class _InThread:
         self._running: Running | None = None
 
     def start(self) -> str:
+        from checkend.testing.running import Running
+
         self._running = Running(self._settings)
         return self._running.fixture.url
 
@@ -129,63 +129,6 @@ class _InThread:
         if self._running is not None:
             self._running.stop()
             self._running = None
-
-
-class Running:
-    """A fixture being served from a thread, from the moment it is made until `stop`."""
-
-    def __init__(self, settings: dict[str, Any], port: int = 0) -> None:
-        from checkend import serving
-        from checkend.testing import folder
-
-        bound = serving.bind("127.0.0.1", port)
-        self._folder = folder.make()
-        try:
-            with _logging_as_it_was():
-                self.fixture = _build(self._folder, settings, serving.address_of(bound))
-                # The look-ahead lets waitress notice that a client has left while its request is held up.
-                self._server = serving.Server(self.fixture.app, bound, channel_request_lookahead=1)
-        except BaseException:
-            bound.close()
-            folder.remove(self._folder)
-            raise
-        self._thread = threading.Thread(target=self._server.run, name="checkend-fixture", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop serving, and remove the store."""
-        from checkend.testing import folder
-
-        self.fixture.release()
-        self._server.stop()
-        self._thread.join(STOP_SECONDS)
-        self.fixture.close()
-        folder.remove(self._folder)
-
-
-def _build(folder: Path, settings: dict[str, Any], url: str) -> "Fixture":
-    from checkend.testing import control
-    from checkend.testing.fixture import Fixture
-    from checkend.testing.recorder import Recorder, answer_with_faults
-
-    fixture = Fixture(folder, settings)
-    fixture.url = url
-    answer_with_faults(fixture.app)
-    recorder = Recorder(fixture.app.wsgi_app, control.build(fixture), fixture.journal, fixture.faults, fixture.app_of)
-    fixture.app.wsgi_app = recorder  # type: ignore[method-assign]  # how Flask documents it
-    return fixture
-
-
-@contextmanager
-def _logging_as_it_was() -> Iterator[None]:
-    """The server sets up logging for a process of its own; here the process is somebody else's."""
-    loggers = [logging.getLogger(name) for name in ("checkend", "waitress", "werkzeug")]
-    before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
-    try:
-        yield
-    finally:
-        for logger, handlers, level, propagate in before:
-            logger.handlers[:], logger.level, logger.propagate = handlers, level, propagate
 
 
 class _InProcess:
