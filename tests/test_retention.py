@@ -1,0 +1,341 @@
+"""What is old goes, counts and charts stay, and the disk gets its room back."""
+
+import itertools
+import json
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from checkend import clock
+from checkend.app import create_app
+from checkend.extensions import db
+from checkend.models import Backtrace, Notice, Problem
+from checkend.retention import Limits, Removed, count_overdue, is_near, remove
+from checkend.retention_thread import Retention
+from checkend.store_space import space
+from checkend.store_version import store_path
+from tests.factories import Factory
+from tests.live import environment
+
+INGEST = "/ingest/v1/errors"
+DEFAULT = Limits(90, 1000)
+
+
+def days_ago(days: float) -> Any:
+    return clock.now() - timedelta(days=days)
+
+
+def report(number: int, **error: Any) -> dict[str, Any]:
+    trace = [f"/srv/app.py:{number} in fail_{number % 4}"]
+    return {
+        "error": {"class": "E", "message": "m", "backtrace": trace, **error},
+        "context": {"noise": os.urandom(400).hex()},
+    }
+
+
+def prune(app: Flask, limits: Limits = DEFAULT) -> Removed:
+    total = Removed()
+    with app.app_context():
+        for removed in remove(limits):
+            total += removed
+    return total
+
+
+def ids(app: Flask, model: Any) -> list[int]:
+    with app.app_context():
+        return list(db.session.scalars(db.select(model.id).order_by(model.id)))
+
+
+def kept_counts(app: Flask) -> dict[str, list[Any]]:
+    """All that is to outlive the notices."""
+    tables = ("apps", "problems", "problem_hours", "app_hours", "problem_facets", "tags", "problem_tags")
+    with closing(sqlite3.connect(store_path(Path(app.instance_path)))) as store:
+        return {table: sorted(store.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
+
+
+def test_a_notice_goes_when_it_is_older_than_the_days(app: Flask, make: Factory) -> None:
+    problem = make.problem(make.app()["id"])
+    old, young = make.notice(problem, at=days_ago(91)), make.notice(problem, at=days_ago(89))
+    assert prune(app).notices == 1
+    assert ids(app, Notice) == [young]
+    assert old not in ids(app, Notice)
+
+
+def test_a_notice_goes_when_its_problem_has_more_than_the_number_of_newer_ones(app: Flask, make: Factory) -> None:
+    shop = make.app()["id"]
+    busy, calm = make.problem(shop), make.problem(shop)
+    order = [5, 1, 4, 2, 3]
+    made = {age: make.notice(busy, at=days_ago(age)) for age in order}
+    other = make.notice(calm, at=days_ago(80))
+    assert prune(app, Limits(90, 2)).notices == 3
+    assert ids(app, Notice) == sorted([made[1], made[2], other])
+
+
+def test_of_notices_of_the_same_moment_the_later_stored_count_as_newer(app: Flask, make: Factory) -> None:
+    problem, moment = make.problem(make.app()["id"]), days_ago(1)
+    made = [make.notice(problem, at=moment) for _ in range(5)]
+    prune(app, Limits(90, 2))
+    assert ids(app, Notice) == made[-2:]
+
+
+def test_0_keeps_for_ever(app: Flask, make: Factory) -> None:
+    problem = make.problem(make.app()["id"])
+    made = [make.notice(problem, at=days_ago(age)) for age in (4000, 3000, 2000)]
+    prune(app, Limits(0, 0))
+    assert ids(app, Notice) == made
+    prune(app, Limits(0, 2))
+    assert ids(app, Notice) == made[1:]
+    prune(app, Limits(2500, 0))
+    assert ids(app, Notice) == made[2:]
+
+
+@pytest.mark.parametrize(
+    ("own", "left"), [((None, None), 1), ((0, 0), 3), ((200, None), 2), ((None, 0), 1), ((0, 1), 1)]
+)
+def test_an_app_may_have_limits_of_its_own(app: Flask, make: Factory, own: tuple[Any, Any], left: int) -> None:
+    shop = make.app(retention_days=own[0], retention_notices=own[1])
+    problem = make.problem(shop["id"])
+    for age in (300, 100, 1):
+        make.notice(problem, at=days_ago(age))
+    prune(app, Limits(90, 2))
+    assert len(ids(app, Notice)) == left
+
+
+def test_more_problems_and_notices_than_one_step_takes(app: Flask, make: Factory) -> None:
+    shop = make.app()["id"]
+    for _ in range(450):
+        make.problem(shop, notices=1, at=days_ago(100))
+    big = make.problem(shop, notices=350, at=days_ago(100))
+    steps: list[Removed] = []
+    with app.app_context():
+        assert count_overdue(Limits(90, 1000)) == {shop: 800}
+        steps = list(remove(Limits(90, 1000)))
+    assert sum(step.notices for step in steps) == 800
+    assert max(step.notices for step in steps) <= 100
+    assert ids(app, Notice) == []
+    with app.app_context():
+        assert db.session.get_one(Problem, big).notices_count == 350
+
+
+def test_counts_hours_and_shares_stay(app: Flask, client: FlaskClient, make: Factory, key_for: Any) -> None:
+    shop = make.app()
+    headers = {"Checkend-Ingestion-Key": shop["ingestion_key"]}
+    for number in range(60):
+        at = days_ago(100 if number % 3 else 1).isoformat()
+        client.post(INGEST, json=report(number, occurred_at=at, tags=["kept"]), headers=headers)
+        client.post(INGEST, json=report(number, occurred_at=at), headers=headers)
+    before = kept_counts(app)
+    address = f"/api/v1/apps/{shop['slug']}/problems"
+    listed = client.get(address, headers=key_for()).json
+    assert sum(problem["notices_count"] + problem["deduplicated_count"] for problem in listed["data"]) == 120
+    assert prune(app).notices > 20
+    assert kept_counts(app) == before
+    assert client.get(address, headers=key_for()).json == listed
+
+
+def test_a_backtrace_goes_with_the_last_notice_that_has_it(app: Flask, client: FlaskClient, make: Factory) -> None:
+    headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
+    for age, number in ((100, 1), (1, 1), (100, 2)):
+        body = report(number, occurred_at=days_ago(age).isoformat(), fingerprint=f"{age}-{number}")
+        assert client.post(INGEST, json=body, headers=headers).status_code == 201
+    assert len(ids(app, Backtrace)) == 2
+    removed = prune(app)
+    assert (removed.notices, removed.backtraces) == (2, 1)
+    assert len(ids(app, Backtrace)) == 1
+
+
+def test_backtraces_of_deleted_problems_are_swept_up(app: Flask, client: FlaskClient, make: Factory) -> None:
+    headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
+    for number in range(8):
+        client.post(INGEST, json=report(number), headers=headers)
+    with make.writing() as session:
+        session.get_one(Problem, 1).delete()
+    removed = prune(app)
+    assert (removed.notices, removed.backtraces) == (0, 2)
+    assert len(ids(app, Backtrace)) == len(ids(app, Notice)) == 6
+
+
+def fill(app: Flask, key: str, number: int, *, days: float) -> None:
+    """So many notices of about a kilobyte, some days old."""
+    client, at = app.test_client(), days_ago(days).isoformat()
+    for one in range(number):
+        body = report(one, occurred_at=at)
+        assert client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": key}).status_code == 201
+
+
+def test_the_disk_gets_its_room_back(app: Flask, make: Factory) -> None:
+    fill(app, make.app()["ingestion_key"], 600, days=100)
+    path = store_path(Path(app.instance_path))
+    with app.app_context():
+        before = space()
+    removed = prune(app)
+    with app.app_context():
+        after = space()
+    assert removed.freed == before.file_bytes - after.file_bytes > 300_000
+    assert after.free == 0
+    assert path.stat().st_size == after.file_bytes
+    with closing(sqlite3.connect(path)) as store:
+        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_what_is_overdue_is_found_by_indexes_alone(app: Flask, make: Factory) -> None:
+    problem = make.problem(make.app()["id"])
+    for age in (100, 3, 2, 1):
+        make.notice(problem, at=days_ago(age))
+    scans: list[str] = []
+    with app.app_context():
+
+        @event.listens_for(db.engine, "before_cursor_execute")
+        def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            if statement.startswith(("SELECT", "DELETE")):
+                driver = connection.connection.driver_connection
+                steps = [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+                scans.extend(
+                    step for step in steps if step.startswith(("SCAN notices", "SCAN problems", "SCAN backtr"))
+                )
+
+        assert sum(removed.notices for removed in remove(Limits(90, 2))) == 2
+    assert scans == []
+
+
+def test_retention_under_ingestion_loses_no_report_and_changes_no_count(app: Flask, make: Factory) -> None:
+    key = make.app()["ingestion_key"]
+    fill(app, key, 800, days=100)
+    statuses: list[int] = []
+    slowest = [0.0]
+    done = threading.Event()
+    numbers = itertools.count(10_000)
+
+    def send() -> None:
+        client = app.test_client()
+        while not done.is_set():
+            began = time.monotonic()
+            answer = client.post(INGEST, json=report(next(numbers)), headers={"Checkend-Ingestion-Key": key})
+            slowest[0] = max(slowest[0], time.monotonic() - began)
+            statuses.append(answer.status_code)
+
+    senders = [threading.Thread(target=send) for _ in range(3)]
+    for sender in senders:
+        sender.start()
+    retention = Retention(app)
+    retention.run()
+    done.set()
+    for sender in senders:
+        sender.join()
+    assert retention.failures == 0
+    assert retention.removed.notices == 800
+    assert set(statuses) == {201}
+    assert slowest[0] < 3
+    sent = 800 + len(statuses)
+    with app.app_context():
+        stored, repeated = db.session.query(
+            db.func.sum(Problem.notices_count), db.func.sum(Problem.deduplicated_count)
+        ).one()
+        assert stored + repeated == sent
+        assert db.session.query(Notice).count() == stored - 800
+    kept = kept_counts(app)
+    assert sum(row[2] for row in kept["problem_hours"]) == sum(row[2] for row in kept["app_hours"]) == sent
+
+
+@pytest.fixture
+def capped(tmp_path: Path) -> Iterator[Flask]:
+    settings = {"RATE_LIMIT_ENABLED": "false", "MAX_STORE_BYTES": "4194304", "RETENTION_NOTICES": "0"}
+    app = create_app(settings, instance_path=tmp_path / "instance")
+    yield app
+    app.extensions["checkend_shutdown"]()
+
+
+def test_near_the_cap_the_oldest_go_loudly_and_beyond_it_nothing_is_written(
+    capped: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, client = Factory(capped).app()["ingestion_key"], capped.test_client()
+    logging.getLogger("checkend").propagate = True
+    status = 201
+    for number in range(20_000):
+        body = report(number) | {"context": {"noise": os.urandom(8000).hex()}}
+        status = client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": key}).status_code
+        if status != 201:
+            break
+    path = store_path(Path(capped.instance_path))
+    assert status == 503
+    before = ids(capped, Notice)
+    retention = capped.extensions["checkend_retention"]
+    retention.run(whole=False)
+    left = ids(capped, Notice)
+    assert 0 < len(left) < len(before)
+    assert left == before[-len(left) :]
+    with capped.app_context():
+        assert not is_near(4_194_304)
+        assert space().file_bytes <= 4_194_304
+    assert path.stat().st_size <= 4_194_304
+    loud = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert any("MAX_STORE_BYTES" in line for line in loud)
+    assert f"{len(before) - len(left)} of the oldest notices went, since the store was near its cap" in loud
+    assert client.post(INGEST, json=report(1), headers={"Checkend-Ingestion-Key": key}).status_code == 201
+
+
+def test_the_thread_of_a_server_runs_and_ends_with_it(
+    app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.notice(make.problem(make.app()["id"]), at=days_ago(100))
+    monkeypatch.setattr("checkend.retention_thread.FIRST_SECONDS", 0.01)
+    retention = app.extensions["checkend_retention"]
+    retention.start()
+    until = time.monotonic() + 10
+    while not retention.runs and time.monotonic() < until:
+        time.sleep(0.01)
+    assert (retention.runs, retention.removed.notices) == (1, 1)
+    app.extensions["checkend_shutdown"]()
+    assert not any(thread.name == "checkend-retention" for thread in threading.enumerate())
+
+
+def test_a_run_that_fails_is_counted_and_the_next_one_goes_on(app: Flask, make: Factory) -> None:
+    make.notice(make.problem(make.app()["id"]), at=days_ago(100))
+    with app.app_context():
+        db.session.execute(
+            db.text("CREATE TRIGGER stuck BEFORE DELETE ON notices BEGIN SELECT RAISE(ABORT, 'no'); END")
+        )
+        db.session.commit()
+    retention = app.extensions["checkend_retention"]
+    retention.run()
+    assert (retention.failures, retention.removed.notices) == (1, 0)
+    with app.app_context():
+        db.session.execute(db.text("DROP TRIGGER stuck"))
+        db.session.commit()
+    retention.run()
+    assert (retention.failures, retention.removed.notices) == (1, 1)
+
+
+def checkend(folder: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "checkend.cli", *arguments]
+    return subprocess.run(command, env=environment(Path(folder), **settings), capture_output=True, text=True)
+
+
+def test_prune_by_hand_says_what_would_go_and_then_removes_it(app: Flask, make: Factory) -> None:
+    shop = make.app()
+    problem = make.problem(shop["id"])
+    for age in (200, 100, 40, 1):
+        make.notice(problem, at=days_ago(age))
+    forecast = checkend(app.instance_path, "prune", "--dry-run", "--json")
+    assert json.loads(forecast.stdout) == {"overdue": [{"app": shop["slug"], "notices": 2}]}
+    assert len(ids(app, Notice)) == 4
+    done = checkend(app.instance_path, "prune", RETENTION_DAYS="30")
+    assert done.returncode == 0
+    assert done.stdout.startswith("3 notices and 0 backtraces removed.")
+    assert "3 notices removed" in done.stderr
+    assert len(ids(app, Notice)) == 1
+    assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notice is overdue.\n"
