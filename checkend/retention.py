@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 
 from checkend import clock
 from checkend.extensions import begin_writing, commit, db
@@ -129,15 +129,14 @@ def _overdue(app_id: int, limits: Limits) -> Iterator[ColumnElement[bool]]:
 def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple[int, bool, bool]]]:
     """Some of the app's problems at a time, each with whether it has aged notices, and whether more than it may keep.
 
-    They come in the order of an index that also holds all that is asked of them. A count that grows meanwhile moves
-    its problem ahead: it may be met twice, never missed.
+    They come in the order of their fingerprints, which never change, by the index that holds those.
     """
-    after = (-1, 0)
+    after = ""
     while True:
         some = (
-            select(Problem.id, Problem.notices_count)
-            .where(Problem.app_id == app_id, tuple_(Problem.notices_count, Problem.id) > after)
-            .order_by(Problem.notices_count, Problem.id)
+            select(Problem.id, Problem.fingerprint)
+            .where(Problem.app_id == app_id, Problem.fingerprint > after)
+            .order_by(Problem.fingerprint)
             .limit(PROBLEMS_A_LOOK)
             .subquery()
         )
@@ -146,14 +145,14 @@ def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple
         rows = db.session.execute(
             select(
                 some.c.id,
-                some.c.notices_count,
+                some.c.fingerprint,
                 of_it.where(Notice.occurred_at < cutoff).limit(1).scalar_subquery(),
                 newest_first.offset(limits.notices).limit(1).scalar_subquery(),
-            ).order_by(some.c.notices_count, some.c.id)
+            ).order_by(some.c.fingerprint)
         ).all()
         if not rows:
             return
-        after = (rows[-1].notices_count, rows[-1].id)
+        after = rows[-1].fingerprint
         yield [(row[0], row[2] is not None, bool(limits.notices) and row[3] is not None) for row in rows]
 
 
