@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 VERSION = "1.0.0"
+PACKAGES = (f"checkend=={VERSION}", "pytest")
 
 
 @pytest.fixture(scope="session")
 def sdk_python(request: pytest.FixtureRequest) -> Path:
-    """The Python of an environment with the SDK and nothing else of ours.
+    """The Python of an environment with the SDK and pytest, and nothing of ours.
 
     Run it in a folder outside this checkout, whose ``checkend`` it would import instead. Made once and kept in
     pytest's cache; skips, saying why, where it is not there yet and PyPI cannot be reached.
@@ -26,13 +27,14 @@ def sdk_python(request: pytest.FixtureRequest) -> Path:
 
 def _environment(folder: Path) -> Path:
     python = folder / "venv" / "bin" / "python"
-    if (folder / "ready").exists() and python.exists():
+    ready = folder / "ready"
+    if python.exists() and ready.exists() and ready.read_text() == " ".join(PACKAGES):
         return python
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1", "--timeout=20"]
-    installed = subprocess.run([*pip, f"checkend=={VERSION}"], capture_output=True, text=True)
+    installed = subprocess.run([*pip, *PACKAGES], capture_output=True, text=True)
     if installed.returncode:
         reason = (installed.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         pytest.skip(f"the Python SDK cannot be installed from PyPI: {reason}")
-    (folder / "ready").touch()
+    ready.write_text(" ".join(PACKAGES))
     return python

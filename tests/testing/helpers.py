@@ -120,3 +120,14 @@ def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def install_command(folder: Path) -> Path:
+    """The ``checkend`` command in ``folder``, as pipx makes it: no variable leads programs to its package."""
+    command = folder / "checkend"
+    command.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(CHECKOUT)!r})\n"
+        "from checkend.cli import main\nmain(prog_name='checkend')\n"
+    )
+    command.chmod(0o755)
+    return command
