@@ -161,8 +161,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "NOTICE_DEDUP_WINDOW_SECONDS",
         60,
-        POSITIVE,
-        "For how long after a stored notice its repeats are only counted.",
+        COUNT,
+        "For how long after a stored notice its repeats are only counted; 0 for not at all.",
     ),
     Setting(
         "NOTICE_DEDUP_STATUS",

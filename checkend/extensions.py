@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeDecorator
 from checkend import clock
 
 LOCK_TIMEOUT_SECONDS = 30.0
+ASIDE_SECONDS = 0.25
 FILE_NAME = "checkend.sqlite3"
 
 
@@ -129,22 +130,29 @@ class StoreConnection(sqlite3.Connection):
         self._lock_timeout: float = kwargs.get("timeout", LOCK_TIMEOUT_SECONDS)
         self._holds = False
 
-    def begin(self, *, writing: bool) -> None:
+    def begin(self, *, writing: bool, patience: float | None = None) -> None:
         """Open a transaction; with ``writing`` as the only writer.
 
-        Raises sqlite3.OperationalError when the lock did not become free in the connection's time-out.
+        Raises sqlite3.OperationalError when the lock did not become free in the connection's time-out, or in
+        ``patience`` seconds.
         """
         if not writing:
             self.execute("BEGIN")
             return
-        if not self._write_lock.acquire(self._lock_timeout):
+        timeout = self._lock_timeout if patience is None else patience
+        if not self._write_lock.acquire(timeout):
             raise sqlite3.OperationalError("database is locked")
         self._holds = True
         try:
+            if patience is not None:
+                self.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
             self.execute("BEGIN IMMEDIATE")
         except BaseException:
             self._free()
             raise
+        finally:
+            if patience is not None:
+                self.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 
     def commit(self) -> None:
         super().commit()
@@ -260,7 +268,8 @@ def init_database(app: Flask, path: Path) -> None:
 def _begin(connection: Connection) -> None:
     raw = connection.connection.driver_connection
     assert isinstance(raw, StoreConnection)
-    raw.begin(writing=bool(has_app_context() and g.get("writing")))
+    in_app = has_app_context()
+    raw.begin(writing=bool(in_app and g.get("writing")), patience=g.get("patience") if in_app else None)
 
 
 def begin_writing() -> None:
@@ -283,17 +292,19 @@ def commit() -> None:
 def write_aside() -> Iterator[Connection]:
     """A writing transaction of its own, committed at the end, while the session goes on reading.
 
-    Where the session writes already, its own transaction, committed with the rest.
+    For notes that a read makes on its way: it waits for other writers only `ASIDE_SECONDS`, then raises
+    sqlalchemy.exc.OperationalError or sqlite3.OperationalError. Where the session writes already, its own transaction,
+    committed with the rest.
     """
     if g.get("writing"):
         yield db.session.connection()
         return
-    g.writing = True
+    g.writing, g.patience = True, ASIDE_SECONDS
     try:
         with db.engine.begin() as connection:
             yield connection
     finally:
-        g.writing = False
+        g.writing, g.patience = False, None
 
 
 @event.listens_for(Session, "before_flush")

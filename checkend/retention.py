@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
 
 from checkend import clock
 from checkend.extensions import begin_writing, commit, db
@@ -119,11 +119,11 @@ def _overdue(app_id: int, limits: Limits) -> Iterator[ColumnElement[bool]]:
     cutoff = clock.now() - timedelta(days=limits.days) if limits.days else clock.EPOCH
     for rows in _looks(app_id, limits, cutoff):
         aged = [problem_id for problem_id, is_aged, _ in rows if is_aged]
-        yield and_(Notice.problem_id.in_(aged), Notice.occurred_at < cutoff)
+        yield and_(Notice.problem_id.in_(aged), _is_aged(cutoff))
         for problem_id in (problem_id for problem_id, _, has_more in rows if has_more):
             beyond = _beyond_newest(problem_id, limits.notices)
             if beyond is not None:
-                yield and_(beyond, Notice.occurred_at >= cutoff)
+                yield and_(beyond, not_(_is_aged(cutoff)))
 
 
 def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple[int, bool, bool]]]:
@@ -146,7 +146,7 @@ def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple
             select(
                 some.c.id,
                 some.c.fingerprint,
-                of_it.where(Notice.occurred_at < cutoff).limit(1).scalar_subquery(),
+                of_it.where(_is_aged(cutoff)).limit(1).scalar_subquery(),
                 newest_first.offset(limits.notices).limit(1).scalar_subquery(),
             ).order_by(some.c.fingerprint)
         ).all()
@@ -154,6 +154,11 @@ def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple
             return
         after = rows[-1].fingerprint
         yield [(row[0], row[2] is not None, bool(limits.notices) and row[3] is not None) for row in rows]
+
+
+def _is_aged(cutoff: datetime) -> ColumnElement[bool]:
+    """Of before ``cutoff``, and received before it too: what was answered 201 stays, whatever the sender's clock says."""
+    return and_(Notice.occurred_at < cutoff, Notice.created_at < cutoff)
 
 
 def _beyond_newest(problem_id: int, number: int) -> ColumnElement[bool] | None:

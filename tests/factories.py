@@ -89,7 +89,7 @@ class Factory:
             db.session.add(problem)
             db.session.flush()
             for _ in range(notices):
-                db.session.add(Notice(problem_id=problem.id, occurred_at=moment, payload=pack({})))
+                db.session.add(Notice(problem_id=problem.id, occurred_at=moment, created_at=moment, payload=pack({})))
             return problem.id
 
         return self.run(act)
@@ -98,7 +98,8 @@ class Factory:
         """A notice's id, the problem's count kept."""
 
         def act() -> int:
-            notice = Notice(problem_id=problem_id, occurred_at=at or clock.now(), payload=pack(payload))
+            moment = at or clock.now()
+            notice = Notice(problem_id=problem_id, occurred_at=moment, created_at=moment, payload=pack(payload))
             db.session.add(notice)
             db.session.get_one(Problem, problem_id).notices_count += 1
             db.session.flush()

@@ -138,6 +138,7 @@ def test_counts_hours_and_shares_stay(app: Flask, client: FlaskClient, make: Fac
         at = days_ago(100 if number % 3 else 1).isoformat()
         client.post(INGEST, json=report(number, occurred_at=at, tags=["kept"]), headers=headers)
         client.post(INGEST, json=report(number, occurred_at=at), headers=headers)
+    received_when_it_happened(app)
     before = kept_counts(app)
     address = f"/api/v1/apps/{shop['slug']}/problems"
     listed = client.get(address, headers=key_for()).json
@@ -153,6 +154,7 @@ def test_a_backtrace_goes_with_the_last_notice_that_has_it(app: Flask, client: F
         body = report(number, occurred_at=days_ago(age).isoformat(), fingerprint=f"{age}-{number}")
         assert client.post(INGEST, json=body, headers=headers).status_code == 201
     assert len(ids(app, Backtrace)) == 2
+    received_when_it_happened(app)
     removed = prune(app)
     assert (removed.notices, removed.backtraces) == (2, 1)
     assert len(ids(app, Backtrace)) == 1
@@ -169,12 +171,29 @@ def test_backtraces_of_deleted_problems_are_swept_up(app: Flask, client: FlaskCl
     assert len(ids(app, Backtrace)) == len(ids(app, Notice)) == 6
 
 
+def received_when_it_happened(app: Flask) -> None:
+    """As if every report had come in at its own time."""
+    with closing(sqlite3.connect(store_path(Path(app.instance_path)))) as store:
+        store.execute("UPDATE notices SET created_at = occurred_at")
+        store.commit()
+
+
+def test_what_came_in_lately_stays_whatever_the_senders_clock_says(
+    app: Flask, client: FlaskClient, make: Factory
+) -> None:
+    headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
+    assert client.post(INGEST, json=report(1, occurred_at="1970-01-01T00:00:00Z"), headers=headers).status_code == 201
+    assert prune(app).notices == 0
+    assert len(ids(app, Notice)) == 1
+
+
 def fill(app: Flask, key: str, number: int, *, days: float) -> None:
     """So many notices of about a kilobyte, some days old."""
     client, at = app.test_client(), days_ago(days).isoformat()
     for one in range(number):
         body = report(one, occurred_at=at)
         assert client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": key}).status_code == 201
+    received_when_it_happened(app)
 
 
 def test_the_disk_gets_its_room_back(app: Flask, make: Factory) -> None:

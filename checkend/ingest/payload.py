@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
-from checkend.models.tag import lenient_name
+from checkend.models.tag import lenient_name, normal_name
 
 # Every digit as 0 and everything else as a blank: 19 digits in a row are then found without a regular expression.
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_NUMBER = b"0" * 19
+MAX_TAGS = 50
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -73,13 +74,15 @@ def to_report(value: Any, received_at: datetime) -> Report:
     error_class = _text(sent.take("class", "error_class")).strip()
     if not error_class:
         raise Invalid("error.class is required")
+    tags = _tags(sent)
+    occurred_at = _moment(sent, received_at)
     return Report(
         error_class=error_class,
         error_message=_text(sent.take("message", "error_message")),
-        backtrace=sent.take("backtrace"),
+        backtrace=_backtrace(sent.take("backtrace")),
         fingerprint=_text(sent.take("fingerprint")).strip() or None,
-        tags=_tags(sent.take("tags"), sent.take("tags")),
-        occurred_at=_moment(sent.take("occurred_at"), received_at),
+        tags=tags,
+        occurred_at=occurred_at,
         details=_details(sent),
     )
 
@@ -110,28 +113,51 @@ def _text(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _tags(*sent: Any) -> tuple[str, ...]:
+def _backtrace(value: Any) -> Any:
+    """One text stands for its lines, as `Error.stack` and a printed traceback do."""
+    return [line for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
+
+
+def _tags(sent: _Sent) -> tuple[str, ...]:
+    """The tags in the form that tags have; what this changes beyond case, or is too much, is left in ``sent``."""
     names: dict[str, None] = {}
-    for tags in sent:
+    left: list[Any] = []
+    for tags in (sent.take("tags"), sent.take("tags")):
         for tag in tags if isinstance(tags, list) else [tags]:
-            if tag not in (None, "", {}) and (name := lenient_name(_text(tag))):
+            if tag in (None, "", {}):
+                continue
+            text = _text(tag)
+            name = lenient_name(text)
+            if name and len(names) < MAX_TAGS:
                 names[name] = None
+            if name != normal_name(text) or name not in names:
+                left.append(tag)
+    if left:
+        sent.error["tags"] = left
     return tuple(names)
 
 
-def _moment(value: Any, received_at: datetime) -> datetime:
-    """The time that was sent; the time of receipt when it cannot be read or lies in the future."""
+def _moment(sent: _Sent, received_at: datetime) -> datetime:
+    """The time that was sent; the time of receipt when it cannot be read or lies in the future (left in ``sent``)."""
+    value = sent.take("occurred_at")
     try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip())
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            moment = datetime.fromtimestamp(value / 1000 if value > 100_000_000_000 else value, UTC)
-        else:
-            return received_at
+        moment = _read_time(value)
     except (ValueError, OverflowError, OSError):
-        return received_at
-    return moment if _EARLIEST <= moment <= received_at else received_at
+        moment = None
+    if moment is not None and _EARLIEST <= moment <= received_at:
+        return moment
+    if value is not None:
+        sent.error["occurred_at"] = value
+    return received_at
+
+
+def _read_time(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value / 1000 if value > 100_000_000_000 else value, UTC)
+    return None
 
 
 def _details(sent: _Sent) -> dict[str, dict[str, Any]]:

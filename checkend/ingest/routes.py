@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException
 
 from checkend.errors import SENTENCES, ApiError
 from checkend.ingest.payload import Invalid, Unreadable, read_json
 from checkend.ingest.service import UnknownKey, ingestion
-from checkend.ingest.store import Sender
+from checkend.ingest.store import Sender, Stored
 from checkend.ingest.writer import Unavailable, Unstorable
 from checkend.metrics import Counts
 from checkend.models.api_key import PREFIX as API_KEY_PREFIX
@@ -26,20 +27,7 @@ log = logging.getLogger("checkend.ingest")
 @bp.route("/ingest/v1/errors", methods=["POST"], strict_slashes=False, provide_automatic_options=False)
 def create() -> Response:
     """Take in one error report."""
-    key = request.headers.get(HEADER) or request.args.get("key", "")
-    try:
-        sender = ingestion().sender(key)
-        g.reporting_app = sender.app_id
-        _limit(sender)
-        stored = ingestion().accept(sender, read_json(_body()))
-    except UnknownKey as error:
-        raise _unauthorized(key) from error
-    except Unreadable as error:
-        raise ApiError(400, str(error)) from error
-    except (Invalid, Unstorable) as error:
-        raise ApiError(422, str(error)) from error
-    except Unavailable as error:
-        raise ApiError(503, SENTENCES[503]) from error
+    stored = _take(request.headers.get(HEADER) or request.args.get("key", ""))
     answer: dict[str, Any] = {
         "id": stored.notice_id,
         "problem_id": stored.problem_id,
@@ -52,6 +40,27 @@ def create() -> Response:
         del answer["id"]
         status = 200
     return Response(orjson.dumps(answer), status, mimetype="application/json")
+
+
+def _take(key: str) -> Stored:
+    try:
+        sender = ingestion().sender(key)
+        g.reporting_app = sender.app_id
+        try:
+            _limit(sender)
+            value = read_json(_body())
+        except (ApiError, HTTPException, Unreadable):
+            ingestion().check(key)  # a key that is none any more learns nothing else
+            raise
+        return ingestion().accept(sender, value)
+    except UnknownKey as error:
+        raise _unauthorized(key) from error
+    except Unreadable as error:
+        raise ApiError(400, str(error)) from error
+    except (Invalid, Unstorable) as error:
+        raise ApiError(422, str(error)) from error
+    except Unavailable as error:
+        raise ApiError(503, SENTENCES[503]) from error
 
 
 @bp.route("/ingest/v1/errors", methods=["OPTIONS"], strict_slashes=False)

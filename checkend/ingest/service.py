@@ -71,6 +71,10 @@ class Ingestion:
         """
         return self._senders.get(ingestion_key) or self._look_up(ingestion_key)
 
+    def check(self, ingestion_key: str) -> None:
+        """Look at the store whether the key still is an app's. Raises `UnknownKey`."""
+        self._look_up(ingestion_key)
+
     def _look_up(self, ingestion_key: str) -> Sender:
         self._senders.pop(ingestion_key, None)
         found = find_sender(self._reader(), ingestion_key)

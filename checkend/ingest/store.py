@@ -4,6 +4,7 @@ Everything the batch changes is worked out in memory first where it can be: one 
 reports the batch holds, one upsert an hour and a shared value.
 """
 
+import logging
 import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
@@ -19,6 +20,9 @@ HOUR = 3_600_000_000
 _REMEMBERED_REPEATS = 20_000
 _REMEMBERED_FACETS = 2_000
 _REMEMBERED_TAGS = 20_000
+MAX_PROBLEM_TAGS = 500
+
+log = logging.getLogger("checkend.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class _Problem:
     last: int
     stored: int = 0
     repeated: int = 0
-    reopened: bool = False
+    reopened_at: int | None = None
     hours: dict[int, int] = field(default_factory=dict)
     facets: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
@@ -254,7 +258,7 @@ class _Batch:
     def _store(self, problem: _Problem, report: Prepared, content: Content, opened: bool) -> Stored:
         reopened = problem.resolved
         if reopened:
-            problem.resolved, problem.reopened = False, True
+            problem.resolved, problem.reopened_at = False, report.received_at
         notice_id = self._insert_notice(problem, report, content)
         problem.stored += 1
         if self.store.window:
@@ -394,11 +398,11 @@ class _Batch:
     def _write_apps(self, problems: Iterable[_Problem]) -> None:
         reopened: Counter[int] = Counter()
         for problem in problems:
-            if problem.reopened:
+            if problem.reopened_at is not None:
                 reopened[problem.app_id] += 1
                 self.connection.execute(
                     "UPDATE problems SET status = 'unresolved', resolved_at = NULL, updated_at = ? WHERE id = ?",
-                    (problem.last, problem.id),
+                    (problem.reopened_at, problem.id),
                 )
         self.connection.executemany(
             "UPDATE apps SET problems_count = problems_count + ?, "
@@ -425,11 +429,18 @@ class _Batch:
 
     def _write_tags(self, problem: _Problem) -> None:
         known = self.store.known_tags
-        for name in sorted(problem.tags):
-            if (problem.id, name) in known:
-                continue
-            if len(known) >= _REMEMBERED_TAGS:
-                known.clear()
+        new = [name for name in sorted(problem.tags) if (problem.id, name) not in known]
+        if not new:
+            return
+        (carried,) = self.connection.execute(
+            "SELECT count(*) FROM problem_tags WHERE problem_id = ?", (problem.id,)
+        ).fetchone()
+        if carried + len(new) > MAX_PROBLEM_TAGS:
+            new = new[: max(MAX_PROBLEM_TAGS - carried, 0)]
+            log.warning("problem %d carries %d tags, as many as it may: further ones are left out", problem.id, carried)
+        if len(known) >= _REMEMBERED_TAGS:
+            known.clear()
+        for name in new:
             known.add((problem.id, name))
             self.connection.execute("INSERT INTO tags (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
             self.connection.execute(

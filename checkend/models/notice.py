@@ -25,7 +25,7 @@ class Notice(Model):
     __tablename__ = "notices"
     __table_args__ = (
         Index("ix_notices_problem_id_occurred_at", "problem_id", "occurred_at"),
-        Index("ix_notices_occurred_at", "occurred_at"),
+        {"sqlite_autoincrement": True},  # an id that was answered never names another notice
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)

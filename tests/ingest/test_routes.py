@@ -73,6 +73,14 @@ class TestAuthentication:
         headers = {"Checkend-Ingestion-Key": fresh["ingestion_key"]}
         assert client.post(URL, json=error(), headers=headers).status_code == 201
 
+    @pytest.mark.parametrize("data", [b"{", b" " * 1_048_577, b"{}"])
+    def test_a_key_that_is_none_any_more_learns_nothing_else(
+        self, client: FlaskClient, shop: dict[str, Any], report: Report, key_for: Headers, data: bytes
+    ) -> None:
+        assert report(error()).status_code == 201
+        client.post(f"/api/v1/apps/{shop['id']}/regenerate_ingestion_key", headers=key_for())
+        assert report(data=data, content_type="application/json").status_code == 401
+
     def test_nothing_is_stored_for_an_app_that_was_deleted(
         self, client: FlaskClient, shop: dict[str, Any], report: Report, key_for: Headers
     ) -> None:
@@ -109,7 +117,7 @@ class TestBodies:
         answer = report(data=data, content_type="application/json", headers={"Content-Encoding": "gzip"})
         assert answer.status_code == 201
 
-    @pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{}")[:-6]])
+    @pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-6]], ids=["none", "cut"])
     def test_broken_gzip_is_400(self, report: Report, data: bytes) -> None:
         answer = report(data=data, content_type="application/json", headers={"Content-Encoding": "gzip"})
         assert answer.status_code == 400
@@ -147,6 +155,20 @@ class TestBodies:
         answer = report(data=b'{"error": {"class": "E", "message": %s}}' % sent, content_type="application/json")
         assert answer.status_code == 201
         assert problems()[0]["error_message"] == kept
+
+    def test_a_backtrace_that_is_one_text_stands_for_its_lines(
+        self, client: FlaskClient, report: Report, shop: dict[str, Any], key_for: Headers
+    ) -> None:
+        stack = "at f (/srv/a.js:1:2)\n\n    at g (/srv/b.js:3:4)\n"
+        sent = {"error": {"class": "E", "backtrace": stack}}
+        answer = report(sent).get_json()
+        address = f"/api/v1/apps/{shop['id']}/problems/{answer['problem_id']}/notices/{answer['id']}"
+        notice = client.get(address, headers=key_for()).get_json()
+        assert [(frame["file"], frame["method"]) for frame in notice["backtrace"]] == [
+            ("/srv/a.js", "f"),
+            ("/srv/b.js", "g"),
+        ]
+        assert report(sent).get_json()["deduplicated"] is True
 
     def test_numbers_keep_all_their_digits(
         self, client: FlaskClient, report: Report, shop: dict[str, Any], key_for: Headers
@@ -224,6 +246,24 @@ class TestRepeats:
         assert client.get(f"/api/v1/apps/{shop['id']}", headers=headers).get_json()["unresolved_problems_count"] == 1
         assert report(error()).get_json()["deduplicated"] is True
 
+    def test_reopening_never_moves_the_time_of_change_back(
+        self, client: FlaskClient, report: Report, shop: dict[str, Any], key_for: Headers
+    ) -> None:
+        headers = key_for()
+        first = report(error(occurred_at="2024-01-01T00:00:00Z")).get_json()
+        address = f"/api/v1/apps/{shop['id']}/problems/{first['problem_id']}"
+        resolved = client.post(f"{address}/resolve", headers=headers).get_json()
+        report(error(occurred_at="2024-01-02T00:00:00Z"))
+        assert client.get(address, headers=headers).get_json()["updated_at"] >= resolved["updated_at"]
+
+    def test_an_id_that_was_answered_never_names_another_notice(self, make: Factory, report: Report) -> None:
+        first = report(error()).get_json()
+        with make.writing() as session:
+            session.get_one(Problem, first["problem_id"]).delete()
+        again = report(error()).get_json()
+        assert again["id"] > first["id"]
+        assert again["problem_id"] > first["problem_id"]
+
     def test_a_deleted_problem_is_not_counted_on(
         self, make: Factory, report: Report, problems: Callable[[], list[Any]]
     ) -> None:
@@ -275,6 +315,25 @@ class TestGroupingAndTags:
         report(error(tags=["Web", "pay ments", "", None, 7]))
         report(error(tags=["web", "late"]))
         assert [tag["name"] for tag in problems()[0]["tags"]] == ["7", "late", "pay-ments", "web"]
+
+    def test_what_tags_cannot_hold_is_kept_in_the_context(
+        self, client: FlaskClient, report: Report, shop: dict[str, Any], key_for: Headers
+    ) -> None:
+        tags = ["日本", "Zürich", " Web "] + [f"request-{number}" for number in range(60)]
+        answer = report(error(tags=tags, occurred_at="garbage")).get_json()
+        address = f"/api/v1/apps/{shop['id']}/problems/{answer['problem_id']}"
+        problem = client.get(address, headers=key_for()).get_json()
+        notice = client.get(f"{address}/notices/{answer['id']}", headers=key_for()).get_json()
+        assert len(problem["tags"]) == 50
+        left = [f"request-{number}" for number in range(48, 60)]
+        assert notice["context"]["error"] == {"tags": ["日本", "Zürich", *left], "occurred_at": "garbage"}
+
+    def test_a_problem_carries_a_bounded_number_of_tags(
+        self, report: Report, problems: Callable[[], list[Any]]
+    ) -> None:
+        for start in range(0, 600, 50):
+            assert report(error(tags=[f"t{start + n}" for n in range(50)])).status_code == 201
+        assert len(problems()[0]["tags"]) == 500
 
     def test_the_apps_counts_follow(self, make: Factory, report: Report, shop: dict[str, Any]) -> None:
         for name in ("A", "B", "A"):

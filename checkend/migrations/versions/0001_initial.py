@@ -198,10 +198,10 @@ def upgrade() -> None:
             ["problem_id"], ["problems.id"], name=op.f("fk_notices_problem_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("notices", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_notices_backtrace_id"), ["backtrace_id"], unique=False)
-        batch_op.create_index("ix_notices_occurred_at", ["occurred_at"], unique=False)
         batch_op.create_index("ix_notices_problem_id_occurred_at", ["problem_id", "occurred_at"], unique=False)
 
     op.create_table(
@@ -265,6 +265,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_team_members_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_team_members")),
         sa.UniqueConstraint("team_id", "user_id", name=op.f("uq_team_members_team_id_user_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("team_members", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_team_members_user_id"), ["user_id"], unique=False)
