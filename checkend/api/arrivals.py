@@ -62,12 +62,13 @@ def _arrivals(app_id: int | None, after: int | None, seconds: int) -> dict[str, 
 def _wait(app_id: int | None, cursor: int, seconds: int) -> tuple[list[Any], int]:
     until = time.monotonic() + seconds
     while True:
+        before = cursor
         found, cursor = stored_after(cursor, app_id, AT_ONCE)
         left = until - time.monotonic()
         if found or left <= 0:
             return found, cursor
         db.session.rollback()  # hold no snapshot of the store while asleep
-        if _stops(min(LOOK_SECONDS, left)):
+        if cursor == before and _stops(min(LOOK_SECONDS, left)):
             return found, cursor
 
 

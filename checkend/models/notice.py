@@ -124,12 +124,13 @@ def newest_id() -> int:
 def stored_after(cursor: int, app_id: int | None, limit: int) -> tuple[list[Notice], int]:
     """Up to ``limit`` notices of the app (None: of all) stored after the one with the id ``cursor``, oldest first.
 
-    Looks at the next `IDS_LOOKED_AT` ids only, whatever is stored. With them the cursor to go on from.
+    Looks at `IDS_LOOKED_AT` ids from the first one on, whatever is stored. With them the cursor to go on from.
     """
     newest = newest_id()
-    if cursor >= newest:
+    first = db.session.scalar(select(func.min(Notice.id)).where(Notice.id > cursor))
+    if first is None:
         return [], newest
-    last = min(cursor + IDS_LOOKED_AT, newest)
+    last = min(first + IDS_LOOKED_AT, newest)
     statement = select(Notice).where(Notice.id > cursor, Notice.id <= last).order_by(Notice.id).limit(limit)
     if app_id is not None:
         statement = statement.join(Notice.problem).where(Problem.app_id == app_id)

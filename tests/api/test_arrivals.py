@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from checkend import clock
 from checkend.ingest.service import ingestion
+from checkend.models import Notice
 from checkend.models.notice import IDS_LOOKED_AT
+from checkend.models.packing import pack
 from checkend.testing import Client, Server
 from tests.api.helpers import Api, assert_error, counting
 from tests.factories import Factory
@@ -54,7 +57,7 @@ def test_a_long_way_behind_one_gets_there_in_steps_of_the_same_cost(app: Flask, 
     make.problem(1, notices=IDS_LOOKED_AT + 50)
     mine = make.problem(2, notices=1)
     first = api.get("/apps/quiet/arrivals", after=0).get_json()
-    assert first == {"data": [], "cursor": IDS_LOOKED_AT}
+    assert first == {"data": [], "cursor": IDS_LOOKED_AT + 1}
     second = api.get("/apps/quiet/arrivals", after=first["cursor"]).get_json()
     assert [one["problem"]["id"] for one in second["data"]] == [mine]
     many = api.get("/arrivals", after=0).get_json()
@@ -62,6 +65,15 @@ def test_a_long_way_behind_one_gets_there_in_steps_of_the_same_cost(app: Flask, 
     with counting(app) as statements:
         api.get("/arrivals", after=0)
     assert len(statements) <= 5, statements
+
+
+def test_ids_that_are_gone_are_no_way_to_go(app: Flask, api: Api, make: Factory) -> None:
+    make.app()
+    problem = make.problem(1)
+    with make.writing() as session:
+        session.add(Notice(id=5_000_000, problem_id=problem, occurred_at=clock.now(), payload=pack({})))
+    answer = api.get("/arrivals", after=1).get_json()
+    assert ([one["notice_id"] for one in answer["data"]], answer["cursor"]) == ([5_000_000], 5_000_000)
 
 
 def test_a_cursor_beyond_all_there_is_comes_back_to_it(api: Api, make: Factory) -> None:

@@ -45,9 +45,9 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert shop in [one["slug"] for one in client.apps()]
 
     cursor = client.arrivals()["cursor"]
-    report(tested, "KeyError")
+    early = report(tested, "KeyError")[1]["id"]
     report(tested, "TypeError")
-    (late,) = client.arrivals(after=cursor + 1)["data"]
+    (late,) = client.arrivals(after=early)["data"]
     assert late["problem"]["error_class"] == "TypeError"
     assert len(client.arrivals(after=cursor, app=tested.slug)["data"]) == 2
     key_error, type_error = client.all_problems(tested.slug, sort="oldest")
