@@ -55,6 +55,8 @@ class NewMemberSchema(MemberSchema):
 class AssignmentSchema(Resource):
     """Which app is to be assigned to the team."""
 
+    roots = ("app", "team_app")
+
     app_id = Reference(required=True)
 
 

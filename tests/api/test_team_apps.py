@@ -25,6 +25,15 @@ def test_an_app_is_assigned_by_slug_or_id(api: Api, reference: Any) -> None:
     assert api.get("/teams/other/apps").get_json() == []
 
 
+@pytest.mark.parametrize("root", ["app", "team_app"])
+def test_an_assignment_may_stand_under_a_root_key(api: Api, root: str) -> None:
+    assert api.post("/teams/core/apps", {root: {"app_id": "shop"}}).status_code == 201
+    assert [app["slug"] for app in api.get("/teams/core/apps").get_json()] == ["shop"]
+    assert_error(
+        api.post("/teams/core/apps", {root: {"slug": "shop"}}), 422, "App id can't be blank.", "Unknown field: slug."
+    )
+
+
 def test_assigning_twice_is_no_error(api: Api) -> None:
     for _ in range(2):
         assert api.post("/teams/core/apps", {"app_id": "shop"}).status_code == 201
