@@ -53,6 +53,19 @@ class Text(fields.Field[str]):
         return text or None
 
 
+class EmailAddress(Text):
+    """Something before and after exactly one @, with nothing blank or invisible in it: only mail can tell more."""
+
+    default_error_messages = {"no_address": "is not a valid email address."}  # noqa: RUF012 - as marshmallow declares it
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any) -> Any:
+        address = super()._deserialize(value, attr, data, **options)
+        name, _, host = address.partition("@")
+        if not name or not host or "@" in host or " " in address or not address.isprintable():
+            raise self.make_error("no_address")
+        return address
+
+
 class Password(fields.Field[str]):
     """A password, exactly as it was typed; never shown."""
 

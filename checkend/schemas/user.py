@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from checkend.models.user import MIN_PASSWORD
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import Flag, Moment, Password, Text
+from checkend.schemas.fields import EmailAddress, Flag, Moment, Password
 
 
 class UserSchema(Resource):
@@ -16,7 +16,7 @@ class UserSchema(Resource):
 
     id = fields.Integer(dump_only=True)
     slug = fields.String(dump_only=True)
-    email_address = Text(required=True, validate=validate.Email(error="is not a valid email address."))
+    email_address = EmailAddress(required=True)
     password = Password(required=True, least=MIN_PASSWORD)
     password_confirmation = Password()
     site_admin = Flag(dump_only=True)
