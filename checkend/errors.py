@@ -65,15 +65,22 @@ def envelope(status: int, message: str, messages: list[str] | None = None) -> Re
     return response
 
 
+def _number_of_faults(messages: list[str] | None) -> str:
+    number = len(messages or [""])
+    return f"{number} fault{'s' if number != 1 else ''}"
+
+
 def _answer(status: int, message: str, messages: list[str] | None = None) -> Response:
     db.session.rollback()
     path = "/" + request.path.lstrip("/")
-    log.info("refused %s %s: %d %s", request.method, path, status, message)
-    if path.startswith("/ingest/"):
+    # The sentences of a 422 name what was sent: fields, and whatever a client took for one.
+    reason = _number_of_faults(messages) if status == 422 else message
+    log.info("refused %s %s: %d %s", request.method, path, status, reason)
+    if f"{path}/".startswith("/ingest/"):
         response = jsonify(error=message)
         if status == 503:
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    elif path.startswith("/api/"):
+    elif f"{path}/".startswith("/api/"):
         return envelope(status if status in CODES else 400, message, messages)
     else:
         response = Response(render_template("error.html", status=status, message=message), mimetype="text/html")

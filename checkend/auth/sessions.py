@@ -50,7 +50,7 @@ class CookieSessions(SecureCookieSessionInterface):
 
 def for_programs(path: str) -> bool:
     """Whether ``path`` is asked by programs with a key: no cookies, no forms, no pages."""
-    return ("/" + path.lstrip("/")).startswith(FOR_PROGRAMS)
+    return f"/{path.strip('/')}/".startswith(FOR_PROGRAMS)
 
 
 def register(app: Flask) -> None:

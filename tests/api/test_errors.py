@@ -23,6 +23,23 @@ def test_an_unknown_path_is_not_found_without_a_key(app: Flask, path: str) -> No
         assert_error(Api(app.test_client(), {}).client.open(f"/api/{path}", method=method), 404)
 
 
+def test_the_place_of_the_api_itself_answers_as_the_api_does(app: Flask) -> None:
+    answer = app.test_client().get("/api")
+    assert_error(answer, 404)
+    assert "Content-Security-Policy" not in answer.headers
+
+
+def test_the_log_tells_the_number_of_faults_and_not_what_was_sent(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "text")
+    assert_error(api.post("/apps", {"name": "A", "hunter2": 1, "hunter3": 2}), 422)
+    assert_error(api.post("/teams", {"name": "A", "owner_id": "hunter4"}), 422)
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition("refused ")[2] for line in lines] == [
+        "POST /api/v1/apps: 422 2 faults",
+        "POST /api/v1/teams: 422 1 fault",
+    ]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
