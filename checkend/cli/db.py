@@ -113,16 +113,16 @@ def restore(source: Path, force: bool, as_json: bool) -> None:
 def check(as_json: bool) -> None:
     """Check the store: its pages, its references, its kept counts. Exit status 1 if anything is wrong.
 
+    A store of a newer version, which this Checkend cannot use, counts as wrong.
+
     Servers go on meanwhile.
     """
-    from checkend import store_check, store_version
+    from checkend import store_version
 
     path = _store()
     with _files():
         found = store_version.version(path)
-        faults = store_check.damage(path)
-        if not faults and found == store_version.HEAD:
-            faults = store_check.wrong_counts(path)
+        faults = _faults(path, found)
     if as_json:
         print_json({"store": str(path), "version": found, "ok": not faults, "faults": faults})
     elif not faults:
@@ -131,3 +131,18 @@ def check(as_json: bool) -> None:
         click.echo("\n".join([f"The store {path} has faults:", *faults]), err=True)
     if faults:
         raise SystemExit(1)
+
+
+def _faults(path: Path, found: str | None) -> list[str]:
+    """What is wrong with the store of version ``found``, in sentences."""
+    from checkend import store_check, store_version
+
+    faults = store_check.damage(path)
+    if not faults and found == store_version.HEAD:
+        return store_check.wrong_counts(path)
+    try:
+        if found is not None:
+            store_version.refuse_unknown(path, found)
+    except store_version.StoreRefused as refused:
+        faults.append(f"This Checkend cannot use it: {refused}")
+    return faults

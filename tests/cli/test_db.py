@@ -139,6 +139,15 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
     ]
 
 
+def test_check_finds_a_store_of_a_newer_version_unusable(run: Any, read: Any, instance: Path) -> None:
+    run("app", "create", "Shop")
+    change(instance / "checkend.sqlite3", "UPDATE alembic_version SET version_num = '9999'")
+    assert "This Checkend cannot use it: " in run("db", "check", status=1).stderr
+    found = read("db", "check", status=1)
+    assert (found["version"], found["ok"]) == ("9999", False)
+    assert "written by a newer one" in found["faults"][0]
+
+
 def test_upgrade_makes_a_store_and_says_when_there_is_nothing_to_do(read: Any) -> None:
     assert [read("db", "upgrade")["state"] for _ in range(2)] == ["created", "current"]
 
