@@ -47,8 +47,8 @@ class SettingsForm(Form):
     environment = StringField("Environment", [Shape(AppSchema, "environment")])
     notify_on_new_problem = BooleanField("Tell people of new problems")
     notify_on_reoccurrence = BooleanField("Tell people of resolved problems that happen again")
-    retention_days = IntegerField("Days to keep notices", [Optional(), NumberRange(1, 36_500)])
-    retention_notices = IntegerField("Notices to keep a problem", [Optional(), NumberRange(1, 1_000_000)])
+    retention_days = IntegerField("Days to keep notices", [Optional(), NumberRange(0, 36_500)])
+    retention_notices = IntegerField("Notices to keep a problem", [Optional(), NumberRange(0, 1_000_000)])
     grouping = SelectMultipleField("Grouping rules", choices=list(RULES))
 
     def values(self) -> dict[str, object]:

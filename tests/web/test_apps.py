@@ -91,6 +91,24 @@ def test_settings_are_saved(admin: FlaskClient, make: Factory, shop: dict[str, A
     assert saved["grouping_off"] == "libraries"
 
 
+def test_an_apps_own_retention_says_what_the_servers_is_and_0_keeps_for_ever(
+    admin: FlaskClient, app: Flask, make: Factory, shop: dict[str, Any]
+) -> None:
+    app.config["RETENTION_NOTICES"] = 0
+    page = admin.get("/apps/shop/settings").get_data(as_text=True)
+    assert "Empty: as the server has it, 90. 0: for ever." in page
+    assert "Empty: as the server has it, all. 0: all." in page
+    for days, notices in (("0", "0"), ("", "5"), ("36500", "")):
+        fields = {"name": "Shop", "retention_days": days, "retention_notices": notices}
+        assert submit(admin, "/apps/shop/settings", fields).status_code == 302
+        saved = _app(make)
+        expected = tuple(int(number) if number else None for number in (days, notices))
+        assert (saved["retention_days"], saved["retention_notices"]) == expected
+    page = admin.get("/apps/shop/settings").get_data(as_text=True)
+    assert re.search(r'name="retention_days"[^>]*value="36500"', page)
+    assert re.search(r'name="retention_notices"[^>]*value=""', page)
+
+
 def test_the_settings_page_shows_what_is_saved_so_that_saving_it_changes_nothing(
     admin: FlaskClient, make: Factory, shop: dict[str, Any]
 ) -> None:
@@ -106,7 +124,8 @@ def test_the_settings_page_shows_what_is_saved_so_that_saving_it_changes_nothing
     "wrong",
     [
         {"name": " "},
-        {"retention_days": "0"},
+        {"retention_days": "-1"},
+        {"retention_days": "36501"},
         {"retention_days": "many"},
         {"retention_notices": "-1"},
         {"grouping": "no-such-rule"},
