@@ -1,8 +1,12 @@
 """What every test may ask for: the real app over a real, fresh SQLite file."""
 
+import io
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,13 +14,29 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
 from checkend.app import create_app
-from checkend.extensions import begin_writing, db
+from checkend.extensions import FILE_NAME, begin_writing, db
 from checkend.models import ApiKey
 from checkend.permissions import ALL_PERMISSIONS
 from tests.factories import Factory
 from tests.sdk import sdk_python
 
 __all__ = ["sdk_python"]  # a fixture of the whole suite
+
+
+class SlowBody(io.BytesIO):
+    """What comes in from a client; ``others_could_write`` has an entry for each time that it was waited for."""
+
+    def __init__(self, lock_is_free: Callable[[], bool], data: bytes) -> None:
+        super().__init__(data)
+        self._lock_is_free, self.others_could_write = lock_is_free, list[bool]()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.others_could_write.append(self._lock_is_free())
+        return super().read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        self.others_could_write.append(self._lock_is_free())
+        return super().readinto(buffer)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +73,27 @@ def client(app: Flask) -> FlaskClient:
 def make(app: Flask) -> Factory:
     """Puts records straight into the store; each call is a transaction of its own and returns plain ids and keys."""
     return Factory(app)
+
+
+@pytest.fixture
+def lock_is_free(app: Flask) -> Callable[[], bool]:
+    """Whether another could write to the store of `app` at this moment."""
+
+    def try_it() -> bool:
+        with closing(sqlite3.connect(Path(app.instance_path) / FILE_NAME, timeout=0, isolation_level=None)) as store:
+            try:
+                store.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            return True
+
+    return try_it
+
+
+@pytest.fixture
+def slow_body(lock_is_free: Callable[[], bool]) -> Callable[[bytes], SlowBody]:
+    """``slow_body(data)``: a body that notes with each read whether others could write meanwhile."""
+    return partial(SlowBody, lock_is_free)
 
 
 @pytest.fixture

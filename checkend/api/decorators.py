@@ -5,10 +5,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, jsonify, request
 from marshmallow import Schema, ValidationError
 from sqlalchemy import Select
 
+from checkend.auth.decorators import read_body
 from checkend.errors import ApiError
 from checkend.extensions import db
 from checkend.schemas.base import Query, Resource, sentences
@@ -103,8 +104,7 @@ def _load(schema: Schema, data: Any, **options: Any) -> Any:
 
 
 def _json_object() -> dict[str, Any]:
-    request.max_content_length = current_app.config["MAX_BODY_BYTES"]
-    text = request.get_data()
+    text = read_body()
     if not text:
         raise ApiError(400, "The request needs a body: a JSON object.")
     if not request.is_json:

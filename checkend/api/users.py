@@ -8,8 +8,9 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import with_user
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit
+from checkend.extensions import begin_writing, commit
 from checkend.models import User
+from checkend.models.user import NewPassword
 from checkend.schemas.user import UserSchema
 
 bp = Blueprint("users", __name__)
@@ -45,16 +46,18 @@ def show(user: User) -> User:
 
 
 @bp.route("/users/<user_id>", methods=["PATCH", "PUT"])
-@requires("users:write")
+@requires("users:write", writing=False)
 @with_user
 @body(UserSchema(), partial=True)
 @response(UserSchema())
 def update(user: User, data: dict[str, Any]) -> User:
     """Change a user's email address or password. The slug stays."""
+    password = NewPassword(data["password"]) if "password" in data else None
+    begin_writing()
     if "email_address" in data:
         user.set_address(data["email_address"])
-    if "password" in data:
-        user.set_password(data["password"])
+    if password is not None:
+        user.set_password(password)
     commit()
     return user
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import request
+from flask import current_app, request
 
 from checkend.auth.api_keys import require
 from checkend.extensions import begin_writing
@@ -14,9 +14,17 @@ View = TypeVar("View", bound=Callable[..., Any])
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def requires(permission: str) -> Callable[[View], View]:
+def read_body() -> bytes:
+    """The request's body, kept for whoever asks again. Raises RequestEntityTooLarge for more than MAX_BODY_BYTES."""
+    request.max_content_length = current_app.config["MAX_BODY_BYTES"]
+    return request.get_data()
+
+
+def requires(permission: str, *, writing: bool = True) -> Callable[[View], View]:
     """Only keys with ``permission`` may call the view; what may change something gets a writing transaction.
 
+    Without ``writing`` the view begins that itself, after what is slow. A body is read before the first question to
+    the store: a slow client must not hold up those who wait to write.
     Raises ValueError, when the view is defined, for a permission that does not exist.
     """
     wanted = Permission(permission).value
@@ -25,8 +33,10 @@ def requires(permission: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             require(wanted)
-            if request.method not in READING_METHODS:
+            if writing and request.method not in READING_METHODS:
                 begin_writing()
+            if hasattr(view, "body"):
+                read_body()
             return view(*args, **kwargs)
 
         guarded.permission = wanted  # type: ignore[attr-defined]  # for the OpenAPI document and the tests

@@ -20,6 +20,24 @@ MIN_PASSWORD = 8
 REMEMBERED_PASSWORDS = 5
 
 
+class NewPassword:
+    """A password that is to be taken. Making its digest, and comparing it with another, is slow on purpose.
+
+    So both are done once, and should be done before the session takes the write lock, for which others wait.
+    """
+
+    def __init__(self, password: str) -> None:
+        self.digest = generate_password_hash(password)
+        self._password = password
+        self._compared: dict[str, bool] = {}
+
+    def fits(self, digest: str) -> bool:
+        """Whether ``digest`` is one of this password."""
+        if digest not in self._compared:
+            self._compared[digest] = check_password_hash(digest, self._password)
+        return self._compared[digest]
+
+
 class OldPassword(Model):
     """A digest of a password that a user had, so that none of the last few is taken again."""
 
@@ -54,9 +72,9 @@ class User(Model):
     )
 
     @classmethod
-    def create(cls, email_address: str, password: str, *, site_admin: bool = False) -> "User":
+    def create(cls, email_address: str, password: str | NewPassword, *, site_admin: bool = False) -> "User":
         """A new user in the session. Raises `RuleBroken` when the address is taken."""
-        digest = generate_password_hash(password)  # before the session takes the write lock: it is slow on purpose
+        digest = _new(password).digest
         address = normal_address(email_address)
         _refuse_taken(address, None)
         user = cls(
@@ -100,23 +118,28 @@ class User(Model):
     def check_password(self, password: str) -> bool:
         return check_password_hash(self.password_digest, password)
 
-    def set_password(self, password: str, *, refuse_recent: bool = False, keep: "UserSession | None" = None) -> None:
+    def refuse_recent(self, password: NewPassword) -> None:
+        """Raises `RuleBroken` for one of the last five passwords, the present one too."""
+        recent = [old.digest for old in self.old_passwords[-(REMEMBERED_PASSWORDS - 1) :]]
+        if any(password.fits(digest) for digest in [self.password_digest, *recent]):
+            raise RuleBroken(f"Password must not be one of your last {REMEMBERED_PASSWORDS}.")
+
+    def set_password(
+        self, password: str | NewPassword, *, refuse_recent: bool = False, keep: "UserSession | None" = None
+    ) -> None:
         """Change the password, and sign the user out everywhere but in the session ``keep``.
 
         With ``refuse_recent`` raises `RuleBroken` for one of the last five, the present one too.
         """
-        if refuse_recent and self._had_recently(password):
-            raise RuleBroken(f"Password must not be one of your last {REMEMBERED_PASSWORDS}.")
+        password = _new(password)
+        if refuse_recent:
+            self.refuse_recent(password)
         self.old_passwords.append(OldPassword(digest=self.password_digest))
         del self.old_passwords[: -(REMEMBERED_PASSWORDS - 1)]
-        self.password_digest = generate_password_hash(password)
+        self.password_digest = password.digest
         for session in self.sessions:
             if session is not keep:
                 db.session.delete(session)
-
-    def _had_recently(self, password: str) -> bool:
-        recent = [old.digest for old in self.old_passwords[-(REMEMBERED_PASSWORDS - 1) :]]
-        return any(check_password_hash(digest, password) for digest in [self.password_digest, *recent])
 
     def set_site_admin(self, site_admin: bool) -> None:
         """Grant or remove site admin. Raises `RuleBroken` for removing it from the last one."""
@@ -137,6 +160,10 @@ class User(Model):
         if led:
             raise RuleBroken(f"Cannot delete the last admin of teams; name another first: {_names(led)}.")
         db.session.delete(self)
+
+
+def _new(password: str | NewPassword) -> NewPassword:
+    return password if isinstance(password, NewPassword) else NewPassword(password)
 
 
 @cache

@@ -9,14 +9,15 @@ from wtforms.validators import InputRequired, ValidationError
 
 from checkend.auth.sessions import me, my_session
 from checkend.auth.throttle import guesses
-from checkend.extensions import commit, db
+from checkend.extensions import begin_writing, commit, db
 from checkend.models import UserSession
+from checkend.models.user import NewPassword
 from checkend.schemas.user import UserSchema
 from checkend.web.devices import device
 from checkend.web.forms import Form, Shape
 from checkend.web.pages import Page, signed_in_blueprint
 
-bp = signed_in_blueprint("account", "/account")
+bp = signed_in_blueprint("account", "/account", writing=False)  # passwords are compared before the write lock
 bp.app_template_filter("device")(device)
 
 
@@ -48,6 +49,7 @@ def profile() -> Page:
 @bp.post("")
 def change_address() -> Any:
     """Change one's email address."""
+    begin_writing()
     form = AddressForm()
     if form.validate() and form.carries_out(lambda: me().set_address(form.email_address.data)):
         commit()
@@ -76,6 +78,7 @@ def sessions() -> Page:
 @bp.post("/sessions/<int:session_id>/revoke")
 def revoke_session(session_id: int) -> Response:
     """Sign out one of one's sessions; this one too."""
+    begin_writing()
     row = db.session.get(UserSession, session_id) if session_id < 2**63 else None
     if row is None or row.user_id != me().id:
         abort(404)
@@ -88,13 +91,17 @@ def revoke_session(session_id: int) -> Response:
 @bp.post("/sessions/revoke-others")
 def revoke_other_sessions() -> Response:
     """Sign out everywhere but here."""
+    begin_writing()
     count = UserSession.revoke_others(my_session())
     commit()
     flash("No other session was signed in." if not count else f"{count} signed out; only this session is left.")
     return redirect(url_for("account.sessions"))
 
 
-def _change(password: str) -> None:
+def _change(text: str) -> None:
+    password = NewPassword(text)
+    me().refuse_recent(password)
+    begin_writing()
     me().set_password(password, refuse_recent=True, keep=my_session())
 
 

@@ -13,6 +13,7 @@ from checkend.auth.sessions import me
 from checkend.errors import ApiError
 from checkend.extensions import begin_writing, commit
 from checkend.models import Invitation, User
+from checkend.models.user import NewPassword
 from checkend.notifications import mail
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, Shape
@@ -71,27 +72,33 @@ def revoke(slug: str, invitation_id: int) -> Response:
 @public_bp.route("/invitations/<token>", methods=["GET", "POST"])
 def join(token: str) -> Any:
     """Accept an invitation: as who is signed in, or with a new account for the address that was invited."""
-    if request.method == "POST":
-        begin_writing()
-    invitation = Invitation.with_token(token)
-    if invitation is None or not invitation.is_open:
-        raise ApiError(404, "This invitation has been used or revoked, or is older than seven days. Ask for a new one.")
+    invitation = _open(token)
     form = JoinForm()
     known = User.with_address(invitation.email_address) is not None
     signed_in = current_user.is_authenticated
     ready = request.method == "POST" and (signed_in or (not known and form.validate()))
-    if ready and form.carries_out(lambda: _accept(invitation, form)):
+    if ready and form.carries_out(lambda: _accept(token, form)):
         commit()
         flash(f"You are in the team {invitation.team.name}.")
         return redirect(url_for("teams.show", slug=invitation.team.slug))
     return render_template("invitations/join.html", invitation=invitation, form=form, known=known), form.status
 
 
-def _accept(invitation: Invitation, form: JoinForm) -> None:
-    if current_user.is_authenticated:
+def _open(token: str) -> Invitation:
+    invitation = Invitation.with_token(token)
+    if invitation is None or not invitation.is_open:
+        raise ApiError(404, "This invitation has been used or revoked, or is older than seven days. Ask for a new one.")
+    return invitation
+
+
+def _accept(token: str, form: JoinForm) -> None:
+    password = None if current_user.is_authenticated else NewPassword(form.password.data)
+    begin_writing()
+    invitation = _open(token)  # again, as the only writer: of two who use a link at once, one is the first
+    if password is None:
         invitation.accept(me())
         return
-    user = User.create(invitation.email_address, form.password.data)
+    user = User.create(invitation.email_address, password)
     invitation.accept(user)
     sessions.sign_in(user)
 

@@ -1,9 +1,8 @@
 """Forgotten passwords: a link by mail, or from a site admin, with which one sets a new one."""
 
-from functools import partial
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
@@ -12,7 +11,7 @@ from checkend.auth.throttle import guesses
 from checkend.errors import ApiError
 from checkend.extensions import begin_writing, commit
 from checkend.models import User
-from checkend.models.user import normal_address
+from checkend.models.user import NewPassword, normal_address
 from checkend.notifications import mail
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, Shape
@@ -58,19 +57,29 @@ def forgotten() -> Any:
 @bp.route("/new-password/<token>", methods=["GET", "POST"])
 def renew(token: str) -> Any:
     """Set a new password with a link; all sessions end, and this browser is signed in."""
-    if request.method == "POST":
-        begin_writing()
-    user = password_links.user_of(token)
-    if user is None:
-        raise ApiError(404, "This link has been used, or is older than a day. Ask for a new one.")
+    user = _owner_of(token)
     form = NewPasswordForm()
-    change = partial(user.set_password, refuse_recent=True)
-    if form.validate_on_submit() and form.carries_out(lambda: change(form.password.data)):
-        sessions.sign_in(user)
+    if form.validate_on_submit() and form.carries_out(lambda: _renew(token, form.password.data)):
         commit()
         flash("Your new password is set.")
         return redirect(url_for("account.profile"))
     return render_template("auth/new_password.html", form=form, address=user.email_address), form.status
+
+
+def _owner_of(token: str) -> User:
+    user = password_links.user_of(token)
+    if user is None:
+        raise ApiError(404, "This link has been used, or is older than a day. Ask for a new one.")
+    return user
+
+
+def _renew(token: str, text: str) -> None:
+    password = NewPassword(text)
+    _owner_of(token).refuse_recent(password)
+    begin_writing()
+    user = _owner_of(token)  # again, as the only writer: of two who use a link at once, one is the first
+    user.set_password(password, refuse_recent=True)
+    sessions.sign_in(user)
 
 
 def _mail_link(user: User) -> None:

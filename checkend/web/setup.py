@@ -11,7 +11,7 @@ from checkend.auth import sessions
 from checkend.extensions import begin_writing, commit
 from checkend.first_start import forget_setup_token, setup_token
 from checkend.models import App, Team, User
-from checkend.models.user import count_site_admins
+from checkend.models.user import NewPassword, count_site_admins
 from checkend.schemas.app import AppSchema
 from checkend.schemas.team import TeamSchema
 from checkend.schemas.user import UserSchema
@@ -36,9 +36,10 @@ def start(token: str) -> Page | Response:
     _require_first_run(token)
     form = SetupForm()
     if form.validate_on_submit():
+        password = NewPassword(form.password.data)
         begin_writing()
         _require_first_run(token)  # again, as the only writer: of two at once, one is the first
-        if app := form.attempt(lambda: _make(form)):
+        if app := form.attempt(lambda: _make(form, password)):
             commit()
             forget_setup_token(Path(current_app.instance_path))
             return redirect(url_for("apps.show", slug=app.slug))
@@ -51,9 +52,9 @@ def _require_first_run(token: str) -> None:
         abort(404)
 
 
-def _make(form: SetupForm) -> App:
+def _make(form: SetupForm, password: NewPassword) -> App:
     """Make the admin, the team and the app, and sign the admin in. Raises `RuleBroken`."""
-    user = User.create(form.email_address.data, form.password.data, site_admin=True)
+    user = User.create(form.email_address.data, password, site_admin=True)
     app = App.create(form.app_name.data)
     Team.create(form.team_name.data, user).assign(app)
     sessions.sign_in(user)

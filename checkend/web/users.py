@@ -12,6 +12,7 @@ from checkend.auth.abilities import Ability, require
 from checkend.auth.sessions import me
 from checkend.extensions import commit, db
 from checkend.models import User
+from checkend.models.user import NewPassword
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, Shape
 from checkend.web.links import full_url
@@ -39,11 +40,11 @@ def index() -> Page:
 @bp.post("")
 def create() -> Page:
     """Make a user; the page shows the link, once, with which they set their password."""
+    nobody_knows = NewPassword(secrets.token_urlsafe(32))  # slow: before the first question takes the write lock
     require(me(), Ability.MANAGE_USERS)
     form = NewUserForm()
     if not form.validate():
         return _page(form)
-    nobody_knows = secrets.token_urlsafe(32)
     user = form.attempt(lambda: User.create(form.email_address.data, nobody_knows, site_admin=form.site_admin.data))
     if user is None:
         return _page(form)

@@ -50,6 +50,18 @@ def test_every_route_refuses_what_is_no_json_object(route: tuple[str, str], api:
     assert_error(send(b'{"name":"' + b"a" * 1_048_576 + b'"}'), 413)
 
 
+@pytest.mark.parametrize("route", TAKING, ids=" ".join)
+def test_others_can_write_while_a_body_comes_in(route: tuple[str, str], api: Api, cast: None, slow_body: Any) -> None:
+    method, path = route[0], path_of(route[1])
+    api.get("/apps")  # the key's use is noted
+    for data in (b'{"nonsense":1}', b"{", b"a" * 100_000):
+        body = slow_body(data)
+        answer = api.call(method, path, input_stream=body, content_type=JSON, content_length=len(data))
+        assert answer.status_code in (400, 422)
+        assert body.others_could_write
+        assert all(body.others_could_write)
+
+
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "application/vnd.api+json"])
 def test_every_type_of_json_is_read(api: Api, content_type: str) -> None:
     answer = api.post("/apps", data='{"name":"Größe"}'.encode(), content_type=content_type)

@@ -1,10 +1,28 @@
 """Passwords that a user had."""
 
-import pytest
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
 
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from checkend.auth import password_links
+from checkend.cli import main
+from checkend.extensions import begin_writing, db
 from checkend.models import OldPassword, User
+from checkend.models import user as user_module
 from checkend.models.rules import RuleBroken
 from tests.factories import Factory
+from tests.web.helpers import PASSWORD, sign_in, submit
+
+ADA = "ada@example.com"
 
 
 def test_none_of_the_last_five_passwords_is_taken_again(make: Factory) -> None:
@@ -20,3 +38,95 @@ def test_none_of_the_last_five_passwords_is_taken_again(make: Factory) -> None:
     with make.writing() as session:
         assert session.query(OldPassword).count() == 4
         assert session.get_one(User, user_id).check_password("password 1")
+
+
+@pytest.fixture
+def slow_work(lock_is_free: Callable[[], bool], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each digest that is made or compared, whether others could write meanwhile."""
+    noted: list[bool] = []
+
+    def noting(original: Callable[..., Any], *arguments: Any) -> Any:
+        noted.append(lock_is_free())
+        return original(*arguments)
+
+    for name in ("generate_password_hash", "check_password_hash"):
+        original = getattr(user_module, name)
+        monkeypatch.setattr(user_module, name, partial(noting, original))
+    return noted
+
+
+def _others_could_write(slow_work: list[bool], answer: TestResponse, *, times: int) -> None:
+    assert answer.status_code in (200, 201, 302), answer.get_data(as_text=True)
+    assert slow_work == [True] * times
+    slow_work.clear()
+
+
+def test_others_can_write_while_the_api_makes_a_digest(
+    client: FlaskClient, key_for: Callable[[], dict[str, str]], slow_work: list[bool]
+) -> None:
+    user, headers = {"email_address": "ann@example.com", "password": "long enough"}, key_for()
+    _others_could_write(slow_work, client.post("/api/v1/users", json=user, headers=headers), times=1)
+    _others_could_write(slow_work, client.patch("/api/v1/users/ann", json=user, headers=headers), times=1)
+
+
+def test_others_can_write_while_passwords_are_compared_and_changed_in_the_dashboard(
+    app: Flask, client: FlaskClient, make: Factory, slow_work: list[bool]
+) -> None:
+    make.user(ADA, site_admin=True)
+    sign_in(client, ADA)
+    slow_work.clear()
+    change: dict[str, object] = {"current": PASSWORD, "password": "another password"}
+    _others_could_write(slow_work, submit(client, "/account/password", change), times=3)
+    change = {"current": "another password", "password": "one more password"}
+    _others_could_write(slow_work, submit(client, "/account/password", change), times=4)
+
+    with app.test_request_context():
+        link = f"/new-password/{password_links.token_for(User.newest_first()[0])}"
+    answer = submit(app.test_client(), link, {"password": "password by link"}, page=link)
+    _others_could_write(slow_work, answer, times=4)
+
+
+def test_others_can_write_while_a_new_users_digest_is_made_in_the_dashboard(
+    app: Flask, client: FlaskClient, make: Factory, slow_work: list[bool]
+) -> None:
+    setup = "/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip()
+    fields: dict[str, object] = {"email_address": ADA, "password": PASSWORD, "team_name": "Core", "app_name": "Shop"}
+    _others_could_write(slow_work, submit(client, setup, fields, page=setup), times=1)
+    _others_could_write(slow_work, submit(client, "/users", {"email_address": "bob@example.com"}), times=1)
+
+    invited: dict[str, object] = {"email_address": "guest@example.com", "role": "member"}
+    page = submit(client, "/teams/core/invitations", invited).get_data(as_text=True)
+    link = re.findall(r"/invitations/[\w-]{20,}", page)[0]
+    _others_could_write(slow_work, submit(app.test_client(), link, {"password": PASSWORD}, page=link), times=1)
+
+
+def test_others_can_write_while_a_command_sets_a_password(
+    app: Flask, make: Factory, slow_work: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.user(ADA)
+    slow_work.clear()
+    monkeypatch.setenv("CHECKEND_INSTANCE_PATH", app.instance_path)
+    command = ["user", "set-password", ADA, "--password-stdin"]
+    assert CliRunner().invoke(main, command, input="another password\n").exit_code == 0
+    assert slow_work == [True]
+    create = ["user", "create", "bob@example.com", "--password-stdin"]
+    assert CliRunner().invoke(main, create, input="another password\n").exit_code == 0
+    assert slow_work == [True, True]
+
+
+def test_of_two_who_set_the_same_password_at_once_one_is_refused(
+    app: Flask, client: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = make.user(ADA)
+    sign_in(client, ADA)
+
+    def meanwhile() -> None:
+        taken = OldPassword(user_id=user_id, digest=user_module.NewPassword("same password").digest)
+        with ThreadPoolExecutor() as other:  # a thread has a session of its own
+            other.submit(make.run, lambda: db.session.add(taken)).result()
+        begin_writing()
+
+    monkeypatch.setattr("checkend.web.account.begin_writing", meanwhile)
+    answer = submit(client, "/account/password", {"current": PASSWORD, "password": "same password"})
+    assert answer.status_code == 422
+    assert "one of your last 5" in answer.get_data(as_text=True)

@@ -1,5 +1,8 @@
 """What every page answers with, and what every form asks for."""
 
+from typing import Any
+from urllib.parse import urlencode
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -135,6 +138,19 @@ def test_a_body_beyond_the_limit_gets_the_413_page(app: Flask, admin: FlaskClien
     answer = submit(admin, "/account", {"email_address": "x" * 3_000_000})
     assert answer.status_code == 413
     assert '<main id="content"' in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", ["/account", "/account/password", "/apps/new", "/apps/shop/settings"])
+def test_others_can_write_while_a_form_comes_in(
+    app: Flask, admin: FlaskClient, make: Factory, slow_body: Any, path: str
+) -> None:
+    make.app("Shop")
+    fields = urlencode({"csrf_token": csrf_token(admin, "/account"), "name": "x" * 100_000}).encode()
+    body = slow_body(fields)
+    form = {"content_type": "application/x-www-form-urlencoded", "content_length": len(fields)}
+    assert admin.post(path, input_stream=body, **form).status_code == 422
+    assert body.others_could_write
+    assert all(body.others_could_write)
 
 
 def test_a_failing_view_gets_the_500_page_without_a_trace(
