@@ -9,7 +9,10 @@ from typing import Any
 from flask import Flask
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask, Task, WSGITask
+from waitress.utilities import RequestEntityTooLarge
 
 from checkend.config import CannotStart
 
@@ -52,6 +55,24 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class BodyRefused(WSGITask):  # type: ignore[misc]  # waitress ships no types
+    """Hands a request whose body waitress did not take to the app: that refuses it by its length, in its own words."""
+
+    def execute(self) -> None:
+        # Sent in chunks, it has no length but what came until it was refused.
+        self.request.headers.setdefault("CONTENT_LENGTH", str(self.request.body_bytes_received))
+        self.set_close_on_finish()  # what else the client sends is no next request
+        super().execute()
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+    """A connection on which the app answers for bodies that are too large, as for all else that has a path."""
+
+    def error_task_class(self, channel: HTTPChannel, request: HTTPRequestParser) -> Task:
+        too_large = isinstance(request.error, RequestEntityTooLarge)
+        return (BodyRefused if too_large else ErrorTask)(channel, request)
+
+
 class Server:
     """Serves ``app`` on a socket from `bind`, until `stop` is called from a signal handler or another thread.
 
@@ -73,12 +94,13 @@ class Server:
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=10,
             asyncore_use_poll=True,
-            # The app itself refuses what is over its limit, in its own words; this only stops what is far over it.
+            # Up to here a body is read to its end, so that its sender comes to read the app's 413.
             max_request_body_size=app.config["MAX_BODY_BYTES"] + SPARE_BODY_BYTES,
             # Only with trusted proxies the app believes their headers; /metrics must see that there are some.
             clear_untrusted_proxy_headers=False,
             **options,
         )
+        self._server.channel_class = Channel
 
     def run(self) -> None:
         """Serve until told to stop, then answer what is in flight, for `STOP_SECONDS` at most."""

@@ -255,6 +255,38 @@ def test_developers_have_flask_db_and_it_finds_models_and_migrations_agree(tmp_p
     assert "No new upgrade operations detected" in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize("chunked", [False, True], ids=["by its length", "in chunks"])
+def test_a_body_far_over_the_limit_is_refused_in_the_words_of_its_path(chunked: bool, tmp_path: Path) -> None:
+    ingestion_key = new_app(tmp_path)
+    api_key = command(tmp_path, "api-key", "create", "all", "--all")["key"]
+    asked = {
+        "/api/v1/apps": {"Checkend-API-Key": api_key},
+        "/ingest/v1/errors": {"Checkend-Ingestion-Key": ingestion_key, "Origin": "https://shop.example.com"},
+    }
+    answers = {}
+    with running("checkend serve", tmp_path) as (_, port):
+        for path, headers in asked.items():
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+                length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(64 * 1024 * 1024)}
+                connection.putrequest("POST", path)
+                for name, value in (headers | length | {"Content-Type": "application/json"}).items():
+                    connection.putheader(name, value)
+                connection.endheaders()
+                if chunked:
+                    connection.send(b"1100000\r\n" + b" " * 0x1100000)
+                answer = connection.getresponse()
+                answers[path] = (answer.status, dict(answer.getheaders()), json.loads(answer.read()))
+    status, headers, body = answers["/api/v1/apps"]
+    assert (status, body) == (413, {"error": "payload_too_large", "message": "The request body is too large."})
+    status, headers, body = answers["/ingest/v1/errors"]
+    assert (status, body) == (413, {"error": "The request body is too large."})
+    assert headers["Access-Control-Allow-Origin"] == "https://shop.example.com"
+    assert headers["Access-Control-Allow-Credentials"] == "true"
+    assert headers["Access-Control-Expose-Headers"] == "Retry-After"
+    assert headers["Vary"] == "Origin"
+    assert headers["Connection"] == "close"
+
+
 def test_serve_trusts_the_proxies_it_is_told_to_trust(tmp_path: Path) -> None:
     code = (
         "import sys; from checkend import serving; from checkend.app import create_app; from flask import request\n"
