@@ -16,6 +16,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from checkend import retention_thread
 from checkend.config import CannotStart
+from checkend.startup import uncollected
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,7 +27,8 @@ STOP_SECONDS = 8.0  # under the 10 s that container runtimes give before they ki
 def start(build: Callable[[], Flask]) -> Flask:
     """The app that ``build`` makes, ended cleanly when the process ends. Raises SystemExit with the sentence."""
     try:
-        app = build()
+        with uncollected():
+            app = build()
     except CannotStart as error:
         raise SystemExit(f"Checkend cannot start: {error}") from None
     in_flight = InFlight(app.wsgi_app)

@@ -1,17 +1,15 @@
 """``checkend fixture``: the server as a test fixture, for any language."""
 
-import gc
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from checkend.cli.output import REFUSED, Refused, refusals
+from checkend.startup import uncollected
 
 if TYPE_CHECKING:
     from checkend.cli.leaving import Leaving
@@ -52,7 +50,7 @@ def fixture(port: int, settings: tuple[str, ...], fail_on_error: bool, command: 
     from checkend.cli.leaving import Leaving
 
     leaving = Leaving()
-    with refusals(), _nothing_collected():
+    with refusals(), uncollected():
         from checkend.testing.running import Running
 
         running = Running(_read(settings), port)
@@ -62,15 +60,6 @@ def fixture(port: int, settings: tuple[str, ...], fail_on_error: bool, command: 
     finally:
         running.stop()
     sys.exit(status)
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """All that a start makes stays: looking through it for garbage again and again is an eighth of its time."""
-    gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
 
 
 def _read(settings: tuple[str, ...]) -> dict[str, Any]:

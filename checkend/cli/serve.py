@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from checkend.cli.output import refusals
+from checkend.startup import uncollected
 
 if TYPE_CHECKING:
     from checkend.serving import Server
@@ -29,13 +30,14 @@ def serve(open_browser: bool, **options: str | None) -> None:
 
 
 def _run(settings: dict[str, Any], open_browser: bool) -> None:
-    from checkend import config, retention_thread, serving
-    from checkend.app import create_app
+    with uncollected():
+        from checkend import config, retention_thread, serving
+        from checkend.app import create_app
 
-    values = config.load(config.instance_path())
-    config.override(values, settings)
-    bound = serving.bind(values["HOST"].value, values["PORT"].value)  # before the store: a taken port changes nothing
-    app = create_app(settings | {"PORT": bound.getsockname()[1]})
+        values = config.load(config.instance_path())
+        config.override(values, settings)
+        bound = serving.bind(values["HOST"].value, values["PORT"].value)  # first: a taken port changes nothing
+        app = create_app(settings | {"PORT": bound.getsockname()[1]})
     try:
         server = serving.Server(app, bound)
         _stop_on_signals(server)

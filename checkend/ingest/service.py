@@ -46,6 +46,7 @@ class Ingestion:
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self._path = path
         self._local = threading.local()
+        self._readers: list[StoreConnection] = []
         self.scrubber = Scrubber(policy_of(config))
         self._seen: dict[tuple[object, ...], _Seen] = {}
         self._senders: dict[str, Sender] = {}
@@ -172,11 +173,14 @@ class Ingestion:
     def close(self) -> None:
         """Write what is on its way, and stop."""
         self.writer.close()
+        while self._readers:
+            self._readers.pop().close()
 
     def _reader(self) -> StoreConnection:
         connection: StoreConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self._path)
+            self._readers.append(connection)
         return connection
 
 
