@@ -1,5 +1,6 @@
 """The application factory."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def create_store_app(settings: Mapping[str, Any] | None = None, *, instance_path
 
     Raises `config.CannotStart`.
     """
-    first_start.refuse_beside_sdk()
+    warning = first_start.refuse_beside_sdk()
     folder = Path(instance_path).resolve() if instance_path else config.instance_path()
     first_start.make_folder(folder)
     values = config.load(folder)
@@ -64,6 +65,8 @@ def create_store_app(settings: Mapping[str, Any] | None = None, *, instance_path
     app.config["SETTINGS"] = values
     app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or first_start.secret_key(folder)
     log.configure(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"])
+    if warning:
+        first_start.say(app, warning, logging.WARNING)
 
     path = store_version.store_path(folder)
     app.config["STORE_STATE"] = store_version.prepare(path)

@@ -1,5 +1,6 @@
 """What a start needs and makes: the instance folder, the secret key, and how to make the first admin."""
 
+import logging
 import os
 import secrets
 import shlex
@@ -18,13 +19,15 @@ from checkend.server_lock import ServerLock, named
 
 SDK = "checkend"
 
+log = logging.getLogger("checkend.start")
 
-def refuse_beside_sdk() -> None:
-    """Raises `CannotStart` where the Python SDK is installed over this package; warns where it is only near."""
+
+def refuse_beside_sdk() -> str:
+    """Raises `CannotStart` where the Python SDK is installed over this package; a warning where it is only near."""
     try:
         sdk = metadata.distribution(SDK)
     except metadata.PackageNotFoundError:
-        return
+        return ""
     theirs, ours = Path(str(sdk.locate_file("checkend"))).resolve(), Path(__file__).resolve().parent
     say = (
         f"the Python SDK (the distribution {SDK!r} {sdk.version}) is installed in this environment. It and the server "
@@ -32,7 +35,7 @@ def refuse_beside_sdk() -> None:
     )
     if theirs == ours:
         raise CannotStart(f"{say}. Make a new one, and install only checkend-server there.")
-    print(f"Checkend: {say}; programs run here may get the wrong one.", file=sys.stderr)
+    return f"{say}; programs run here may get the wrong one."
 
 
 def make_folder(folder: Path) -> None:
@@ -85,18 +88,20 @@ def _kept_secret(path: Path) -> str:
 
 
 def announce(app: Flask, lock: ServerLock) -> None:
-    """Say on standard error what this start made, whether other servers run, and how to make the first admin.
+    """Say with `say` what this start made, whether other servers run, and how to make the first admin.
 
     Where only errors are to be logged, nothing is said.
     """
     if app.config["LOG_LEVEL"] == "error":
         return
     if app.config["STORE_STATE"] != "current":
-        _say(f"the store in {app.instance_path} was {app.config['STORE_STATE']}.")
+        say(app, f"the store in {app.instance_path} was {app.config['STORE_STATE']}.")
     if lock.shared:
-        _say(
+        say(
+            app,
             f"another server{named(lock.others)} uses this store too. That is safe, but each counts rate limits "
-            "and the window for duplicates on its own."
+            "and the window for duplicates on its own.",
+            logging.WARNING,
         )
     with app.app_context():
         admins = count_site_admins()
@@ -104,15 +109,22 @@ def announce(app: Flask, lock: ServerLock) -> None:
     if admins:
         forget_setup_token(Path(app.instance_path))
     else:
-        _say(_how_to_begin(app))
+        say(app, _how_to_begin(app), logging.WARNING)
 
 
 def _how_to_begin(app: Flask) -> str:
     usual = app.instance_path == str(config.instance_path({}))
     setting = "" if usual else f"{PREFIX}INSTANCE_PATH={shlex.quote(app.instance_path)} "
+    token = setup_token(Path(app.instance_path))
+    if _for_machines(app):  # logs are collected and kept: the token, which makes an admin, stays out of them
+        return (
+            f"there is no admin yet. Make the first one in the browser, at {_address(app)}/setup/TOKEN with the TOKEN "
+            f"in the file {Path(app.instance_path) / 'setup_token'}, "
+            f"or with: {setting}checkend user create you@example.com --site-admin"
+        )
     return (
         "there is no admin yet. Make the first one in the browser, once this server runs:\n"
-        f"    {_address(app)}/setup/{setup_token(Path(app.instance_path))}\n"
+        f"    {_address(app)}/setup/{token}\n"
         "or with:\n"
         f"    {setting}checkend user create you@example.com --site-admin"
     )
@@ -128,5 +140,13 @@ def _address(app: Flask) -> str:
     return f"http://{'[' + host + ']' if ':' in host else host}:{app.config['PORT']}"
 
 
-def _say(sentence: str) -> None:
-    print(f"Checkend: {sentence}", file=sys.stderr)
+def say(app: Flask, sentence: str, level: int = logging.INFO) -> None:
+    """Tell who starts the server: on standard error, or where its lines are for machines, as a line of the log."""
+    if _for_machines(app):
+        log.log(level, "%s", sentence)
+    else:
+        print(f"Checkend: {sentence}", file=sys.stderr)
+
+
+def _for_machines(app: Flask) -> bool:
+    return bool(app.config["LOG_FORMAT"] == "json")

@@ -52,7 +52,9 @@ def health(port: int) -> int:
 
 
 @contextmanager
-def running(runner: str, instance: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def running(
+    runner: str, instance: Path, *, stderr: int = subprocess.STDOUT, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The server as a process that answers, and its port. Killed at the end if it still runs."""
     port = free_port()
     process = subprocess.Popen(
@@ -60,7 +62,7 @@ def running(runner: str, instance: Path, **settings: str) -> Iterator[tuple[subp
         cwd=ROOT,
         env=environment(instance, **settings),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
     )
     try:
@@ -169,6 +171,19 @@ def test_the_first_start_prints_the_real_address_and_how_to_make_the_first_admin
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=10)
     assert output == f"Checkend is listening on http://127.0.0.1:{port}\nCheckend has stopped.\n"
+
+
+def test_what_a_start_says_keeps_a_json_log_json_and_the_setup_token_out_of_it(tmp_path: Path) -> None:
+    with running("checkend serve", tmp_path, stderr=subprocess.PIPE, LOG_FORMAT="json") as (process, port):
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=10)
+    token = (tmp_path / "setup_token").read_text().strip()
+    created, begin = [json.loads(line) for line in errors.splitlines()]
+    assert (created["level"], created["logger"]) == ("info", "checkend.start")
+    assert created["message"] == f"the store in {tmp_path} was created."
+    assert f"http://127.0.0.1:{port}/setup/TOKEN with the TOKEN in the file {tmp_path}/setup_token" in begin["message"]
+    assert "checkend user create you@example.com --site-admin" in begin["message"]
+    assert token not in errors
 
 
 def test_a_second_server_on_the_same_store_is_noticed_and_works(tmp_path: Path) -> None:
