@@ -1,7 +1,7 @@
 """The application factory."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,13 @@ from checkend import (
     store_version,
     web,
 )
+
+
+class Server(Flask):
+    """Flask without asynchronous views: it need not look at every function before it calls it."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str | Path | None = None) -> Flask:
@@ -60,7 +67,7 @@ def create_store_app(settings: Mapping[str, Any] | None = None, *, instance_path
     values = config.load(folder)
     config.override(values, settings or {})
 
-    app = Flask("checkend", instance_path=str(folder), static_folder=None)
+    app = Server("checkend", instance_path=str(folder), static_folder=None)
     app.config.from_mapping({name: value.value for name, value in values.items()})
     app.config["SETTINGS"] = values
     app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or first_start.secret_key(folder)

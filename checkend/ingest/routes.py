@@ -3,15 +3,15 @@
 import logging
 import re
 import zlib
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from checkend.errors import SENTENCES, ApiError
 from checkend.ingest.payload import Invalid, Unreadable, read_json
-from checkend.ingest.service import UnknownKey, ingestion
+from checkend.ingest.service import Ingestion, UnknownKey, ingestion
 from checkend.ingest.store import Sender, Stored
 from checkend.ingest.writer import Unavailable, Unstorable
 from checkend.metrics import Counts
@@ -20,6 +20,8 @@ from checkend.models.api_key import PREFIX as API_KEY_PREFIX
 HEADER = "Checkend-Ingestion-Key"
 _JSON_TYPE = re.compile(r"(?:application/(?:[\w.+-]+\+)?json|text/plain|text/json)\Z")
 
+T = TypeVar("T")
+
 bp = Blueprint("ingest", __name__)
 log = logging.getLogger("checkend.ingest")
 
@@ -27,7 +29,7 @@ log = logging.getLogger("checkend.ingest")
 @bp.route("/ingest/v1/errors", methods=["POST"], strict_slashes=False, provide_automatic_options=False)
 def create() -> Response:
     """Take in one error report."""
-    stored = _take(request.headers.get(HEADER) or request.args.get("key", ""))
+    stored = _take(_current(request), ingestion())
     answer: dict[str, Any] = {
         "id": stored.notice_id,
         "problem_id": stored.problem_id,
@@ -42,17 +44,18 @@ def create() -> Response:
     return Response(orjson.dumps(answer), status, mimetype="application/json")
 
 
-def _take(key: str) -> Stored:
+def _take(asked: Request, into: Ingestion) -> Stored:
+    key = asked.headers.get(HEADER) or asked.args.get("key", "")
     try:
-        sender = ingestion().sender(key)
+        sender = into.sender(key)
         g.reporting_app = sender.app_id
         try:
-            _limit(sender)
-            value = read_json(_body())
+            _limit(sender, into)
+            value = read_json(_body(asked, into.max_body_bytes))
         except (ApiError, HTTPException, Unreadable):
-            ingestion().check(key)  # a key that is none any more learns nothing else
+            into.check(key)  # a key that is none any more learns nothing else
             raise
-        return ingestion().accept(sender, value)
+        return into.accept(sender, value)
     except UnknownKey as error:
         raise _unauthorized(key) from error
     except Unreadable as error:
@@ -76,24 +79,28 @@ def preflight() -> Response:
 
 
 @bp.after_request
-def count(response: Response) -> Response:
-    """Count what became of the report, for /metrics."""
-    if request.method == "POST":
+def finish(response: Response) -> Response:
+    """Count what became of a report, and let the page that sent it read the answer.
+
+    Reports come from other sites; the page-unload beacon comes with credentials, so the origin is echoed.
+    """
+    asked = _current(request)
+    if asked.method == "POST":
         counts: Counts = current_app.extensions["checkend_counts"]
         counts.report(g.get("reporting_app"), g.get("outcome", "refused"), response.status_code)
+    headers = response.headers
+    headers["Vary"] = "Origin"
+    if origin := asked.headers.get("Origin"):
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Access-Control-Allow-Credentials"] = "true"
+        headers["Access-Control-Expose-Headers"] = "Retry-After"
     return response
 
 
-@bp.after_request
-def allow_origin(response: Response) -> Response:
-    """Reports come from other sites; the page-unload beacon comes with credentials, so the origin is echoed."""
-    origin = request.headers.get("Origin")
-    response.headers.add("Vary", "Origin")
-    if origin:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
-    return response
+def _current(proxy: T) -> T:
+    """What Flask's proxy stands for, looked up once: each use of the proxy itself would look again."""
+    found: T = proxy._get_current_object()  # type: ignore[attr-defined]  # the type stubs hide the proxy
+    return found
 
 
 def _unauthorized(key: str) -> ApiError:
@@ -102,20 +109,19 @@ def _unauthorized(key: str) -> ApiError:
     return ApiError(401, "Invalid or missing ingestion key")
 
 
-def _limit(sender: Sender) -> None:
-    limiter = ingestion().limiter
+def _limit(sender: Sender, into: Ingestion) -> None:
+    limiter = into.limiter
     if limiter is not None and (wait := limiter.take(sender.app_id)):
         raise ApiError(429, f"Rate limit exceeded. Retry after {wait} seconds.", retry_after=wait)
 
 
-def _body() -> bytes:
-    kind = (request.mimetype or "").lower()
+def _body(asked: Request, limit: int) -> bytes:
+    kind = (asked.mimetype or "").lower()
     if kind and not _JSON_TYPE.match(kind):
         raise ApiError(415, f"Reports are sent as application/json, not as {kind[:100]}")
-    limit: int = current_app.config["MAX_BODY_BYTES"]
-    request.max_content_length = limit
-    body = request.get_data(cache=False)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    asked.max_content_length = limit
+    body = asked.get_data(cache=False)
+    encoding = asked.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("gzip", "x-gzip"):
         return _unpack(body, limit)
     if encoding not in ("", "identity"):

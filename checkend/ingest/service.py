@@ -45,6 +45,7 @@ class Ingestion:
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self._path = path
+        self.max_body_bytes: int = config["MAX_BODY_BYTES"]
         self._local = threading.local()
         self._readers: list[StoreConnection] = []
         self.scrubber = Scrubber(policy_of(config))
