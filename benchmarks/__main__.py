@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks import load, pages, seed, servers, soak
 from checkend import clock
 from checkend.extensions import FILE_NAME
+from tests.testing import timings
 
 PORT, FLOOR_PORT = 8971, 8972
 PACKAGES = ("flask", "werkzeug", "waitress", "sqlalchemy", "orjson")
@@ -67,6 +68,7 @@ def _machine() -> dict[str, Any]:
 
 def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {"start": _starts(folder / "start", arguments.rounds), "loads": {}}
+    results["fixture"] = _fixture(arguments.rounds)
     with servers.floor(FLOOR_PORT) as floor:
         for mode in TARGETS:
             print(f"… {mode}", file=sys.stderr)
@@ -96,6 +98,16 @@ def _starts(instance: Path, rounds: int) -> dict[str, float]:
         with servers.checkend(instance, PORT) as server:
             seed_free.append(server.start_seconds)
     return {"first": first, "again": median(seed_free)}
+
+
+def _fixture(rounds: int) -> dict[str, float]:
+    """What the server costs as a test fixture: seconds from a cold interpreter and in a running one, ms a test."""
+    timings.warm_start()
+    return {
+        "cold_s": median(timings.cold_start() for _ in range(rounds)),
+        "warm_s": median(timings.warm_start() for _ in range(rounds)),
+        "per_test_ms": median(timings.per_test()) * 1000,
+    }
 
 
 def _load(
@@ -162,10 +174,12 @@ def _table(results: dict[str, Any]) -> str:
             f"| {row['p99'] / row['p50']:.1f} | {row['cpu']:.0f} | {row['cpu_floor']:.0f} | {row['memory_mb']:.0f} "
             f"| {disk} | {row['errors']} |"
         )
-    start = results["start"]
+    start, fixture = results["start"], results["fixture"]
     lines += [
         "",
-        f"Start to first answer: {start['first']:.2f} s the first time, {start['again']:.2f} s after that.",
+        f"Start to first answer: {start['first']:.2f} s the first time, {start['again']:.2f} s after that (≤ 1.5).",
+        f"As a test fixture: {fixture['cold_s']:.2f} s from a cold interpreter (≤ 0.6), {fixture['warm_s']:.2f} s in a "
+        f"running one (≤ 0.3), {fixture['per_test_ms']:.1f} ms a test (≤ 5).",
         "",
     ]
     for kind in ("api", "dashboard"):

@@ -1,12 +1,11 @@
-"""Around every request: the real client behind proxies, doubled slashes, cookies, and a line in the log."""
+"""Around every request: the real client behind proxies, doubled slashes, and a line in the log."""
 
 import logging
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flask import Flask, Request, Response, g, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 if TYPE_CHECKING:
@@ -23,19 +22,9 @@ def register(app: Flask) -> None:
     # Six SDKs do not strip a trailing slash from their endpoint: "//ingest/…" must work and never be redirected.
     app.url_map.merge_slashes = False
     app.wsgi_app = SingleSlash(app.wsgi_app)  # type: ignore[method-assign]  # how Flask documents it
-    app.session_interface = PageSessions()
     if log.isEnabledFor(logging.DEBUG):
         app.before_request(_start_clock)
         app.after_request(_log_request)
-
-
-class PageSessions(SecureCookieSessionInterface):
-    """Cookies are for pages: programs that report or manage get none, and pay nothing for them."""
-
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if request.path.startswith(("/ingest/", "/api/")):
-            return self.make_null_session(app)
-        return super().open_session(app, request)
 
 
 class SingleSlash:

@@ -157,7 +157,7 @@ def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple
 
 
 def _is_aged(cutoff: datetime) -> ColumnElement[bool]:
-    """Of before ``cutoff``, and received before it too: what was answered 201 stays, whatever the sender's clock says."""
+    """Of before ``cutoff``, and received before it too: what was answered 201 stays, whatever a sender's clock says."""
     return and_(Notice.occurred_at < cutoff, Notice.created_at < cutoff)
 
 
