@@ -1,16 +1,22 @@
 """Taking reports in: ``POST /ingest/v1/errors``."""
 
+import logging
 from pathlib import Path
 
 from flask import Flask
+
+from checkend import requests_log
 
 
 def register(app: Flask, store: Path) -> None:
     """Register the ingestion routes on ``app``, and what they hand reports to."""
     from checkend.ingest.routes import bp
     from checkend.ingest.service import Ingestion
+    from checkend.ingest.short_way import ShortWay
 
     ingestion = Ingestion(store, app.config)
     app.extensions["checkend_ingestion"] = ingestion
     app.extensions["checkend_shutdown"] = ingestion.close
     app.register_blueprint(bp)
+    if not requests_log.log.isEnabledFor(logging.DEBUG):  # the log of every request is kept by Flask's hooks
+        app.wsgi_app = ShortWay(app, ingestion)  # type: ignore[method-assign]  # how Flask documents it

@@ -3,15 +3,16 @@
 import logging
 import re
 import zlib
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import orjson
 from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from checkend.errors import SENTENCES, ApiError
+from checkend.ingest.answers import body_of, origin_headers, outcome_of
 from checkend.ingest.payload import Invalid, Unreadable, read_json
 from checkend.ingest.service import Ingestion, UnknownKey, ingestion
+from checkend.ingest.short_way import COUNTED, FAILED
 from checkend.ingest.store import Sender, Stored
 from checkend.ingest.writer import Unavailable, Unstorable
 from checkend.metrics import Counts
@@ -29,19 +30,11 @@ log = logging.getLogger("checkend.ingest")
 @bp.route("/ingest/v1/errors", methods=["POST"], strict_slashes=False, provide_automatic_options=False)
 def create() -> Response:
     """Take in one error report."""
-    stored = _take(_current(request), ingestion())
-    answer: dict[str, Any] = {
-        "id": stored.notice_id,
-        "problem_id": stored.problem_id,
-        "deduplicated": stored.deduplicated,
-        "occurrence_count": stored.occurrence_count,
-    }
-    status = 201
-    g.outcome = "deduplicated" if stored.deduplicated else "stored"
-    if stored.deduplicated and current_app.config["NOTICE_DEDUP_STATUS"] == "200":
-        del answer["id"]
-        status = 200
-    return Response(orjson.dumps(answer), status, mimetype="application/json")
+    into = ingestion()
+    stored = _take(_current(request), into)
+    g.outcome = outcome_of(stored)
+    body, status = body_of(stored, documented_200=into.documented_200)
+    return Response(body, status, mimetype="application/json")
 
 
 def _take(asked: Request, into: Ingestion) -> Stored:
@@ -49,8 +42,11 @@ def _take(asked: Request, into: Ingestion) -> Stored:
     try:
         sender = into.sender(key)
         g.reporting_app = sender.app_id
+        if failed := asked.environ.get(FAILED):
+            raise failed
         try:
-            _limit(sender, into)
+            if COUNTED not in asked.environ:
+                _limit(sender, into)
             value = read_json(_body(asked, into.max_body_bytes))
         except (ApiError, HTTPException, Unreadable):
             into.check(key)  # a key that is none any more learns nothing else
@@ -80,20 +76,12 @@ def preflight() -> Response:
 
 @bp.after_request
 def finish(response: Response) -> Response:
-    """Count what became of a report, and let the page that sent it read the answer.
-
-    Reports come from other sites; the page-unload beacon comes with credentials, so the origin is echoed.
-    """
+    """Count what became of a report, and let the page that sent it read the answer."""
     asked = _current(request)
     if asked.method == "POST":
         counts: Counts = current_app.extensions["checkend_counts"]
         counts.report(g.get("reporting_app"), g.get("outcome", "refused"), response.status_code)
-    headers = response.headers
-    headers["Vary"] = "Origin"
-    if origin := asked.headers.get("Origin"):
-        headers["Access-Control-Allow-Origin"] = origin
-        headers["Access-Control-Allow-Credentials"] = "true"
-        headers["Access-Control-Expose-Headers"] = "Retry-After"
+    response.headers.extend(origin_headers(asked.headers.get("Origin")))
     return response
 
 

@@ -46,6 +46,7 @@ class Ingestion:
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self._path = path
         self.max_body_bytes: int = config["MAX_BODY_BYTES"]
+        self.documented_200: bool = config["NOTICE_DEDUP_STATUS"] == "200"
         self._local = threading.local()
         self._readers: list[StoreConnection] = []
         self.scrubber = Scrubber(policy_of(config))
@@ -72,6 +73,10 @@ class Ingestion:
         Raises `UnknownKey`.
         """
         return self._senders.get(ingestion_key) or self._look_up(ingestion_key)
+
+    def remembered(self, ingestion_key: str) -> Sender | None:
+        """Like `sender`, from memory alone: None when the key is not in it."""
+        return self._senders.get(ingestion_key)
 
     def check(self, ingestion_key: str) -> None:
         """Look at the store whether the key still is an app's. Raises `UnknownKey`."""

@@ -10,6 +10,7 @@ from flask import Flask, request
 from waitress.channel import ClientDisconnected
 
 from checkend.errors import SENTENCES, ApiError
+from checkend.ingest.short_way import TO_ROUTE
 from checkend.testing import USER_AGENT
 from checkend.testing.faults import Fault, Faults
 from checkend.testing.journal import Entry, Journal
@@ -86,6 +87,7 @@ class Recorder:
         """Hold the report up, cut its connection, or leave it to `answer_with_faults`."""
         if fault.kind == "status":
             environ[FAULT] = fault
+            environ[TO_ROUTE] = True
             return
         if fault.kind == "slow":
             _hold(fault, environ, fault.seconds)

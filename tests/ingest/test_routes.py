@@ -371,6 +371,53 @@ class TestBrowsers:
         assert "Access-Control-Allow-Origin" not in client.get("/api/v1/health", headers=self.ORIGIN).headers
 
 
+class TestBothWays:
+    """The first report of a key goes through Flask, the following ordinary ones the short way."""
+
+    @pytest.fixture
+    def ways(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Which way each report went, noted as they come."""
+        taken: list[str] = []
+        monkeypatch.setitem(app.before_request_funcs, None, [lambda: taken.append("flask")])
+        return taken
+
+    def test_they_answer_the_same(self, report: Report, ways: list[str]) -> None:
+        first = report(error(line=1), headers=TestBrowsers.ORIGIN)
+        second = report(error(line=2), headers=TestBrowsers.ORIGIN)
+        assert ways == ["flask"]
+        assert (first.status, first.get_json().keys()) == (second.status, second.get_json().keys())
+        assert sorted(first.headers) == sorted(second.headers)
+
+    @pytest.mark.parametrize(
+        ("options", "status"),
+        [
+            ({"json": {}}, 422),
+            ({"data": b"{", "content_type": "application/json"}, 400),
+            ({"data": b"<x/>", "content_type": "application/xml"}, 415),
+            ({"json": error(line=3), "headers": {"Content-Encoding": "br"}}, 415),
+        ],
+        ids=["no class", "no JSON", "XML", "brotli"],
+    )
+    def test_what_is_refused_is_refused_by_the_route(
+        self, report: Report, ways: list[str], options: dict[str, Any], status: int
+    ) -> None:
+        report(error())
+        ways.clear()
+        answer = report(**options)
+        assert (answer.status_code, ways) == (status, ["flask"])
+
+    def test_a_report_counts_once_against_the_limit(self, tmp_path: Any) -> None:
+        app = create_app({"RATE_LIMIT_INGESTION_PER_HOUR": 4}, instance_path=tmp_path)
+        key = {"Checkend-Ingestion-Key": Factory(app).app()["ingestion_key"]}
+        client = app.test_client()
+        try:
+            bodies = [error(), {}, error(line=2), {}, error(line=3)]
+            statuses = [client.post(URL, json=body, headers=key).status_code for body in bodies]
+        finally:
+            app.extensions["checkend_shutdown"]()
+        assert statuses == [201, 422, 201, 422, 429]
+
+
 class TestRateLimit:
     def test_beyond_the_limit_is_429_with_the_seconds_to_wait(self, tmp_path: Any) -> None:
         app = create_app({"RATE_LIMIT_INGESTION_PER_HOUR": 3}, instance_path=tmp_path)
