@@ -20,6 +20,7 @@ from checkend.extensions import db
 from checkend.ingest.service import ingestion
 from checkend.metrics import Counts, Page
 from checkend.models import App
+from checkend.notifications import mail
 from checkend.store_space import space
 from checkend.store_version import store_path
 
@@ -81,7 +82,15 @@ def metrics() -> Response:
     if not (_is_local(request.environ) or _has_token()):
         return Response(FORBIDDEN, 403, mimetype="text/plain")
     page = Page()
-    for write in (_write_server, _write_reports, _write_writer, _write_requests, _write_store, _write_retention):
+    for write in (
+        _write_server,
+        _write_reports,
+        _write_writer,
+        _write_requests,
+        _write_store,
+        _write_retention,
+        _write_notifications,
+    ):
         write(page)
     return Response(page.text(), content_type=PROMETHEUS)
 
@@ -170,6 +179,11 @@ def _write_retention(page: Page) -> None:
     if retention.finished_at is not None:
         finished = retention.finished_at.timestamp()
         page.number("checkend_retention_finished_seconds", "gauge", "When it last ended, since 1970.", finished)
+
+
+def _write_notifications(page: Page) -> None:
+    samples = [({"channel": "mail", "outcome": outcome}, count) for outcome, count in mail.outcomes.items()]
+    page.number("checkend_notifications_total", "counter", "Messages to people, by channel and outcome.", samples)
 
 
 def _readable(read: Callable[[], Any]) -> Any:

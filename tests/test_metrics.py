@@ -16,8 +16,10 @@ from checkend import clock
 from checkend.app import create_app
 from checkend.cli.status import parse
 from checkend.metrics import Histogram, Page
+from checkend.notifications.mail import MailFailed, send
 from tests.factories import Factory
 from tests.live import LiveServer, command, environment
+from tests.web.mail_server import MailServer
 
 INGEST = "/ingest/v1/errors"
 LINE = re.compile(r"# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+(?:\{(?:[a-z]+=\"(?:[^\"\\\n]|\\[\\\"n])*\",?)+\})? -?[0-9.e+-]+")
@@ -80,6 +82,26 @@ def test_the_page_is_prometheus_text_and_tells_of_writer_requests_store_and_rete
     assert value(text, "checkend_retention_finished_seconds") > value(text, "process_start_time_seconds")
     types = re.findall(r"# TYPE (\S+)", text)
     assert len(types) == len(set(types))
+
+
+def test_mails_are_counted_by_outcome(client: FlaskClient) -> None:
+    def counted() -> tuple[float, float]:
+        text = client.get("/metrics").text
+        sent, failed = (
+            value(text, "checkend_notifications_total", channel="mail", outcome=outcome)
+            for outcome in ("sent", "failed")
+        )
+        return sent, failed
+
+    server = MailServer()
+    config = {"MAIL_HOST": "127.0.0.1", "MAIL_PORT": server.port, "MAIL_TLS": "none", "URL": "http://x.example"}
+    config |= {"MAIL_FROM": "", "MAIL_USERNAME": "", "MAIL_PASSWORD": ""}
+    before = counted()
+    send(config, "a@example.com", "Hello", "text")
+    server.close()
+    with pytest.raises(MailFailed):
+        send(config, "a@example.com", "Hello", "text")
+    assert counted() == (before[0] + 1, before[1] + 1)
 
 
 def test_buckets_hold_what_is_at_most_their_bound() -> None:

@@ -98,6 +98,8 @@ def _server(samples: Samples) -> dict[str, Any]:
         "mean_commit_ms": round(mean("checkend_commit_seconds") * 1000, 1),
         "retention_removed_notices": int(total("checkend_retention_notices_total")),
         "retention_failures": int(total("checkend_retention_failures_total")),
+        "mails_sent": int(total("checkend_notifications_total", channel="mail", outcome="sent")),
+        "mails_failed": int(total("checkend_notifications_total", channel="mail", outcome="failed")),
         "retention_finished_at": clock.iso(clock.from_micros(int(finished * 1_000_000))) if finished else None,
     }
 
@@ -140,6 +142,7 @@ def _print(found: dict[str, Any]) -> None:
         ended = server["retention_finished_at"] or "not yet"
         counts = f"{server['retention_removed_notices']:,} notices removed, {server['retention_failures']} failures"
         click.echo(f"Retention  last run: {ended}; {counts}")
+        click.echo(f"Mail       {server['mails_sent']:,} sent, {server['mails_failed']:,} failed")
     click.echo(f"Store      {store['path']}: {_size(store['bytes'])}, {_size(store['used_bytes'])} of it used,")
     click.echo(f"           {_size(store['log_bytes'])} of log beside it")
     click.echo(f"Content    {store['apps']:,} apps, {store['problems']:,} problems, {store['notices']:,} notices")

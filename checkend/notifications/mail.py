@@ -7,6 +7,7 @@ import logging
 import smtplib
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from email.message import EmailMessage
@@ -17,6 +18,9 @@ from urllib.parse import urlsplit
 TIMEOUT_SECONDS = 15
 
 log = logging.getLogger("checkend.mail")
+
+# How many mails this process has ``sent``, and how many ``failed``; for /metrics.
+outcomes: Counter[str] = Counter(sent=0, failed=0)
 
 
 class MailFailed(Exception):
@@ -33,7 +37,9 @@ def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
     try:
         with _connect(config) as server:
             server.send_message(_message(config, to, subject, text))
+        outcomes["sent"] += 1
     except (OSError, smtplib.SMTPException, ValueError) as error:
+        outcomes["failed"] += 1
         log.warning("mail to %s could not be sent: %s", to, error)
         raise MailFailed(f"The mail could not be sent: {error}") from error
 
