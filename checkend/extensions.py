@@ -1,7 +1,8 @@
 """The database and its rules, and the other Flask extensions.
 
-SQLite's own SQL and transaction rules live here and in ``ingest/store.py`` alone: write-ahead log, every commit on
-the disk before it is acknowledged, one writer at a time, writers queueing fairly instead of polling for the lock.
+SQLite's own SQL and transaction rules live here, in ``ingest/store.py`` and in ``ingest/tallies.py`` alone: write-ahead
+log, every commit on the disk before it is acknowledged, one writer at a time, writers queueing fairly instead of
+polling for the lock.
 """
 
 import sqlite3

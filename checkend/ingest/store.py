@@ -1,28 +1,16 @@
-"""The SQL of ingestion: one transaction for a batch of reports, in plain statements on a DBAPI connection.
+"""The SQL of ingestion: one transaction for a batch of reports, in plain statements on a DBAPI connection."""
 
-Everything the batch changes is worked out in memory first where it can be: one UPDATE a problem however many of its
-reports the batch holds, one upsert an hour and a shared value.
-"""
-
-import logging
 import sqlite3
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from checkend.extensions import LOCK_TIMEOUT_SECONDS, StoreConnection, connect, fold, limit_size
-from checkend.models.counters import FACET_VALUES, OTHER_VALUES
+from checkend.ingest.tallies import ProblemWork, Tallies
 from checkend.models.packing import pack
 
-HOUR = 3_600_000_000
 _REMEMBERED_REPEATS = 20_000
-_REMEMBERED_FACETS = 2_000
-_REMEMBERED_TAGS = 20_000
-MAX_PROBLEM_TAGS = 500
-
-log = logging.getLogger("checkend.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +80,6 @@ class _Repeat:
     version: int
 
 
-@dataclass(slots=True)
-class _Problem:
-    """A problem within the batch: what it is, and what the batch adds to it."""
-
-    id: int
-    app_id: int
-    error_class: str
-    error_message: str
-    resolved: bool
-    first: int
-    last: int
-    stored: int = 0
-    repeated: int = 0
-    reopened_at: int | None = None
-    hours: dict[int, int] = field(default_factory=dict)
-    facets: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
-    tags: set[str] = field(default_factory=set)
-
-
 def find_sender(connection: sqlite3.Connection, ingestion_key: str) -> Sender | None:
     """Whose key it is; None when it is nobody's."""
     row = connection.execute(
@@ -134,8 +103,7 @@ class ReportStore:
         self._connection: StoreConnection | None = None
         self._version = -1
         self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
-        self.known_tags: set[tuple[int, str]] = set()
-        self._known_facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
+        self._tallies = Tallies()
 
     def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
@@ -152,10 +120,10 @@ class ReportStore:
             self._notice_others(connection)
             work.version = self._version
             results = [work.take(report) for report in batch]
-            work.write_counts()
+            self._tallies.write(connection, work.problems.values(), work.opened)
             connection.commit()
         except BaseException:
-            self._forget()
+            self._tallies.forget()
             self._roll_back(connection)
             raise
         self._repeats.update(work.repeats)
@@ -186,27 +154,10 @@ class ReportStore:
         version = connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version
-            self._forget()
-
-    def _forget(self) -> None:
-        self._known_facets.clear()
-        self.known_tags.clear()
+            self._tallies.forget()
 
     def repeat_of(self, problem_id: int, digest: bytes | None) -> _Repeat | None:
         return self._repeats.get((problem_id, digest))
-
-    def known_facets(self, connection: StoreConnection, problem_id: int) -> dict[str, set[str]]:
-        """The values that are counted by themselves for a problem, by facet."""
-        known = self._known_facets.get(problem_id)
-        if known is None:
-            known = {}
-            rows = connection.execute("SELECT name, value FROM problem_facets WHERE problem_id = ?", (problem_id,))
-            for name, value in rows:
-                known.setdefault(name, set()).add(value)
-            self._known_facets[problem_id] = known
-            if len(self._known_facets) > _REMEMBERED_FACETS:
-                self._known_facets.popitem(last=False)
-        return known
 
     @property
     def window(self) -> int:
@@ -222,7 +173,7 @@ class _Batch:
         self.connection = connection
         self.version = -1
         self.repeats: dict[tuple[int, bytes | None], _Repeat] = {}
-        self.problems: dict[tuple[int, str], _Problem] = {}
+        self.problems: dict[tuple[int, str], ProblemWork] = {}
         self.opened: Counter[int] = Counter()
         self.senders: dict[Sender, bool] = {}
 
@@ -247,7 +198,7 @@ class _Batch:
             assert content is not None  # without a problem there is nothing to repeat
             problem = self._open(report, content)
         self.problems[key] = problem
-        self._count(problem, report)
+        problem.add(report.occurred_at, report.facets, report.tags)
         if repeat is not None:
             repeat.count += 1
             problem.repeated += 1
@@ -255,7 +206,7 @@ class _Batch:
         assert content is not None  # or it was left out above
         return self._store(problem, report, content, opened)
 
-    def _store(self, problem: _Problem, report: Prepared, content: Content, opened: bool) -> Stored:
+    def _store(self, problem: ProblemWork, report: Prepared, content: Content, opened: bool) -> Stored:
         reopened = problem.resolved
         if reopened:
             problem.resolved, problem.reopened_at = False, report.received_at
@@ -266,7 +217,7 @@ class _Batch:
             self.repeats[problem.id, report.digest] = repeat
         return Stored(notice_id, problem.id, False, 1, opened, reopened)
 
-    def _find(self, report: Prepared) -> _Problem | None:
+    def _find(self, report: Prepared) -> ProblemWork | None:
         row = self.connection.execute(
             "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at "
             "FROM problems WHERE app_id = ? AND fingerprint = ?",
@@ -276,9 +227,9 @@ class _Batch:
             return None
         problem_id, error_class, message, status, first, last = row
         resolved = status == "resolved"
-        return _Problem(problem_id, report.sender.app_id, error_class, message, resolved, first, last)
+        return ProblemWork(problem_id, report.sender.app_id, error_class, message, resolved, first, last)
 
-    def _open(self, report: Prepared, content: Content) -> _Problem:
+    def _open(self, report: Prepared, content: Content) -> ProblemWork:
         at, now = report.occurred_at, report.received_at
         cursor = self.connection.execute(
             "INSERT INTO problems (app_id, error_class, error_message, fingerprint, grouping_version, grouping_reason, "
@@ -301,19 +252,9 @@ class _Batch:
         )
         self.opened[report.sender.app_id] += 1
         problem_id = _last_id(cursor)
-        return _Problem(problem_id, report.sender.app_id, report.error_class, report.error_message, False, at, at)
+        return ProblemWork(problem_id, report.sender.app_id, report.error_class, report.error_message, False, at, at)
 
-    def _count(self, problem: _Problem, report: Prepared) -> None:
-        at = report.occurred_at
-        problem.first = min(problem.first, at)
-        problem.last = max(problem.last, at)
-        hour = at - at % HOUR
-        problem.hours[hour] = problem.hours.get(hour, 0) + 1
-        problem.facets.append(report.facets)
-        if report.tags:
-            problem.tags.update(report.tags)
-
-    def _repeat(self, problem: _Problem, report: Prepared) -> _Repeat | None:
+    def _repeat(self, problem: ProblemWork, report: Prepared) -> _Repeat | None:
         """What the report repeats within the window, if anything; nothing on a resolved problem."""
         window = self.store.window
         if not window or problem.resolved:
@@ -337,7 +278,7 @@ class _Batch:
         )
         return found.fetchone() is not None
 
-    def _insert_notice(self, problem: _Problem, report: Prepared, content: Content) -> int:
+    def _insert_notice(self, problem: ProblemWork, report: Prepared, content: Content) -> int:
         backtrace_id = None if report.digest is None else self._backtrace_id(report.digest, content)
         cursor = self.connection.execute(
             "INSERT INTO notices (problem_id, backtrace_id, own_error_class, own_error_message, occurred_at, "
@@ -360,94 +301,6 @@ class _Batch:
             return int(row[0])
         values = (digest, pack(content.backtrace))
         return _last_id(self.connection.execute("INSERT INTO backtraces (digest, packed) VALUES (?, ?)", values))
-
-    def write_counts(self) -> None:
-        """Write what the batch adds to problems, apps, hours, shared values and tags."""
-        problems = self.problems.values()
-        self._write_problems(problems)
-        self._write_apps(problems)
-        app_hours: Counter[tuple[int, int]] = Counter()
-        for problem in problems:
-            for hour, count in problem.hours.items():
-                app_hours[problem.app_id, hour] += count
-        self.connection.executemany(
-            "INSERT INTO problem_hours (problem_id, hour, count) VALUES (?, ?, ?) "
-            "ON CONFLICT (problem_id, hour) DO UPDATE SET count = count + excluded.count",
-            [(problem.id, hour, count) for problem in problems for hour, count in problem.hours.items()],
-        )
-        self.connection.executemany(
-            "INSERT INTO app_hours (app_id, hour, count) VALUES (?, ?, ?) "
-            "ON CONFLICT (app_id, hour) DO UPDATE SET count = count + excluded.count",
-            [(app_id, hour, count) for (app_id, hour), count in app_hours.items()],
-        )
-        self.connection.executemany(
-            "INSERT INTO problem_facets (problem_id, name, value, count) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (problem_id, name, value) DO UPDATE SET count = count + excluded.count",
-            [row for problem in problems for row in self._facet_rows(problem)],
-        )
-        for problem in problems:
-            self._write_tags(problem)
-
-    def _write_problems(self, problems: Iterable[_Problem]) -> None:
-        self.connection.executemany(
-            "UPDATE problems SET notices_count = notices_count + ?, deduplicated_count = deduplicated_count + ?, "
-            "first_noticed_at = ?, last_noticed_at = ? WHERE id = ?",
-            [(p.stored, p.repeated, p.first, p.last, p.id) for p in problems],
-        )
-
-    def _write_apps(self, problems: Iterable[_Problem]) -> None:
-        reopened: Counter[int] = Counter()
-        for problem in problems:
-            if problem.reopened_at is not None:
-                reopened[problem.app_id] += 1
-                self.connection.execute(
-                    "UPDATE problems SET status = 'unresolved', resolved_at = NULL, updated_at = ? WHERE id = ?",
-                    (problem.reopened_at, problem.id),
-                )
-        self.connection.executemany(
-            "UPDATE apps SET problems_count = problems_count + ?, "
-            "unresolved_problems_count = unresolved_problems_count + ? WHERE id = ?",
-            [
-                (self.opened[app_id], self.opened[app_id] + reopened[app_id], app_id)
-                for app_id in self.opened | reopened
-            ],
-        )
-
-    def _facet_rows(self, problem: _Problem) -> list[tuple[int, str, str, int]]:
-        known = self.store.known_facets(self.connection, problem.id)
-        rows: dict[tuple[str, str], int] = {}
-        for facets in problem.facets:
-            for name, value in facets:
-                values = known.setdefault(name, set())
-                if value not in values:
-                    if len(values) < FACET_VALUES:
-                        values.add(value)
-                    else:
-                        value = OTHER_VALUES
-                rows[name, value] = rows.get((name, value), 0) + 1
-        return [(problem.id, name, value, count) for (name, value), count in rows.items()]
-
-    def _write_tags(self, problem: _Problem) -> None:
-        known = self.store.known_tags
-        new = [name for name in sorted(problem.tags) if (problem.id, name) not in known]
-        if not new:
-            return
-        (carried,) = self.connection.execute(
-            "SELECT count(*) FROM problem_tags WHERE problem_id = ?", (problem.id,)
-        ).fetchone()
-        if carried + len(new) > MAX_PROBLEM_TAGS:
-            new = new[: max(MAX_PROBLEM_TAGS - carried, 0)]
-            log.warning("problem %d carries %d tags, as many as it may: further ones are left out", problem.id, carried)
-        if len(known) >= _REMEMBERED_TAGS:
-            known.clear()
-        for name in new:
-            known.add((problem.id, name))
-            self.connection.execute("INSERT INTO tags (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
-            self.connection.execute(
-                "INSERT INTO problem_tags (problem_id, tag_id) SELECT ?, id FROM tags WHERE name = ? "
-                "ON CONFLICT DO NOTHING",
-                (problem.id, name),
-            )
 
 
 def _last_id(cursor: sqlite3.Cursor) -> int:

@@ -1,0 +1,158 @@
+"""What a batch adds to the kept counts: problems, apps, hours, shared values and tags; worked out in memory first.
+
+One UPDATE a problem however many of its reports the batch holds, one upsert an hour and a shared value.
+"""
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from checkend.extensions import StoreConnection
+from checkend.models.counters import FACET_VALUES, OTHER_VALUES
+
+HOUR = 3_600_000_000
+MAX_PROBLEM_TAGS = 500
+_REMEMBERED_FACETS = 2_000
+_REMEMBERED_TAGS = 20_000
+
+log = logging.getLogger("checkend.store")
+
+
+@dataclass(slots=True)
+class ProblemWork:
+    """A problem within the batch: what it is, and what the batch adds to it."""
+
+    id: int
+    app_id: int
+    error_class: str
+    error_message: str
+    resolved: bool
+    first: int
+    last: int
+    stored: int = 0
+    repeated: int = 0
+    reopened_at: int | None = None
+    hours: dict[int, int] = field(default_factory=dict)
+    facets: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
+
+    def add(self, at: int, facets: tuple[tuple[str, str], ...], tags: tuple[str, ...]) -> None:
+        """Count one occurrence at ``at`` µs."""
+        self.first = min(self.first, at)
+        self.last = max(self.last, at)
+        hour = at - at % HOUR
+        self.hours[hour] = self.hours.get(hour, 0) + 1
+        self.facets.append(facets)
+        if tags:
+            self.tags.update(tags)
+
+
+class Tallies:
+    """Writes the counts of batches, and remembers which values and tags a problem has; for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._tags: set[tuple[int, str]] = set()
+        self._facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
+
+    def forget(self) -> None:
+        """What is remembered may not be so any more: another connection has written, or a batch was rolled back."""
+        self._facets.clear()
+        self._tags.clear()
+
+    def write(self, connection: StoreConnection, problems: Collection[ProblemWork], opened: Counter[int]) -> None:
+        """Write what a batch adds to ``problems``, and to the apps with so many ``opened`` ones; in its transaction."""
+        self._write_problems(connection, problems)
+        self._write_apps(connection, problems, opened)
+        app_hours: Counter[tuple[int, int]] = Counter()
+        for problem in problems:
+            for hour, count in problem.hours.items():
+                app_hours[problem.app_id, hour] += count
+        connection.executemany(
+            "INSERT INTO problem_hours (problem_id, hour, count) VALUES (?, ?, ?) "
+            "ON CONFLICT (problem_id, hour) DO UPDATE SET count = count + excluded.count",
+            [(problem.id, hour, count) for problem in problems for hour, count in problem.hours.items()],
+        )
+        connection.executemany(
+            "INSERT INTO app_hours (app_id, hour, count) VALUES (?, ?, ?) "
+            "ON CONFLICT (app_id, hour) DO UPDATE SET count = count + excluded.count",
+            [(app_id, hour, count) for (app_id, hour), count in app_hours.items()],
+        )
+        connection.executemany(
+            "INSERT INTO problem_facets (problem_id, name, value, count) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (problem_id, name, value) DO UPDATE SET count = count + excluded.count",
+            [row for problem in problems for row in self._facet_rows(connection, problem)],
+        )
+        for problem in problems:
+            self._write_tags(connection, problem)
+
+    def _write_problems(self, connection: StoreConnection, problems: Collection[ProblemWork]) -> None:
+        connection.executemany(
+            "UPDATE problems SET notices_count = notices_count + ?, deduplicated_count = deduplicated_count + ?, "
+            "first_noticed_at = ?, last_noticed_at = ? WHERE id = ?",
+            [(p.stored, p.repeated, p.first, p.last, p.id) for p in problems],
+        )
+
+    def _write_apps(self, connection: StoreConnection, problems: Collection[ProblemWork], opened: Counter[int]) -> None:
+        reopened: Counter[int] = Counter()
+        for problem in problems:
+            if problem.reopened_at is not None:
+                reopened[problem.app_id] += 1
+                connection.execute(
+                    "UPDATE problems SET status = 'unresolved', resolved_at = NULL, updated_at = ? WHERE id = ?",
+                    (problem.reopened_at, problem.id),
+                )
+        connection.executemany(
+            "UPDATE apps SET problems_count = problems_count + ?, "
+            "unresolved_problems_count = unresolved_problems_count + ? WHERE id = ?",
+            [(opened[app_id], opened[app_id] + reopened[app_id], app_id) for app_id in opened | reopened],
+        )
+
+    def _facet_rows(self, connection: StoreConnection, problem: ProblemWork) -> list[tuple[int, str, str, int]]:
+        known = self._facets_of(connection, problem.id)
+        rows: dict[tuple[str, str], int] = {}
+        for facets in problem.facets:
+            for name, value in facets:
+                values = known.setdefault(name, set())
+                if value not in values:
+                    if len(values) < FACET_VALUES:
+                        values.add(value)
+                    else:
+                        value = OTHER_VALUES
+                rows[name, value] = rows.get((name, value), 0) + 1
+        return [(problem.id, name, value, count) for (name, value), count in rows.items()]
+
+    def _write_tags(self, connection: StoreConnection, problem: ProblemWork) -> None:
+        known = self._tags
+        new = [name for name in sorted(problem.tags) if (problem.id, name) not in known]
+        if not new:
+            return
+        (carried,) = connection.execute(
+            "SELECT count(*) FROM problem_tags WHERE problem_id = ?", (problem.id,)
+        ).fetchone()
+        if len(known) >= _REMEMBERED_TAGS:
+            known.clear()
+        known.update((problem.id, name) for name in new)
+        if carried + len(new) > MAX_PROBLEM_TAGS:
+            new = new[: max(MAX_PROBLEM_TAGS - carried, 0)]
+            log.warning("problem %d carries %d tags, as many as it may: further ones are left out", problem.id, carried)
+        for name in new:
+            connection.execute("INSERT INTO tags (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
+            connection.execute(
+                "INSERT INTO problem_tags (problem_id, tag_id) SELECT ?, id FROM tags WHERE name = ? "
+                "ON CONFLICT DO NOTHING",
+                (problem.id, name),
+            )
+
+    def _facets_of(self, connection: StoreConnection, problem_id: int) -> dict[str, set[str]]:
+        """The values that are counted by themselves for a problem, by facet."""
+        known = self._facets.get(problem_id)
+        if known is None:
+            known = {}
+            rows = connection.execute("SELECT name, value FROM problem_facets WHERE problem_id = ?", (problem_id,))
+            for name, value in rows:
+                known.setdefault(name, set()).add(value)
+            self._facets[problem_id] = known
+            if len(self._facets) > _REMEMBERED_FACETS:
+                self._facets.popitem(last=False)
+        return known
