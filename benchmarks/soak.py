@@ -65,8 +65,9 @@ def _act(what: str, url: str, names: dict[str, str], choose: random.Random, sent
     key = {"Checkend-API-Key": names["api_key"]}
     if what == "post":
         place = choose.randrange(300)
-        trace = [f"/srv/app/{place}.py:{choose.randrange(3, 30)} in f{place}", "/srv/run.py:1 in main"]
+        trace = ["/srv/run.py:1 in main", f"/srv/app/{place}.py:{choose.randrange(3, 30)} in f{place}"]
         body = {"error": {"class": "ValueError", "message": f"bad {sent}", "backtrace": trace}, "user": {"id": sent}}
+        body["notifier"] = {"name": "checkend-python", "language": "python"}
         return _ask("POST", f"{url}/ingest/v1/errors", {"Checkend-Ingestion-Key": names["ingestion_key"]}, body)
     if what == "list":
         return _ask("GET", f"{problems}?sort=notices&search=bad", key)
