@@ -1,8 +1,8 @@
 """What every test may ask for: the real app over a real, fresh SQLite file."""
 
+import gc
 import io
 import sqlite3
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
