@@ -1,19 +1,37 @@
 """Style sheets, scripts, pictures: ours under ``/static``, Bootstrap's from Bootstrap-Flask; nothing from elsewhere."""
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, url_for
+from flask import Flask, Response, current_app, url_for
 from flask_bootstrap import Bootstrap5
 
 OURS = Path(__file__).parent / "static"
+ICONS = "icons.svg"
+# The signs of Bootstrap Icons that the pages show; Bootstrap-Flask brings some 2,000, in a file of a megabyte.
+SHOWN = frozenset(
+    """
+    activity arrow-clockwise arrow-counterclockwise arrow-down arrow-left arrow-repeat arrow-right arrow-up
+    bar-chart bell bell-slash box box-arrow-in-right box-arrow-right box-seam braces broadcast bug calendar check
+    check-circle check-circle-fill check-lg chevron-down chevron-expand chevron-left chevron-right chevron-up circle
+    circle-fill circle-half clipboard clipboard-check clock clock-history code-slash copy dash download envelope
+    exclamation-circle exclamation-triangle eye eye-slash file-earmark-code filter fire funnel gear globe graph-up
+    hdd-network house inbox info-circle journal-text key keyboard laptop layers lightning lightning-charge
+    link-45deg list list-check lock markdown moon-stars pencil people person person-check person-gear person-plus
+    person-x phone plug plus plus-lg question-circle record-circle rocket-takeoff search send server shield-check
+    shield-lock slash-circle sliders sort-down stack star sun tag tags terminal three-dots tools trash unlock window
+    x x-circle x-lg
+    """.split()
+)
+_SYMBOL = re.compile(r'<symbol\b[^>]*\bid="([^"]+)".*?</symbol>', re.DOTALL)
 
 
 def register(app: Flask) -> None:
     """Serve the assets of ``app``, and give templates ``asset(name)`` for their addresses."""
     app.static_folder = str(OURS)
-    app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=app.send_static_file)
+    app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=_send)
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.add_template_global(asset)
@@ -22,18 +40,43 @@ def register(app: Flask) -> None:
 
 def asset(filename: str) -> str:
     """The address of one of our files. It changes with the content, so browsers may keep what they have for good."""
-    return url_for("static", filename=filename, v=_digest(OURS / filename))
+    digest = _digest_of(icons()) if filename == ICONS else _digest(OURS / filename)
+    return url_for("static", filename=filename, v=digest)
+
+
+def _send(filename: str) -> Response:
+    if filename == ICONS:
+        return Response(icons(), mimetype="image/svg+xml")
+    return current_app.send_static_file(filename)
+
+
+@cache
+def icons() -> bytes:
+    """The signs of `SHOWN` as one picture, taken from the files of Bootstrap-Flask. Raises LookupError without one."""
+    sprite = (_bootstrap() / "icons" / "bootstrap-icons.svg").read_text(encoding="utf-8")
+    symbols = {found[1]: found[0] for found in _SYMBOL.finditer(sprite) if found[1] in SHOWN}
+    if missing := SHOWN - symbols.keys():
+        raise LookupError(f"Bootstrap-Flask has no icon {', '.join(sorted(missing))}")
+    parts = (symbols[name] for name in sorted(symbols))
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'.encode()
 
 
 def bootstrap_css() -> str:
     """The address of Bootstrap's style sheet, from the files of Bootstrap-Flask."""
+    filename = "css/bootstrap.min.css"
+    return url_for("bootstrap.static", filename=filename, v=_digest(_bootstrap() / filename))
+
+
+def _bootstrap() -> Path:
     import flask_bootstrap
 
-    filename = "css/bootstrap.min.css"
-    path = Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5" / filename
-    return url_for("bootstrap.static", filename=filename, v=_digest(path))
+    return Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5"
 
 
 @cache
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return _digest_of(path.read_bytes())
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
