@@ -28,7 +28,7 @@ from tests.live import Connection, LiveServer, command
 
 INGEST = "/ingest/v1/errors"
 STORE = "checkend.sqlite3"
-ROUNDS = 20
+ROUNDS = 10
 CLIENTS = 6
 ROOM = resource.RLIM_INFINITY
 
@@ -93,7 +93,7 @@ def rounds_of_sigkill(folder: Path, seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_times_sigkill_at_random_moments_under_load_loses_nothing_and_counts_nothing_twice(
+def test_ten_times_sigkill_at_random_moments_under_load_loses_nothing_and_counts_nothing_twice(
     tmp_path: Path,
 ) -> None:
     with ThreadPoolExecutor(2) as both:
