@@ -42,7 +42,7 @@ def test_a_body_may_stand_under_its_root_key(api: Api) -> None:
     [
         ("  Ann.Lee+x@Example.COM ", "ann.lee+x@example.com", "ann-lee-x"),
         ("_@example.com", "_@example.com", "user"),
-        ("1@example.com", "1@example.com", "1"),
+        ("1@example.com", "1@example.com", "user-1"),
         ("o'neil@example.co.uk", "o'neil@example.co.uk", "o-neil"),
         ("x@y.z", "x@y.z", "x"),
         ("e@localhost", "e@localhost", "e"),
