@@ -16,6 +16,7 @@ from checkend.notifications import mail
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, Shape
 from checkend.web.links import full_url
+from checkend.web.sign_in import MAX_ADDRESS
 
 bp = Blueprint("passwords", __name__)
 MAIL = """Someone, hopefully you, asked for a new password for {address} at {server}.
@@ -30,7 +31,7 @@ If it was not you, do nothing: your password stays as it is.
 class ForgottenForm(Form):
     """Whose password is forgotten."""
 
-    email_address = EmailField("Email address", [InputRequired("Enter your email address.")])
+    email_address = EmailField("Email address", [InputRequired("Enter your email address."), MAX_ADDRESS])
 
 
 class NewPasswordForm(Form):

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from wtforms import EmailField, PasswordField
-from wtforms.validators import InputRequired
+from wtforms.validators import InputRequired, Length
 
 from checkend.auth import sessions
 from checkend.auth.throttle import guesses
@@ -16,12 +16,13 @@ from checkend.web.forms import Form
 from checkend.web.pages import safe_next
 
 bp = Blueprint("sign_in", __name__)
+MAX_ADDRESS = Length(max=255, message="Email address must be at most 255 characters.")
 
 
 class SignInForm(Form):
     """Who one is."""
 
-    email_address = EmailField("Email address", [InputRequired("Enter your email address.")])
+    email_address = EmailField("Email address", [InputRequired("Enter your email address."), MAX_ADDRESS])
     password = PasswordField("Password", [InputRequired("Enter your password.")])
 
 

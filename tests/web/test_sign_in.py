@@ -1,6 +1,7 @@
 """Signing in and out, and forgotten passwords."""
 
 import re
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -140,8 +141,8 @@ def test_addresses_of_one_ipv6_subscriber_count_as_one_place(client: FlaskClient
 def test_the_wait_ends_and_success_forgives(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(throttle.PER_ACCOUNT + 1):
         _try(client)
-    later = clock.now() + throttle.WINDOW + timedelta(seconds=1)
-    monkeypatch.setattr(clock, "now", lambda: later)
+    later = throttle.monotonic() + throttle.WINDOW_SECONDS + 1
+    monkeypatch.setattr(throttle, "monotonic", lambda: later)
     for _ in range(3):
         for _ in range(throttle.PER_ACCOUNT - 1):
             assert _try(client).status_code == 422
@@ -154,8 +155,49 @@ def test_memory_for_tries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = throttle.Throttle(1)
     for number in range(100):
         assert counted.take(str(number)) == 0
-    assert len(counted._tries) <= 10
+    assert len(counted._attempts) <= 10
     assert counted.take("99") > 0
+
+
+def test_the_least_recently_used_key_is_evicted_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "MAX_KEYS", 3)
+    counted = throttle.Throttle(1)
+    for key in ("a", "b", "c"):
+        counted.take(key)
+    assert counted.take("a") > 0
+    assert counted.take("d") == 0  # evicts b
+    assert [counted.take(key) > 0 for key in ("a", "c", "d")] == [True, True, True]
+    assert counted.take("b") == 0
+
+
+def test_keys_of_any_length_take_the_same_memory() -> None:
+    counted = throttle.Throttle(5)
+    for number in range(50):
+        counted.take(str(number) + "x" * 1_000_000)
+    assert sum(map(sys.getsizeof, counted._attempts)) < 50 * 100
+
+
+def test_a_client_ip_that_is_over_its_limit_adds_no_accounts(client: FlaskClient, app: Flask) -> None:
+    for number in range(throttle.PER_PLACE + 20):
+        _try(client, f"user{number}@example.com")
+    assert len(app.extensions["checkend_guesses"]._account._attempts) == throttle.PER_PLACE
+
+
+def test_setting_the_clock_back_locks_nobody_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(throttle.PER_ACCOUNT):
+        _try(client)
+    yesterday = clock.now() - timedelta(days=1)
+    monkeypatch.setattr(clock, "now", lambda: yesterday)
+    assert int(_try(client).headers["Retry-After"]) <= throttle.WINDOW_SECONDS
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/forgotten-password"])
+def test_an_email_address_over_255_characters_is_rejected(mailing: Flask, path: str) -> None:
+    fields = {"email_address": "a" * 250 + "@example.com", "password": PASSWORD}
+    answer = submit(mailing.test_client(), path, fields, page=path)
+    assert answer.status_code == 422
+    assert "at most 255 characters" in answer.text
+    assert not mailing.extensions["checkend_guesses"]._place._attempts
 
 
 def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
