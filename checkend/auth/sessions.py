@@ -15,7 +15,7 @@ from sqlalchemy import or_, update
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from checkend import clock
+from checkend import audit, clock
 from checkend.extensions import write_aside
 from checkend.models import User, UserSession
 
@@ -109,6 +109,7 @@ def sign_in(user: User) -> None:
     session.clear()
     session.permanent = True
     login_user(SignedIn(row, token))
+    audit.record("sign_in.succeeded", user.label)
 
 
 def sign_out() -> None:

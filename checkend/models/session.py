@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import ForeignKey, Integer, LargeBinary, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from checkend import clock
+from checkend import audit, clock
 from checkend.extensions import Model, UtcDateTime, created_column, db
 from checkend.models.api_key import digest_of
 from checkend.models.user import User
@@ -52,7 +52,10 @@ class UserSession(Model):
         """End all sessions of the user of ``kept`` but this one; returns how many."""
         others = delete(cls).where(cls.user_id == kept.user_id, cls.id != kept.id)
         result: Any = db.session.execute(others)
-        return int(result.rowcount)
+        count = int(result.rowcount)
+        if count:
+            audit.record("sign_out", kept.user.label, sessions=count)
+        return count
 
     @classmethod
     def with_token(cls, token: str) -> "UserSession | None":
@@ -66,4 +69,5 @@ class UserSession(Model):
 
     def revoke(self) -> None:
         """Sign this browser out from the commit on."""
+        audit.record("sign_out", self.user.label, sessions=1)
         db.session.delete(self)

@@ -86,7 +86,7 @@ def join(token: str) -> Any:
 
 def _open(token: str) -> Invitation:
     invitation = Invitation.with_token(token)
-    if invitation is None or not invitation.is_open:
+    if invitation is None or not invitation.is_open or not invitation.is_authorized:
         raise ApiError(404, "This invitation has been used or revoked, or is older than seven days. Ask for a new one.")
     return invitation
 
