@@ -55,7 +55,8 @@ def current_origin() -> Origin:
 
 
 def _emit(level: int, fields: dict[str, Any]) -> None:
-    pairs = " ".join(f"{name}={to_json(value)}" for name, value in fields.items() if name != "event")
+    shown = {name: value for name, value in fields.items() if name != "event" and value is not None}
+    pairs = " ".join(f"{name}={to_json(value)}" for name, value in shown.items())
     log.log(level, "%s %s", fields["event"], pairs, extra={"fields": fields})
 
 

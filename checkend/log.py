@@ -9,7 +9,7 @@ from typing import Any
 
 # The public prefix of an API key names it in the audit log; by itself it opens nothing.
 _SECRETS = re.compile(
-    r"\b(?!cka_[0-9a-f]{10}(?![A-Za-z0-9_-]))(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+|(/(?:setup|new-password|invitations)/)[A-Za-z0-9_.-]{20,}"
+    r"\b(?!cka_[0-9a-f]{10}(?![A-Za-z0-9_-]))(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+|(/(?:setup|new-password|confirm-email|invitations)/)[A-Za-z0-9_.-]{20,}"
 )
 
 # Paths and names from outside may hold line breaks and terminal codes: a line of the log stays one line.

@@ -119,10 +119,14 @@ class User(Model):
     def set_address(self, email_address: str) -> None:
         """Change the address. Raises `RuleBroken` when another user has it."""
         address = normal_address(email_address)
-        _refuse_taken(address, self.id)
+        self.require_free_address(address)
         if address != self.email_address:
             audit.record("email.changed", self.label, new_email_address=address)
         self.email_address = address
+
+    def require_free_address(self, address: str) -> None:
+        """Raise `RuleBroken` when another user has the email address."""
+        _refuse_taken(address, self.id)
 
     def check_password(self, password: str) -> bool:
         return check_password_hash(self.password_digest, password)
