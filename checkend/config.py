@@ -145,6 +145,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Signs sessions. Empty: made once and kept in the instance folder.",
         secret=True,
     ),
+    Setting(
+        "SESSION_DAYS",
+        90,
+        _between(1, 3650),
+        "Days after which everyone has to sign in again, however active the session is.",
+    ),
     Setting("LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least severity that is logged."),
     Setting("LOG_FORMAT", "text", _one_of("text", "json"), "Log lines for people (text) or for machines (json)."),
     Setting("RATE_LIMIT_ENABLED", True, BOOL, "Whether reports are limited per ingestion key."),

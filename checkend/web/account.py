@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired, ValidationError
 
-from checkend.auth.sessions import me, my_session
+from checkend.auth.sessions import lifetime, me, my_session
 from checkend.auth.throttle import guesses
 from checkend.extensions import begin_writing, commit, db
 from checkend.models import UserSession
@@ -76,7 +76,9 @@ def change_password() -> Any:
 @bp.get("/sessions")
 def sessions() -> Page:
     """The browsers in which one is signed in."""
-    return render_template("account/sessions.html", sessions=UserSession.of_user(me()), mine=my_session())
+    return render_template(
+        "account/sessions.html", sessions=UserSession.of_user(me(), lifetime()), mine=my_session(), days=lifetime().days
+    )
 
 
 @bp.post("/sessions/<int:session_id>/revoke")

@@ -3,6 +3,7 @@
 import re
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
+from checkend.app import create_app
 from checkend.auth import throttle
 from checkend.extensions import db
 from checkend.models import User, UserSession
@@ -204,6 +206,29 @@ def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monke
         monkeypatch.setattr(clock, "now", lambda now=now: now)
         expected = 302 if days == 71 else 200
         assert client.get("/account").status_code == expected
+
+
+def test_a_session_ends_ninety_days_after_signing_in_however_active(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(client, ADA)
+    moment = clock.now()
+    for days in (25, 50, 75, 89, 91):
+        now = moment + timedelta(days=days)
+        monkeypatch.setattr(clock, "now", lambda now=now: now)
+        assert client.get("/account").status_code == (302 if days == 91 else 200)
+
+
+def test_the_lifetime_of_sessions_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app({"SESSION_DAYS": 1}, instance_path=tmp_path / "short")
+    Factory(app).user(ADA)
+    client = app.test_client()
+    sign_in(client, ADA)
+    assert "1 day after you signed in" in client.get("/account/sessions").text
+    later = clock.now() + timedelta(days=1, minutes=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert client.get("/account").status_code == 302
+    app.extensions["checkend_shutdown"]()
 
 
 def test_without_mail_the_page_says_whom_to_ask(client: FlaskClient) -> None:
