@@ -75,8 +75,9 @@ def test_none_of_the_last_five_passwords_is_taken_again(signed_in: FlaskClient) 
     assert _change(signed_in, "password five", PASSWORD) == 302  # the sixth last
 
 
-def test_a_short_password_is_refused(signed_in: FlaskClient) -> None:
+def test_a_short_or_common_password_is_rejected(signed_in: FlaskClient) -> None:
     assert _change(signed_in, PASSWORD, "seven77") == 422
+    assert _change(signed_in, PASSWORD, "Password1") == 422
     assert _change(signed_in, PASSWORD, "eight 88") == 302
 
 
