@@ -23,6 +23,7 @@ from checkend import (
     store_version,
     web,
 )
+from checkend.notifications import mail_queue
 
 
 class Server(Flask):
@@ -48,6 +49,7 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     api.register(app)
     ingest.register(app, store_version.store_path(Path(app.instance_path)))
     retention_thread.register(app)
+    mail_queue.register(app)
     monitoring.register(app)
     web.register(app)
     extensions.register_flask_db(app, store_version.MIGRATIONS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "CHECKEND_"
+SHORTEST_SECRET = 32
 
 
 class CannotStart(Exception):
@@ -100,12 +101,19 @@ def _url(text: str) -> str:
     return text
 
 
+def _secret(text: str) -> str:
+    if 0 < len(text) < SHORTEST_SECRET:
+        raise ValueError(text)
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
 BOOL = Kind(_bool, "true or false")
 TEXT = Kind(str, "any text")
+SECRET = Kind(_secret, f"at least {SHORTEST_SECRET} characters, or nothing")
 URL = Kind(_url, "an address that begins with http:// or https://, or nothing")
 NAMES = Kind(_names, "names separated by commas")
 COUNT = _between(0)
@@ -133,9 +141,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "SECRET_KEY",
         "",
-        TEXT,
+        SECRET,
         "Signs sessions. Empty: made once and kept in the instance folder.",
         secret=True,
+    ),
+    Setting(
+        "SESSION_DAYS",
+        90,
+        _between(1, 3650),
+        "Days after which everyone has to sign in again, however active the session is.",
     ),
     Setting("LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least severity that is logged."),
     Setting("LOG_FORMAT", "text", _one_of("text", "json"), "Log lines for people (text) or for machines (json)."),

@@ -53,11 +53,16 @@ def make_folder(folder: Path) -> None:
 
 
 def secret_key(folder: Path) -> str:
-    """The instance's secret key, made on the first start. Raises `CannotStart` when its file is empty."""
+    """The instance's secret key, made on the first start. Raises `CannotStart` when its file holds a short one."""
     key = _kept_secret(folder / "secret_key")
     if not key:
         raise CannotStart(
             f"{folder / 'secret_key'} is empty. Delete it: a new key is made then, everyone signs in again."
+        )
+    if len(key) < config.SHORTEST_SECRET:
+        raise CannotStart(
+            f"The key in {folder / 'secret_key'} is shorter than {config.SHORTEST_SECRET} characters, and could be "
+            "guessed. Delete the file: a new key is made then, everyone signs in again."
         )
     return key
 

@@ -5,9 +5,11 @@ import logging
 import re
 import sys
 import time
+from typing import Any
 
+# The public prefix of an API key names it in the audit log; by itself it opens nothing.
 _SECRETS = re.compile(
-    r"\b(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+|(/(?:setup|new-password|invitations)/)[A-Za-z0-9_.-]{20,}"
+    r"\b(?!cka_[0-9a-f]{10}(?![A-Za-z0-9_-]))(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+|(/(?:setup|new-password|confirm-email|invitations)/)[A-Za-z0-9_.-]{20,}"
 )
 
 # Paths and names from outside may hold line breaks and terminal codes: a line of the log stays one line.
@@ -17,6 +19,12 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0
 def redact(text: str) -> str:
     """``text`` with the keys and tokens in it cut to their kind."""
     return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", text)
+
+
+def to_json(value: Any) -> str:
+    """Return ``value`` as JSON, escaping characters that do not print: they could forge or hide part of a line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 class TextFormatter(logging.Formatter):
@@ -37,10 +45,13 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(TextFormatter):
-    """One JSON object a line: ``time level logger message``, ``exception`` where there is one."""
+    """One JSON object a line: ``time level logger message``, ``exception`` where there is one.
+
+    A record's ``fields``, given with ``extra``, are added to it.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
+        fields: dict[str, Any] = {
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -48,7 +59,9 @@ class JsonFormatter(TextFormatter):
         }
         if record.exc_info:
             fields["exception"] = redact(self.formatException(record.exc_info))
-        return json.dumps(fields, ensure_ascii=False)
+        for name, value in getattr(record, "fields", {}).items():
+            fields[name] = redact(value) if isinstance(value, str) else value
+        return to_json(fields)
 
 
 def configure(level: str, form: str) -> None:

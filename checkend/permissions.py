@@ -24,7 +24,11 @@ class Permission(StrEnum):
     TEAMS_READ = "teams:read", "List teams, their members and their apps."
     TEAMS_WRITE = "teams:write", "Create, change and delete teams, their members and their apps."
     USERS_READ = "users:read", "List users."
-    USERS_WRITE = "users:write", "Create, change and delete users."
+    USERS_WRITE = (
+        "users:write",
+        "Create and delete users, and set the email address and password of everyone but site admins: "
+        "whoever has the key can sign in as any of them.",
+    )
 
 
 ALL_PERMISSIONS: tuple[str, ...] = tuple(p.value for p in Permission)

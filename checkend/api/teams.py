@@ -8,7 +8,7 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import named, with_team
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit, db
+from checkend.extensions import commit
 from checkend.models import Team, User
 from checkend.schemas.team import TeamSchema
 
@@ -53,7 +53,7 @@ def update(team: Team, data: dict[str, Any]) -> Team:
     """Rename a team, or hand it over to another owner, who becomes an admin member. Its slug stays."""
     if "owner_id" in data:
         team.hand_over(named(User, data["owner_id"], "Owner user not found"))
-    team.name = data.get("name", team.name)
+    team.rename(data.get("name", team.name))
     commit()
     return team
 
@@ -64,5 +64,5 @@ def update(team: Team, data: dict[str, Any]) -> Team:
 @response(status=204)
 def delete(team: Team) -> None:
     """Delete a team. Its members and its apps stay, without it."""
-    db.session.delete(team)
+    team.delete()
     commit()

@@ -20,9 +20,10 @@ log = logging.getLogger("checkend.auth")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The key that a request came with: its id and what it may do."""
+    """The key that a request came with: its id, how the audit log names it, and what it may do."""
 
     key_id: int
+    label: str
     permissions: frozenset[str]
 
 
@@ -34,7 +35,7 @@ def authenticate() -> None:
     key = db.session.scalar(select(ApiKey).where(ApiKey.prefix == value[:PREFIX_LENGTH]))
     if key is None or not key.matches(value) or not key.is_live:
         raise ApiError(401, "Invalid or revoked API key")
-    g.caller = Caller(key.id, frozenset(key.permissions))
+    g.caller = Caller(key.id, key.label, frozenset(key.permissions))
     if key.last_used_at is None or clock.now() - key.last_used_at >= STAMP_EVERY:
         _stamp(key.id)
 

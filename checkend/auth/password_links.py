@@ -1,10 +1,11 @@
-"""Links with which someone sets a new password, once: signed, and bound to the password they replace."""
+"""Links with which someone sets a new password, once: signed, and bound to the password and address they are for."""
 
 import hashlib
 
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from checkend import audit
 from checkend.extensions import db
 from checkend.models import User
 
@@ -12,23 +13,28 @@ VALID_HOURS = 24
 
 
 def token_for(user: User) -> str:
-    """A token that lets whoever has it set a new password for ``user``: for 24 hours, until the password changes."""
-    token = _serializer().dumps([user.id, _mark(user)])
+    """A token that lets whoever has it set a new password for ``user``: for 24 hours, until the password changes.
+
+    A change of the email address ends it as well: it may have been mailed to someone who no longer has the account.
+    """
+    audit.record("password_link.created", user.label, now=True)
+    token = _serializer().dumps([user.id, stamp_of(user)])
     return token.decode() if isinstance(token, bytes) else token
 
 
 def user_of(token: str) -> User | None:
     """Whose password the token sets; None when it is forged, older than 24 hours, or used."""
     try:
-        user_id, mark = _serializer().loads(token, max_age=VALID_HOURS * 3600)
+        user_id, stamp = _serializer().loads(token, max_age=VALID_HOURS * 3600)
     except (BadSignature, ValueError, TypeError):
         return None
     user = db.session.get(User, user_id)
-    return user if user is not None and mark == _mark(user) else None
+    return user if user is not None and stamp == stamp_of(user) else None
 
 
-def _mark(user: User) -> str:
-    return hashlib.sha256(user.password_digest.encode()).hexdigest()[:16]
+def stamp_of(user: User) -> str:
+    """Return a digest that changes with the password or the email address of ``user``."""
+    return hashlib.sha256(f"{user.password_digest}\0{user.email_address}".encode()).hexdigest()[:16]
 
 
 def _serializer() -> URLSafeTimedSerializer:

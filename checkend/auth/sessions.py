@@ -1,6 +1,6 @@
 """Who looks at the dashboard: Flask-Login, whose id is the token of a row of ``sessions``, so that each can be revoked.
 
-The cookie is HttpOnly, SameSite=Lax, and Secure where the request came over HTTPS. Programs (``/api/``, ``/ingest/``)
+The cookie is HttpOnly, SameSite=Lax, and Secure over HTTPS. Programs (``/api/``, ``/ingest/``)
 get no session at all.
 """
 
@@ -8,14 +8,14 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, Request, request, session, url_for
+from flask import Flask, Request, current_app, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from sqlalchemy import or_, update
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from checkend import clock
+from checkend import audit, clock
 from checkend.extensions import write_aside
 from checkend.models import User, UserSession
 
@@ -37,15 +37,27 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
 
 
 class CookieSessions(SecureCookieSessionInterface):
-    """Flask's signed cookie; Secure exactly where the request was, and none for programs."""
+    """Flask's signed cookie, and none for programs.
+
+    Over HTTPS it is Secure, and its name has a prefix that has browsers refuse it from other hosts and over HTTP.
+    """
 
     def open_session(self, app: Flask, request: Request) -> Any:
         if for_programs(request.path):
             return self.make_null_session(app)
         return super().open_session(app, request)
 
+    def get_cookie_name(self, app: Flask) -> str:
+        name: str = app.config["SESSION_COOKIE_NAME"]
+        if not is_https():
+            return name
+        return f"__Host-{name}" if self.get_cookie_path(app) == "/" else f"__Secure-{name}"
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return request.script_root or "/"
+
     def get_cookie_secure(self, app: Flask) -> bool:
-        return request.is_secure
+        return is_https()
 
 
 def for_programs(path: str) -> bool:
@@ -70,7 +82,7 @@ def register(app: Flask) -> None:
 
 def _load(token: str) -> SignedIn | None:
     row = UserSession.with_token(token)
-    if row is None or not row.is_live:
+    if row is None or not row.is_live(lifetime()):
         return None
     if clock.now() - row.last_active_at >= STAMP_EVERY:
         _stamp(row.id)
@@ -87,6 +99,19 @@ def _stamp(row_id: int) -> None:
             connection.execute(statement.values(last_active_at=now, address=address))
     except Exception as error:  # the stamp is a convenience: a full disk must not stop reading
         log.warning("the use of session %d could not be noted: %s", row_id, error)
+
+
+def lifetime() -> timedelta:
+    """How long a session lasts at most, however active it is."""
+    return timedelta(days=current_app.config["SESSION_DAYS"])
+
+
+def is_https() -> bool:
+    """Whether the browser uses HTTPS: as the request or a trusted proxy says, or the setting ``URL``.
+
+    A proxy that ends TLS may not be trusted, or not say so; an https:// URL is the operator's word that there is one.
+    """
+    return bool(request.is_secure or current_app.config["URL"].startswith("https://"))
 
 
 def me() -> User:
@@ -109,6 +134,7 @@ def sign_in(user: User) -> None:
     session.clear()
     session.permanent = True
     login_user(SignedIn(row, token))
+    audit.record("sign_in.succeeded", user.label)
 
 
 def sign_out() -> None:

@@ -1,52 +1,53 @@
-"""Slowing down those who guess passwords: tries are counted in memory, by address and by where they come from."""
+"""Limit guesses of passwords: attempts are counted in memory, by account and client IP and by client IP alone."""
 
 import ipaddress
 import threading
-from collections import deque
-from datetime import datetime, timedelta
+from collections import OrderedDict
+from hashlib import blake2b
+from time import monotonic
 
 from flask import Flask, current_app, request
 
-from checkend import clock
 from checkend.errors import ApiError
 
-WINDOW = timedelta(minutes=15)
+WINDOW_SECONDS = 15 * 60
 PER_ACCOUNT = 5
 PER_PLACE = 30
-MAX_KEYS = 50_000
+MAX_KEYS = 20_000
 
 
 class Throttle:
-    """At most ``limit`` tries a key in `WINDOW`. Safe for any number of threads."""
+    """At most ``limit`` attempts per key in `WINDOW_SECONDS`. Safe for any number of threads.
+
+    Keys are kept as digests, and at most `MAX_KEYS` of them (the least recently used is evicted first), so memory does
+    not depend on what clients send. Time is monotonic: setting the clock neither locks anyone out nor frees anyone.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._tries: dict[str, deque[datetime]] = {}
+        self._attempts: OrderedDict[bytes, tuple[float, ...]] = OrderedDict()
         self._guard = threading.Lock()
 
     def take(self, key: str) -> int:
-        """Count a try; 0 when it may go on, else for how many seconds none will."""
-        now = clock.now()
+        """Count an attempt. Return 0 if it is allowed, else the seconds until one is; rejected ones do not count."""
+        now, digest = monotonic(), _digest(key)
         with self._guard:
-            tries = self._tries.setdefault(key, deque())
-            while tries and tries[0] <= now - WINDOW:
-                tries.popleft()
-            if len(tries) >= self.limit:
-                return max(1, int((tries[0] + WINDOW - now).total_seconds()) + 1)
-            tries.append(now)
-            if len(self._tries) > MAX_KEYS:
-                self._drop_old(now)
-        return 0
+            attempts = tuple(at for at in self._attempts.get(digest, ()) if at > now - WINDOW_SECONDS)
+            allowed = len(attempts) < self.limit
+            self._attempts[digest] = attempts = (*attempts, now) if allowed else attempts
+            self._attempts.move_to_end(digest)
+            if len(self._attempts) > MAX_KEYS:
+                self._attempts.popitem(last=False)
+        return 0 if allowed else max(1, int(attempts[0] + WINDOW_SECONDS - now) + 1)
 
     def forgive(self, key: str) -> None:
-        """Forget the tries of ``key``."""
+        """Forget the attempts of ``key``."""
         with self._guard:
-            self._tries.pop(key, None)
+            self._attempts.pop(_digest(key), None)
 
-    def _drop_old(self, now: datetime) -> None:
-        self._tries = {key: tries for key, tries in self._tries.items() if tries and tries[-1] > now - WINDOW}
-        while len(self._tries) > MAX_KEYS:
-            self._tries.pop(next(iter(self._tries)))
+
+def _digest(key: str) -> bytes:
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Guesses:
@@ -58,8 +59,8 @@ class Guesses:
 
     def take(self, account: str) -> None:
         """Count a try of this request for ``account``. Raises `ApiError` 429 when there were too many."""
-        wait = max(self._account.take(f"{account} {place()}"), self._place.take(place()))
-        if wait:
+        # The client IP first: what it rejects leaves no trace of the account, however many accounts are made up.
+        if wait := self._place.take(place()) or self._account.take(f"{account} {place()}"):
             minutes = -(-wait // 60)
             raise ApiError(
                 429,

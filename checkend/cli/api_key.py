@@ -129,7 +129,5 @@ def delete(key: str, yes: bool) -> None:
         number = str(found.id)
     confirm(f"Delete {label}?", yes)
     with open_store(writing=True):
-        from checkend.extensions import db
-
-        db.session.delete(find_api_key(number))
+        find_api_key(number).delete()
     click.echo(f"{label} is deleted.")

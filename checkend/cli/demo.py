@@ -3,6 +3,7 @@
 import click
 
 from checkend.cli.output import json_option, print_json, print_table, refusals
+from checkend.cli.records import load
 
 
 @click.command("demo", epilog="Example: CHECKEND_INSTANCE_PATH=./look-around checkend demo && checkend serve")
@@ -18,10 +19,10 @@ def demo(password: str | None, seed: int, as_json: bool) -> None:
 
     from checkend.app import create_store_app
     from checkend.demo import fill
-    from checkend.models.user import MIN_PASSWORD
+    from checkend.schemas.user import UserSchema
 
-    if password is not None and len(password) < MIN_PASSWORD:
-        raise click.BadParameter(f"must have at least {MIN_PASSWORD} characters.", param_hint="--password")
+    if password is not None:
+        load(UserSchema(), {"password": password}, partial=True)
     chosen = password or secrets.token_urlsafe(9)
     with refusals():
         filled = fill(create_store_app(), chosen, seed=seed, progress=_progress)

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Integer, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from checkend import clock
+from checkend import audit, clock
 from checkend.extensions import Model, UtcDateTime, created_column, db
 from checkend.models.rules import RuleBroken
 from checkend.permissions import ALL_PERMISSIONS
@@ -55,6 +55,7 @@ class ApiKey(Model):
         )
         db.session.add(key)
         db.session.flush()
+        audit.record("api_key.created", key.label, permissions=key.permission_names)
         return key, value
 
     @classmethod
@@ -78,6 +79,17 @@ class ApiKey(Model):
         """Refuse the key from the commit on, and keep it for the record; no change when it is revoked."""
         if self.revoked_at is None:
             self.revoked_at = clock.now()
+            audit.record("api_key.revoked", self.label)
+
+    def delete(self) -> None:
+        """Remove the key, which is rejected from the commit on."""
+        audit.record("api_key.deleted", self.label)
+        db.session.delete(self)
+
+    @property
+    def label(self) -> str:
+        """How the audit log names the key."""
+        return f"API key {self.id} ({self.name}, {self.prefix})"
 
 
 def digest_of(salt: bytes, value: str) -> bytes:

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, Integer, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from checkend import audit
 from checkend.extensions import Model, created_column, db, updated_column
 from checkend.models.rules import MAX_NAME, unique_slug
 
@@ -53,6 +54,12 @@ class App(Model):
     def regenerate_ingestion_key(self) -> None:
         """Replace the ingestion key; the old one is refused from the commit on."""
         self.ingestion_key = new_ingestion_key()
+        audit.record("ingestion_key.regenerated", self.label)
+
+    @property
+    def label(self) -> str:
+        """How the audit log names the app."""
+        return f"app {self.id} ({self.name})"
 
     @property
     def disabled_grouping_rules(self) -> frozenset[str]:

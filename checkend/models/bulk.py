@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, func, insert, literal, select, update
 
-from checkend import clock
+from checkend import audit, clock
 from checkend.extensions import db
 from checkend.models.app import App, count_problems_of
 from checkend.models.notice import Notice
@@ -96,11 +96,12 @@ def delete_in_steps(choice: Choice) -> Iterator[int]:
 
 def delete_app_in_steps(app: App) -> Iterator[None]:
     """Remove ``app`` with all its problems and counts; the caller commits after every step, as above."""
-    app_id = app.id
+    app_id, label = app.id, app.label
     for _ in delete_in_steps(Choice([app_id])):
         yield
     _run(delete(App).where(App.id == app_id))
     db.session.expire_all()
+    audit.record("app.deleted", label)
     yield
 
 

@@ -3,10 +3,10 @@
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary, String, select
+from sqlalchemy import ColumnElement, ForeignKey, Integer, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from checkend import clock
+from checkend import audit, clock
 from checkend.extensions import Model, UtcDateTime, created_column, db
 from checkend.models.api_key import digest_of
 from checkend.models.rules import RuleBroken
@@ -14,6 +14,7 @@ from checkend.models.team import Role, Team
 from checkend.models.user import User, normal_address
 
 VALID_FOR = timedelta(days=7)
+NO_LONGER_AUTHORIZED = "Whoever sent this invitation may no longer invite with this role. Ask an admin for a new one."
 
 
 class Invitation(Model):
@@ -49,6 +50,7 @@ class Invitation(Model):
         )
         db.session.add(invitation)
         db.session.flush()
+        audit.record("invitation.created", invitation.label, role=role)
         return invitation, token
 
     @classmethod
@@ -59,22 +61,56 @@ class Invitation(Model):
     @classmethod
     def open_of(cls, team: Team) -> list["Invitation"]:
         """The invitations into ``team`` that still work, newest first."""
-        waiting = select(cls).where(cls.team_id == team.id, cls.accepted_at.is_(None), cls.revoked_at.is_(None))
+        return cls._open(cls.team_id == team.id)
+
+    @classmethod
+    def revoke_sent_by(cls, inviter: User) -> None:
+        """Revoke all open invitations that ``inviter`` sent."""
+        for invitation in cls._open(cls.invited_by_id == inviter.id):
+            invitation.revoke()
+
+    @classmethod
+    def revoke_unauthorized(cls, inviter: User) -> None:
+        """Revoke the open invitations that ``inviter`` sent and, after a change of role, may no longer send."""
+        for invitation in cls._open(cls.invited_by_id == inviter.id):
+            if not invitation.is_authorized:
+                invitation.revoke()
+
+    @classmethod
+    def _open(cls, condition: ColumnElement[bool]) -> list["Invitation"]:
+        waiting = select(cls).where(condition, cls.accepted_at.is_(None), cls.revoked_at.is_(None))
         return list(db.session.scalars(waiting.where(cls.expires_at > clock.now()).order_by(cls.id.desc())))
 
     def accept(self, user: User) -> None:
-        """Take ``user`` into the team; the link is used up. Raises `RuleBroken` when it is, or who is a member."""
+        """Take ``user`` into the team; the link is used up.
+
+        Raises `RuleBroken` when the invitation cannot be used any more, and for a user who is a member already.
+        """
         if not self.is_open:
             raise RuleBroken("This invitation has been used or revoked, or is older than seven days.")
+        if not self.is_authorized:
+            raise RuleBroken(NO_LONGER_AUTHORIZED)
         self.team.add_member(user, self.role)
         self.accepted_at = clock.now()
+        audit.record("invitation.accepted", self.label, user=user.label, role=self.role)
 
     def revoke(self) -> None:
         """Make the link useless; no change when it is."""
         if self.is_open:
             self.revoked_at = clock.now()
+            audit.record("invitation.revoked", self.label, role=self.role)
 
     @property
     def is_open(self) -> bool:
         """Neither used, revoked nor expired."""
         return self.accepted_at is None and self.revoked_at is None and self.expires_at > clock.now()
+
+    @property
+    def is_authorized(self) -> bool:
+        """Whether the user who sent it may still invite with its role."""
+        return self.invited_by is not None and self.team.may_invite(self.invited_by, self.role)
+
+    @property
+    def label(self) -> str:
+        """How the audit log names the invitation."""
+        return f"invitation {self.id} ({self.email_address} into {self.team.label})"

@@ -19,8 +19,12 @@ class RuleBroken(Exception):
 
 
 def slugify(name: str, fallback: str) -> str:
-    """``name`` in lower case with every run outside a-z0-9 one hyphen, none at either end; else ``fallback``."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_NAME].strip("-") or fallback
+    """``name`` in lower case with every run outside a-z0-9 one hyphen, none at either end; else ``fallback``.
+
+    A slug of digits alone would be mistaken for an id, so ``fallback`` goes before it: ``app-2024``.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_NAME].strip("-")
+    return f"{fallback}-{slug}" if slug.isdigit() else slug or fallback
 
 
 def unique_slug(model: type[Any], name: str, fallback: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import ForeignKey, Integer, LargeBinary, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from checkend import clock
+from checkend import audit, clock
 from checkend.extensions import Model, UtcDateTime, created_column, db
 from checkend.models.api_key import digest_of
 from checkend.models.user import User
@@ -41,10 +41,12 @@ class UserSession(Model):
         return row, token
 
     @classmethod
-    def of_user(cls, user: User) -> list["UserSession"]:
+    def of_user(cls, user: User, lifetime: timedelta) -> list["UserSession"]:
         """The live sessions of ``user``, last used first."""
-        idle = clock.now() - cls.IDLE_LIMIT
-        mine = select(cls).where(cls.user_id == user.id, cls.last_active_at > idle)
+        now = clock.now()
+        mine = select(cls).where(
+            cls.user_id == user.id, cls.last_active_at > now - cls.IDLE_LIMIT, cls.created_at > now - lifetime
+        )
         return list(db.session.scalars(mine.order_by(cls.last_active_at.desc(), cls.id.desc())))
 
     @classmethod
@@ -52,18 +54,22 @@ class UserSession(Model):
         """End all sessions of the user of ``kept`` but this one; returns how many."""
         others = delete(cls).where(cls.user_id == kept.user_id, cls.id != kept.id)
         result: Any = db.session.execute(others)
-        return int(result.rowcount)
+        count = int(result.rowcount)
+        if count:
+            audit.record("sign_out", kept.user.label, sessions=count)
+        return count
 
     @classmethod
     def with_token(cls, token: str) -> "UserSession | None":
         """The session whose cookie holds ``token``; None when it was revoked or never was."""
         return db.session.scalar(select(cls).where(cls.token_digest == digest_of(b"", token)))
 
-    @property
-    def is_live(self) -> bool:
-        """Used within the last thirty days."""
-        return self.last_active_at > clock.now() - self.IDLE_LIMIT
+    def is_live(self, lifetime: timedelta) -> bool:
+        """Whether the session was used within the last thirty days, and began less than ``lifetime`` ago."""
+        now = clock.now()
+        return self.last_active_at > now - self.IDLE_LIMIT and self.created_at > now - lifetime
 
     def revoke(self) -> None:
         """Sign this browser out from the commit on."""
+        audit.record("sign_out", self.user.label, sessions=1)
         db.session.delete(self)

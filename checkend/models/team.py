@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint, case, select
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
+from checkend import audit
 from checkend.extensions import Model, created_column, db, updated_column
 from checkend.models.app import App
 from checkend.models.rules import MAX_NAME, RuleBroken, unique_slug
@@ -46,13 +47,20 @@ class TeamMember(Model):
         """Change the role. Raises `RuleBroken` when the team would have no admin left."""
         if role not in ADMIN_ROLES and self.is_last_admin:
             raise RuleBroken("Cannot demote the last admin of the team")
+        if role == self.role:
+            return
+        audit.record("member.role_changed", self.user.label, team=self.team.label, role=role, previous_role=self.role)
         self.role = role
+        self.user.revoke_unauthorized_invitations()
 
     def remove(self) -> None:
         """Take the user out of the team. Raises `RuleBroken` for its last admin."""
         if self.is_last_admin:
             raise RuleBroken("Cannot remove the last admin from the team")
+        audit.record("member.removed", self.user.label, team=self.team.label)
+        user = self.user
         db.session.delete(self)
+        user.revoke_unauthorized_invitations()
 
     @property
     def is_last_admin(self) -> bool:
@@ -84,6 +92,7 @@ class Team(Model):
         team = cls(name=name, slug=unique_slug(cls, name, "team"), owner=owner)
         db.session.add_all([team, TeamMember(team=team, user=owner, role="admin")])
         db.session.flush()
+        audit.record("team.created", team.label, owner=owner.label)
         return team
 
     @classmethod
@@ -94,12 +103,43 @@ class Team(Model):
         """Give the team to ``owner``, who becomes an admin member; no change when it is theirs."""
         if owner is self.owner:
             return
+        previous = self.owner
+        audit.record("team.transferred", self.label, owner=owner.label, previous_owner=previous.label)
         self.owner = owner
         member = self.member(owner)
         if member is None:
             db.session.add(TeamMember(team=self, user=owner, role="admin"))
         elif member.role not in ADMIN_ROLES:
             member.role = "admin"
+        previous.revoke_unauthorized_invitations()
+
+    def rename(self, name: str) -> None:
+        """Change the name. The slug stays."""
+        if name != self.name:
+            audit.record("team.renamed", self.label, new_name=name)
+        self.name = name
+
+    def delete(self) -> None:
+        """Remove the team with its memberships and invitations. Its apps stay."""
+        audit.record("team.deleted", self.label)
+        db.session.delete(self)
+
+    def role_of(self, user: User) -> Role | None:
+        """Return the role of ``user`` in this team; the owner's is owner whatever the membership says."""
+        if self.owner_id == user.id:
+            return "owner"
+        member = self.member(user)
+        return member.role if member is not None else None
+
+    def may_invite(self, user: User, role: Role) -> bool:
+        """Whether ``user`` may invite others into this team as ``role``: admins may, up to their own role."""
+        own = "owner" if user.site_admin else self.role_of(user)
+        return own in ADMIN_ROLES and ROLES.index(role) >= ROLES.index(own)
+
+    @property
+    def label(self) -> str:
+        """How the audit log names the team."""
+        return f"team {self.id} ({self.name})"
 
     def member(self, user: User) -> TeamMember | None:
         """The membership of ``user``, or None."""
@@ -112,6 +152,7 @@ class Team(Model):
         member = TeamMember(team=self, user=user, role=role)
         db.session.add(member)
         db.session.flush()
+        audit.record("member.added", user.label, team=self.label, role=role)
         return member
 
     def assign(self, app: App) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, ForeignKey, Integer, Select, String, func, selec
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from checkend import audit
 from checkend.extensions import Model, UtcDateTime, created_column, db, updated_column
 from checkend.models.rules import RuleBroken, unique_slug
 
@@ -85,7 +86,13 @@ class User(Model):
         )
         db.session.add(user)
         db.session.flush()
+        audit.record("user.created", user.label, site_admin=site_admin)
         return user
+
+    @property
+    def label(self) -> str:
+        """How the audit log names the user."""
+        return f"user {self.id} ({self.email_address})"
 
     @classmethod
     def with_address(cls, email_address: str) -> "User | None":
@@ -112,8 +119,14 @@ class User(Model):
     def set_address(self, email_address: str) -> None:
         """Change the address. Raises `RuleBroken` when another user has it."""
         address = normal_address(email_address)
-        _refuse_taken(address, self.id)
+        self.require_free_address(address)
+        if address != self.email_address:
+            audit.record("email.changed", self.label, new_email_address=address)
         self.email_address = address
+
+    def require_free_address(self, address: str) -> None:
+        """Raise `RuleBroken` when another user has the email address."""
+        _refuse_taken(address, self.id)
 
     def check_password(self, password: str) -> bool:
         return check_password_hash(self.password_digest, password)
@@ -137,6 +150,7 @@ class User(Model):
         self.old_passwords.append(OldPassword(digest=self.password_digest))
         del self.old_passwords[: -(REMEMBERED_PASSWORDS - 1)]
         self.password_digest = password.digest
+        audit.record("password.changed", self.label)
         for session in self.sessions:
             if session is not keep:
                 db.session.delete(session)
@@ -145,7 +159,21 @@ class User(Model):
         """Grant or remove site admin. Raises `RuleBroken` for removing it from the last one."""
         if self.site_admin and not site_admin and count_site_admins() == 1:
             raise RuleBroken("Cannot remove the last site admin.")
+        if self.site_admin != site_admin:
+            audit.record("site_admin.granted" if site_admin else "site_admin.removed", self.label)
         self.site_admin = site_admin
+        self.revoke_unauthorized_invitations()
+
+    def revoke_unauthorized_invitations(self) -> None:
+        """Revoke the open invitations that the user sent and may no longer send.
+
+        Whatever changes what a user may do in a team ends here. Otherwise someone who was removed or demoted could
+        return through an invitation of their own.
+        """
+        from checkend.models.invitation import Invitation  # which needs this module
+
+        db.session.flush()
+        Invitation.revoke_unauthorized(self)
 
     def delete(self) -> None:
         """Remove the user.
@@ -159,6 +187,10 @@ class User(Model):
         led = [membership.team for membership in self.memberships if membership.is_last_admin]
         if led:
             raise RuleBroken(f"Cannot delete the last admin of teams; name another first: {_names(led)}.")
+        from checkend.models.invitation import Invitation  # which needs this module
+
+        Invitation.revoke_sent_by(self)
+        audit.record("user.deleted", self.label)
         db.session.delete(self)
 
 

@@ -6,10 +6,8 @@ Without ``URL`` none is sent: a link made from what a request calls this server 
 import logging
 import smtplib
 import ssl
-import threading
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any
@@ -42,18 +40,6 @@ def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
         outcomes["failed"] += 1
         log.warning("mail to %s could not be sent: %s", to, error)
         raise MailFailed(f"The mail could not be sent: {error}") from error
-
-
-def send_later(config: Mapping[str, Any], to: str, subject: str, text: str) -> threading.Thread:
-    """As `send`, in a thread of its own: the answer does not wait for it. What fails is logged."""
-
-    def deliver() -> None:
-        with suppress(MailFailed):  # logged by `send`
-            send(config, to, subject, text)
-
-    thread = threading.Thread(target=deliver, name="mail", daemon=True)
-    thread.start()
-    return thread
 
 
 def _message(config: Mapping[str, Any], to: str, subject: str, text: str) -> EmailMessage:

@@ -8,7 +8,9 @@ from typing import Any
 from marshmallow import fields
 
 from checkend import clock
+from checkend.common_passwords import is_common
 
+FORBIDDEN = frozenset(' ,;:<>()[]"\\')
 REQUIRED = {"required": "can't be blank.", "null": "can't be blank."}
 
 
@@ -54,26 +56,30 @@ class Text(fields.Field[str]):
 
 
 class EmailAddress(Text):
-    """Something before and after exactly one @, with nothing blank or invisible in it: only mail can tell more."""
+    """Something before and after exactly one @, with nothing blank or invisible in it: only mail can tell more.
+
+    The characters that separate or quote addresses in mail headers are rejected, though RFC 5322 allows them in quotes.
+    """
 
     default_error_messages = {"no_address": "is not a valid email address."}  # noqa: RUF012 - as marshmallow declares it
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any) -> Any:
         address = super()._deserialize(value, attr, data, **options)
         name, _, host = address.partition("@")
-        if not name or not host or "@" in host or " " in address or not address.isprintable():
+        if not name or not host or "@" in host or not FORBIDDEN.isdisjoint(address) or not address.isprintable():
             raise self.make_error("no_address")
         return address
 
 
 class Password(fields.Field[str]):
-    """A password, exactly as it was typed; never shown."""
+    """A password, exactly as it was typed; never shown. With ``least`` it is a new one, which must not be common."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
         **REQUIRED,
         "invalid": "must be text.",
         "too_short": "must be at least {least} characters.",
         "unwritable": "must be valid Unicode text.",
+        "common": "is one of the most common passwords, which are guessed first. Choose another.",
     }
 
     def __init__(self, *, least: int = 0, **options: Any) -> None:
@@ -87,6 +93,8 @@ class Password(fields.Field[str]):
             raise self.make_error("too_short", least=self.least)
         if _has(value, "Cs"):
             raise self.make_error("unwritable")
+        if self.least and is_common(value):
+            raise self.make_error("common")
         return value
 
 

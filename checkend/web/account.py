@@ -2,18 +2,20 @@
 
 from typing import Any
 
-from flask import abort, flash, redirect, render_template, request, url_for
+from flask import abort, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired, ValidationError
 
-from checkend.auth.sessions import me, my_session
+from checkend.auth.sessions import lifetime, me, my_session
 from checkend.auth.throttle import guesses
 from checkend.extensions import begin_writing, commit, db
 from checkend.models import UserSession
 from checkend.models.user import NewPassword
+from checkend.notifications import mail
 from checkend.schemas.user import UserSchema
 from checkend.web.devices import device
+from checkend.web.email_change import change_or_confirm
 from checkend.web.forms import Form, Shape
 from checkend.web.pages import Page, signed_in_blueprint
 
@@ -21,23 +23,26 @@ bp = signed_in_blueprint("account", "/account", writing=False)  # passwords are 
 bp.app_template_filter("device")(device)
 
 
+def _check_current(form: Form, field: PasswordField) -> None:
+    """Reject a wrong password; the attempts are limited as those to sign in are."""
+    guesses().take(me().email_address)
+    if not me().check_password(field.data or ""):
+        raise ValidationError("This is not your current password.")
+    guesses().forgive(me().email_address)
+
+
 class AddressForm(Form):
-    """One's email address."""
+    """A change of the email address, which could be used to take over the account, so the password is asked for."""
 
     email_address = EmailField("Email address", [Shape(UserSchema, "email_address")])
+    current_password = PasswordField("Your password", [InputRequired("Enter your current password."), _check_current])
 
 
 class PasswordForm(Form):
     """A change of password: who has found a browser open must not be able to make it."""
 
-    current = PasswordField("Current password", [InputRequired("Enter your current password.")])
+    current = PasswordField("Current password", [InputRequired("Enter your current password."), _check_current])
     password = PasswordField("New password", [Shape(UserSchema, "password")])
-
-    def validate_current(self, field: PasswordField) -> None:
-        guesses().take(me().email_address)
-        if not me().check_password(field.data or ""):
-            raise ValidationError("This is not your current password.")
-        guesses().forgive(me().email_address)
 
 
 @bp.get("")
@@ -48,12 +53,11 @@ def profile() -> Page:
 
 @bp.post("")
 def change_address() -> Any:
-    """Change one's email address."""
-    begin_writing()
+    """Change one's email address; where mail is set up, once the new one is confirmed."""
     form = AddressForm()
-    if form.validate() and form.carries_out(lambda: me().set_address(form.email_address.data)):
+    if form.validate() and (done := form.attempt(lambda: change_or_confirm(me(), form.email_address.data))):
         commit()
-        flash("Your address is changed.")
+        flash(done)
         return redirect(url_for("account.profile"))
     return _profile(address=form)
 
@@ -72,7 +76,9 @@ def change_password() -> Any:
 @bp.get("/sessions")
 def sessions() -> Page:
     """The browsers in which one is signed in."""
-    return render_template("account/sessions.html", sessions=UserSession.of_user(me()), mine=my_session())
+    return render_template(
+        "account/sessions.html", sessions=UserSession.of_user(me(), lifetime()), mine=my_session(), days=lifetime().days
+    )
 
 
 @bp.post("/sessions/<int:session_id>/revoke")
@@ -109,4 +115,5 @@ def _profile(address: AddressForm | None = None, password: PasswordForm | None =
     status = 422 if request.method == "POST" else 200
     form = address or AddressForm(formdata=None, email_address=me().email_address)
     change = password or PasswordForm(formdata=None)
-    return render_template("account/profile.html", address_form=form, password_form=change), status
+    by_mail = mail.is_set_up(current_app.config)
+    return render_template("account/profile.html", address_form=form, password_form=change, by_mail=by_mail), status

@@ -11,7 +11,7 @@ from wtforms.validators import Optional
 
 from checkend.auth.abilities import Ability, require
 from checkend.auth.sessions import me
-from checkend.extensions import commit, db
+from checkend.extensions import commit
 from checkend.models import ApiKey
 from checkend.permissions import ALL_PERMISSIONS, Permission
 from checkend.web.forms import Form
@@ -69,7 +69,7 @@ def delete(key_id: int) -> Response:
     """Delete a key without a trace."""
     require(me(), Ability.MANAGE_API_KEYS)
     key = row(ApiKey, key_id)
-    return settle(lambda: db.session.delete(key), f"{key.name} is deleted.", url_for("api_keys.index"))
+    return settle(key.delete, f"{key.name} is deleted.", url_for("api_keys.index"))
 
 
 def _resources() -> list[tuple[str, dict[str, Permission]]]:

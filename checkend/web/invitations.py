@@ -15,6 +15,7 @@ from checkend.extensions import begin_writing, commit
 from checkend.models import Invitation, User
 from checkend.models.user import NewPassword
 from checkend.notifications import mail
+from checkend.notifications.mail_queue import send_later
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, Shape
 from checkend.web.links import full_url
@@ -86,7 +87,7 @@ def join(token: str) -> Any:
 
 def _open(token: str) -> Invitation:
     invitation = Invitation.with_token(token)
-    if invitation is None or not invitation.is_open:
+    if invitation is None or not invitation.is_open or not invitation.is_authorized:
         raise ApiError(404, "This invitation has been used or revoked, or is older than seven days. Ask for a new one.")
     return invitation
 
@@ -104,14 +105,10 @@ def _accept(token: str, form: JoinForm) -> None:
 
 
 def _mail(invitation: Invitation, link: str) -> bool:
-    """Whether the invitation was mailed; what fails is said on the page, which has the link to copy."""
+    """Mail the invitation after the response; return whether mail is set up. The page has the link to copy as well."""
     if not mail.is_set_up(current_app.config):
         return False
     team, server = invitation.team, current_app.config["URL"]
     text = MAIL.format(who=me().email_address, team=team.name, server=server, role=invitation.role, link=link)
-    try:
-        mail.send(current_app.config, invitation.email_address, f"Join {team.name} at Checkend", text)
-    except mail.MailFailed as failure:
-        flash(str(failure), "error")
-        return False
+    send_later(invitation.email_address, f"Join {team.name} at Checkend", text)
     return True

@@ -7,22 +7,27 @@ from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from checkend.auth.abilities import Ability, require
 from checkend.auth.decorators import READING_METHODS
-from checkend.auth.sessions import to_sign_in
+from checkend.auth.sessions import me, to_sign_in
 from checkend.extensions import begin_writing, commit, db
 from checkend.models.rules import RuleBroken
 
 Page = str | tuple[str, int]
 
 
-def signed_in_blueprint(name: str, url_prefix: str | None = None, *, writing: bool = True) -> Blueprint:
+def signed_in_blueprint(
+    name: str, url_prefix: str | None = None, *, ability: Ability | None = None, writing: bool = True
+) -> Blueprint:
     """A blueprint whose views only those see who are signed in; others are sent to sign in, and back.
 
     Views of methods that change something find the session in a writing transaction (`begin_writing`), unless
-    ``writing`` is false.
+    ``writing`` is false. With ``ability``, an `Ability` on the server, only those who have it get that far.
     """
     blueprint = Blueprint(name, f"checkend.web.{name}", url_prefix=url_prefix)
     blueprint.before_request(_require_sign_in)
+    if ability is not None:
+        blueprint.before_request(lambda: require(me(), ability))
     if writing:
         blueprint.before_request(_write_where_unsafe)
     return blueprint

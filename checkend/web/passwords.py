@@ -1,11 +1,13 @@
 """Forgotten passwords: a link by mail, or from a site admin, with which one sets a new one."""
 
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask import Blueprint, current_app, flash, g, redirect, render_template, url_for
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
+from checkend import audit
 from checkend.auth import password_links, sessions
 from checkend.auth.throttle import guesses
 from checkend.errors import ApiError
@@ -13,9 +15,11 @@ from checkend.extensions import begin_writing, commit
 from checkend.models import User
 from checkend.models.user import NewPassword, normal_address
 from checkend.notifications import mail
+from checkend.notifications.mail_queue import run_later
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, Shape
 from checkend.web.links import full_url
+from checkend.web.sign_in import MAX_ADDRESS
 
 bp = Blueprint("passwords", __name__)
 MAIL = """Someone, hopefully you, asked for a new password for {address} at {server}.
@@ -30,7 +34,7 @@ If it was not you, do nothing: your password stays as it is.
 class ForgottenForm(Form):
     """Whose password is forgotten."""
 
-    email_address = EmailField("Email address", [InputRequired("Enter your email address.")])
+    email_address = EmailField("Email address", [InputRequired("Enter your email address."), MAX_ADDRESS])
 
 
 class NewPasswordForm(Form):
@@ -46,9 +50,8 @@ def forgotten() -> Any:
     sent = False
     if mail.is_set_up(current_app.config) and form.validate_on_submit():
         guesses().take(f"forgotten {normal_address(form.email_address.data)}")
-        user = User.with_address(form.email_address.data)
-        if user is not None:
-            _mail_link(user)
+        link_start = full_url("passwords.renew", token="-").removesuffix("-")
+        run_later(partial(_mail_link, form.email_address.data, link_start, audit.current_origin()))
         sent = True
     by_mail = mail.is_set_up(current_app.config)
     return render_template("auth/forgotten.html", form=form, sent=sent, by_mail=by_mail), form.status
@@ -82,10 +85,16 @@ def _renew(token: str, text: str) -> None:
     sessions.sign_in(user)
 
 
-def _mail_link(user: User) -> None:
-    link = full_url("passwords.renew", token=password_links.token_for(user))
-    text = MAIL.format(
-        address=user.email_address, server=current_app.config["URL"], hours=password_links.VALID_HOURS, link=link
-    )
-    # Not waited for: the time that the answer takes must not tell whether the address exists.
-    mail.send_later(current_app.config, user.email_address, "A new password for Checkend", text)
+def _mail_link(address: str, link_start: str, origin: audit.Origin) -> None:
+    """Mail a link to the user with this address, if there is one.
+
+    Runs after the response, which therefore takes the same time for unknown addresses.
+    """
+    g.audit_origin = origin
+    user = User.with_address(address)
+    if user is None:
+        return
+    config, link = current_app.config, link_start + password_links.token_for(user)
+    hours = password_links.VALID_HOURS
+    text = MAIL.format(address=user.email_address, server=config["URL"], hours=hours, link=link)
+    mail.send(config, user.email_address, "A new password for Checkend", text)

@@ -4,7 +4,7 @@ from flask import Flask, Response, current_app, request, session
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 
-from checkend.auth.sessions import for_programs
+from checkend.auth.sessions import for_programs, is_https
 from checkend.errors import ApiError
 
 POLICY = "; ".join(
@@ -25,6 +25,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+HSTS = "max-age=31536000"  # a year; other hosts of the domain are not this server's to decide for
 STATIC = ("static", "bootstrap.static")
 STALE = "The form was not accepted (CSRF). Go back, reload the page, and send it again."
 
@@ -56,6 +57,8 @@ def _add_headers(response: Response) -> Response:
         return response
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if is_https():
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
     if request.endpoint in STATIC:
         if "v" in request.args:
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

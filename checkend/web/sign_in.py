@@ -1,14 +1,17 @@
 """Signing in and out."""
 
+import logging
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 from wtforms import EmailField, PasswordField
-from wtforms.validators import InputRequired
+from wtforms.validators import InputRequired, Length
 
+from checkend import audit
 from checkend.auth import sessions
 from checkend.auth.throttle import guesses
+from checkend.errors import ApiError
 from checkend.extensions import begin_writing, commit
 from checkend.models import User
 from checkend.models.user import count_site_admins, normal_address
@@ -16,12 +19,13 @@ from checkend.web.forms import Form
 from checkend.web.pages import safe_next
 
 bp = Blueprint("sign_in", __name__)
+MAX_ADDRESS = Length(max=255, message="Email address must be at most 255 characters.")
 
 
 class SignInForm(Form):
     """Who one is."""
 
-    email_address = EmailField("Email address", [InputRequired("Enter your email address.")])
+    email_address = EmailField("Email address", [InputRequired("Enter your email address."), MAX_ADDRESS])
     password = PasswordField("Password", [InputRequired("Enter your password.")])
 
 
@@ -56,8 +60,14 @@ def sign_out() -> Any:
 def _known(form: SignInForm) -> User | None:
     """Who the form says one is, if the password fits; the tries are counted whether or not the address exists."""
     address = normal_address(form.email_address.data)
-    guesses().take(address)
+    try:
+        guesses().take(address)
+    except ApiError:
+        audit.record("sign_in.failed", address, level=logging.WARNING, reason="too many attempts")
+        raise
     user = User.authenticate(address, form.password.data)
-    if user is not None:
-        guesses().forgive(address)
+    if user is None:
+        audit.record("sign_in.failed", address, level=logging.WARNING, reason="wrong email address or password")
+        return None
+    guesses().forgive(address)
     return user

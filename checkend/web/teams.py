@@ -65,7 +65,7 @@ def rename(slug: str) -> Any:
     team = team_for(Ability.EDIT_TEAM, slug)
     form = TeamForm()
     if form.validate():
-        team.name = form.name.data
+        team.rename(form.name.data)
         commit()
         flash("The team has its new name.")
         return redirect(url_for("teams.show", slug=team.slug))
@@ -88,7 +88,7 @@ def delete(slug: str) -> Response:
     if request.form.get("confirm", "").strip() != team.name:
         flash("The team was not deleted: that was not its name.", "error")
         return redirect(url_for("teams.show", slug=team.slug))
-    return settle(lambda: db.session.delete(team), f"{team.name} is deleted.", url_for("teams.index"))
+    return settle(team.delete, f"{team.name} is deleted.", url_for("teams.index"))
 
 
 def team_page(team: Team, form: TeamForm | None = None, invitation_form: Form | None = None, **more: Any) -> Page:

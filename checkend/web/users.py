@@ -19,7 +19,7 @@ from checkend.web.links import full_url
 from checkend.web.lookups import user_for
 from checkend.web.pages import Page, page_number, settle, signed_in_blueprint
 
-bp = signed_in_blueprint("users", "/users")
+bp = signed_in_blueprint("users", "/users", ability=Ability.MANAGE_USERS)
 PER_PAGE = 50
 
 

@@ -147,7 +147,7 @@ def test_names_are_trimmed_and_may_be_as_long_as_255_characters(api: Api) -> Non
         ("💥", "app"),
         ("A'; DROP TABLE apps;--", "a-drop-table-apps"),
         ("../../etc", "etc"),
-        ("123", "123"),
+        ("123", "app-123"),
         ("a%_b", "a-b"),
     ],
 )
@@ -166,11 +166,11 @@ def test_a_taken_slug_gets_the_next_free_number(api: Api) -> None:
     assert slugs("日本", "中国") == ["app", "app-1"]
 
 
-def test_a_slug_wins_over_an_id(api: Api) -> None:
+def test_an_app_named_like_an_id_does_not_shadow_it(api: Api) -> None:
     api.post("/apps", {"name": "First"})
-    api.post("/apps", {"name": "1"})
-    assert api.get("/apps/1").get_json()["name"] == "1"
-    assert api.get("/apps/2").get_json()["name"] == "1"
+    assert api.post("/apps", {"name": "1"}).get_json()["slug"] == "app-1"
+    assert api.get("/apps/1").get_json()["name"] == "First"
+    assert api.get("/apps/2").get_json() == api.get("/apps/app-1").get_json()
     assert api.get("/apps/first").get_json()["id"] == 1
 
 

@@ -10,6 +10,7 @@ from tests.api.helpers import Api, assert_error, assert_times
 from tests.factories import Factory
 
 PASSWORD = "correct horse"
+COMMON = "Password is one of the most common passwords, which are guessed first. Choose another."
 ANN = {"email_address": "ann@example.com", "password": PASSWORD}
 
 
@@ -42,7 +43,7 @@ def test_a_body_may_stand_under_its_root_key(api: Api) -> None:
     [
         ("  Ann.Lee+x@Example.COM ", "ann.lee+x@example.com", "ann-lee-x"),
         ("_@example.com", "_@example.com", "user"),
-        ("1@example.com", "1@example.com", "1"),
+        ("1@example.com", "1@example.com", "user-1"),
         ("o'neil@example.co.uk", "o'neil@example.co.uk", "o-neil"),
         ("x@y.z", "x@y.z", "x"),
         ("e@localhost", "e@localhost", "e"),
@@ -56,7 +57,11 @@ def test_addresses_are_trimmed_and_in_lower_case(api: Api, address: str, kept: s
 
 @pytest.mark.parametrize(
     "address",
-    ["ann", "ann@", "@example.com", "@", "a b@example.com", "ann@exa mple.com", "a@b@c.com", "a@b\u2003c", "a@b\u200b"],
+    [
+        *["ann", "ann@", "@example.com", "@", "a b@example.com", "ann@exa mple.com", "a@b@c.com", "a@b\u2003c"],
+        *["a@b\u200b", '"ann"@example.com', *(f"ann{character}b@example.com" for character in ',;:<>()[]"\\')],
+        *["ann@example.com,bob@example.com", "ann@[127.0.0.1]", "ann@example.com;b"],
+    ],
 )
 def test_an_address_must_look_like_one(api: Api, address: str) -> None:
     body = ANN | {"email_address": address}
@@ -71,6 +76,8 @@ def test_an_address_must_look_like_one(api: Api, address: str) -> None:
         (ANN | {"email_address": 5}, ["Email address must be text."]),
         (ANN | {"email_address": "a" * 250 + "@example.com"}, ["Email address must be at most 255 characters."]),
         (ANN | {"password": "1234567"}, ["Password must be at least 8 characters."]),
+        (ANN | {"password": "Password1"}, [COMMON]),
+        (ANN | {"password": "12345678"}, [COMMON]),
         (ANN | {"password": ""}, ["Password must be at least 8 characters."]),
         (ANN | {"password": None}, ["Password can't be blank."]),
         (ANN | {"password": 12345678}, ["Password must be text."]),
@@ -119,7 +126,11 @@ def test_a_change_touches_only_what_is_sent(api: Api, make: Factory, method: str
     assert api.call(method, "/users/ann", {"password": "another horse"}).status_code == 200
     with make.writing() as session:
         assert session.get_one(User, 1).check_password("another horse")
-    for wrong in ({"password": "short"}, {"password": "long enough", "password_confirmation": "x"}):
+    for wrong in (
+        {"password": "short"},
+        {"password": "qwertyuiop"},
+        {"password": "long enough", "password_confirmation": "x"},
+    ):
         assert_error(api.call(method, "/users/ann", wrong), 422)
     assert_error(
         api.call(method, "/users/ann", {"password_confirmation": "x"}),
@@ -133,6 +144,35 @@ def test_an_answer_can_be_sent_back_and_makes_no_admin(api: Api) -> None:
     assert user["site_admin"] is False
     assert api.patch("/users/ann", user | {"site_admin": True, "slug": "x"}).get_json() == user
     assert api.put("/users/ann", {"user": user}).get_json() == user
+
+
+def test_neither_the_current_password_nor_the_last_five_are_taken_again(api: Api) -> None:
+    api.post("/users", ANN)
+    used = [PASSWORD, *(f"another horse {number}" for number in range(4))]
+    for password in used[1:]:
+        assert api.patch("/users/ann", {"password": password}).status_code == 200
+    for password in used:
+        sentence = "Password must not be one of your last 5."
+        assert_error(api.patch("/users/ann", {"password": password}), 422, sentence)
+    assert api.put("/users/ann", {"password": "another horse 4"}).status_code == 200
+    assert api.put("/users/ann", {"password": PASSWORD}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+@pytest.mark.parametrize(
+    "change", [{"password": "another horse"}, {"email_address": "thief@example.com"}, {"password": PASSWORD}]
+)
+def test_a_key_cannot_take_over_a_site_admin(api: Api, make: Factory, method: str, change: dict[str, str]) -> None:
+    make.user("root@example.com", PASSWORD, site_admin=True)
+    before = api.get("/users/root").get_json()
+    sentence = (
+        "API keys cannot change the email address or password of a site admin. Use the dashboard or "
+        "`checkend user set-password`."
+    )
+    assert_error(api.call(method, "/users/root", change), 403, sentence)
+    assert api.get("/users/root").get_json() == before
+    assert make.run(lambda: User.authenticate("root@example.com", PASSWORD)) is not None
+    assert api.call(method, "/users/root", before).get_json() == before  # what was read can be sent back
 
 
 def test_the_last_site_admin_cannot_be_deleted(api: Api, make: Factory) -> None:

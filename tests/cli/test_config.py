@@ -24,7 +24,7 @@ def test_every_setting_comes_with_its_value_and_source(
 
 
 def test_secrets_are_hidden_and_nothing_is_made(run: Any, instance: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHECKEND_SECRET_KEY", "hush-hush")
+    monkeypatch.setenv("CHECKEND_SECRET_KEY", "hush-hush-hush-hush-hush-hush-hush")
     for options in ([], ["--json"]):
         shown = run("config", *options).output
         assert "hush-hush" not in shown
@@ -47,6 +47,17 @@ def test_a_wrong_setting_stops_every_command_with_its_name_its_value_and_what_is
 ) -> None:
     monkeypatch.setenv(f"CHECKEND_{name}", value)
     assert run(*command, status=1).stderr == f"Error: CHECKEND_{name} is {value!r}, but must be {allowed}.\n"
+
+
+def test_a_short_secret_key_is_rejected_and_not_shown(
+    run: Any, instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECKEND_SECRET_KEY", "x" * 31)
+    sentence = "Error: CHECKEND_SECRET_KEY is (a secret), but must be at least 32 characters, or nothing.\n"
+    assert run("app", "list", status=1).stderr == sentence
+    monkeypatch.delenv("CHECKEND_SECRET_KEY")
+    (instance / "secret_key").write_text("hand-made")
+    assert "is shorter than 32 characters" in run("app", "list", status=1).stderr
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,13 @@ def test_a_password_is_asked_for_twice(run: Any, read: Any) -> None:
     assert [user["email_address"] for user in read("user", "list")] == ["a@example.com"]
 
 
+def test_a_common_password_is_rejected(run: Any, read: Any) -> None:
+    create = ("user", "create", "a@example.com", "--password-stdin")
+    assert "most common passwords" in run(*create, status=1, stdin="football\n").stderr
+    assert read("user", "list") == []
+    assert "most common passwords" in run("demo", "--password", "football", status=1).stderr
+
+
 @pytest.mark.parametrize("password", ["short", "", "\n"])
 def test_a_short_password_is_refused(run: Any, read: Any, password: str) -> None:
     refused = run("user", "create", "a@example.com", "--password-stdin", status=1, stdin=password)

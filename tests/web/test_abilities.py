@@ -45,7 +45,12 @@ EVERYWHERE = [
     Act("apps.index", "GET", None),
     Act("teams.index", "GET", None),
     Act("account.profile", "GET", None),
-    Act("account.change_address", "POST", None, {"email_address": "new@example.com"}),
+    Act(
+        "account.change_address",
+        "POST",
+        None,
+        {"email_address": "new@example.com", "current_password": "correct horse"},
+    ),
     Act("account.change_password", "POST", None, {"current": "correct horse", "password": "battery staple"}),
     Act("account.sessions", "GET", None),
     Act("account.revoke_other_sessions", "POST", None),
@@ -124,6 +129,7 @@ ELSEWHERE = {  # asked by those who are not signed in, or with a rule of its own
     "sign_in.sign_out",
     "passwords.forgotten",
     "passwords.renew",
+    "email_change.confirm",
     "invitation.join",
     "theme.choose",
     "account.revoke_session",  # one's own only: test_account.py

@@ -194,8 +194,8 @@ def test_every_language_has_a_snippet_with_the_real_key_and_address(admin: Flask
 
 
 def test_snippets_take_the_public_address_where_it_is_set(app: Flask, admin: FlaskClient, shop: dict[str, Any]) -> None:
-    app.config["URL"] = "https://errors.example.com"
-    assert "curl https://errors.example.com/ingest/v1/errors" in admin.get("/apps/shop").get_data(as_text=True)
+    app.config["URL"] = "http://errors.example.com"
+    assert "curl http://errors.example.com/ingest/v1/errors" in admin.get("/apps/shop").get_data(as_text=True)
 
 
 def test_what_the_curl_snippet_sends_is_taken(client: FlaskClient, shop: dict[str, Any]) -> None:

@@ -127,6 +127,7 @@ def test_where_mail_is_set_up_the_invitation_is_mailed(mailing: Flask, mail_serv
     sign_in(client, "ada@example.com")
     answer = submit(client, "/teams/core/invitations", {"email_address": GUEST, "role": "developer"})
     assert "It is on its way by mail." in answer.get_data(as_text=True)
+    assert mail_server.came.wait(5)
     (recipient, mail), *more = mail_server.mails
     payload = mail.get_payload(decode=True)
     assert isinstance(payload, bytes)
@@ -136,14 +137,13 @@ def test_where_mail_is_set_up_the_invitation_is_mailed(mailing: Flask, mail_serv
     assert mailing.test_client().get(link[1]).status_code == 200
 
 
-def test_mail_that_fails_is_said_and_the_link_is_there_to_copy(mailing: Flask, mail_server: MailServer) -> None:
+def test_where_mail_fails_the_link_is_there_to_copy(mailing: Flask, mail_server: MailServer) -> None:
     mail_server.close()
     make, client = Factory(mailing), mailing.test_client()
     make.run(lambda: Team.create("Core", _ada()))
     sign_in(client, "ada@example.com")
     answer = submit(client, "/teams/core/invitations", {"email_address": GUEST, "role": "developer"})
     text = answer.get_data(as_text=True)
-    assert "The mail could not be sent" in text
     assert re.search(r"https://errors\.example\.com/invitations/[\w-]+", text)
 
 

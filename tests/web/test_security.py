@@ -99,11 +99,52 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(client: FlaskCli
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
+    assert cookie.startswith("checkend_session=")
+    assert "Strict-Transport-Security" not in answer.headers
 
 
-def test_the_cookie_is_secure_behind_https(app: Flask) -> None:
+def test_over_https_the_cookie_is_bound_to_the_host_and_hsts_is_sent(app: Flask) -> None:
     answer = app.test_client().get("/sign-in", base_url="https://checkend.example.com")
-    assert "Secure" in answer.headers["Set-Cookie"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-checkend_session=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_below_a_path_prefix_the_cookie_is_secure_and_bound_to_the_path(app: Flask) -> None:
+    answer = app.test_client().get("/sign-in", base_url="https://example.com/errors")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Secure-checkend_session=")
+    assert {"Secure", "Path=/errors"} <= set(cookie.split("; "))
+
+
+@pytest.mark.parametrize(
+    ("url", "secure"), [("https://errors.example.com", True), ("http://errors.example.com", False)]
+)
+def test_an_https_url_says_that_browsers_use_https(tmp_path: object, url: str, secure: bool) -> None:
+    app = create_app({"URL": url}, instance_path=f"{tmp_path}/i")
+    answer = app.test_client().get("/sign-in")
+    assert answer.headers["Set-Cookie"].startswith("__Host-") is secure
+    assert ("Strict-Transport-Security" in answer.headers) is secure
+    app.extensions["checkend_shutdown"]()
+
+
+def test_a_cookie_set_over_http_opens_nothing_over_https(app: Flask, client: FlaskClient, make: Factory) -> None:
+    """An attacker on the network can set cookies over HTTP, but none with the prefix that HTTPS asks for."""
+    make.user("ada@example.com")
+    sign_in(client, "ada@example.com")
+    assert client.get("/account", base_url="http://localhost").status_code == 200
+    assert client.get("/account", base_url="https://localhost").status_code == 302
+
+
+def test_forwarding_headers_without_a_trusted_proxy_are_logged_once(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.get("/sign-in")
+    for _ in range(3):
+        client.get("/sign-in", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert caplog.text.count("set CHECKEND_TRUSTED_PROXIES=1") == 1
 
 
 def test_forms_work_over_https_and_only_from_our_own_pages(app: Flask, make: Factory) -> None:

@@ -1,7 +1,9 @@
 """Signing in and out, and forgotten passwords."""
 
 import re
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
+from checkend.app import create_app
 from checkend.auth import throttle
 from checkend.extensions import db
 from checkend.models import User, UserSession
@@ -125,9 +128,11 @@ def test_another_place_and_another_address_are_not_held_up(app: Flask, client: F
     assert _try(elsewhere, ADA, PASSWORD, environ_base={"REMOTE_ADDR": "192.0.2.9"}).status_code == 302
 
 
-def test_one_place_cannot_try_address_after_address(client: FlaskClient) -> None:
-    statuses = [_try(client, f"user{number}@example.com").status_code for number in range(throttle.PER_PLACE + 1)]
-    assert statuses == [422] * throttle.PER_PLACE + [429]
+def test_one_place_cannot_try_address_after_address(client: FlaskClient, app: Flask) -> None:
+    statuses = [_try(client, f"user{number}@example.com").status_code for number in range(throttle.PER_PLACE + 3)]
+    assert statuses == [422] * throttle.PER_PLACE + [429] * 3
+    # What the client IP's limit rejects leaves nothing in memory.
+    assert len(app.extensions["checkend_guesses"]._account._attempts) == throttle.PER_PLACE
 
 
 def test_addresses_of_one_ipv6_subscriber_count_as_one_place(client: FlaskClient) -> None:
@@ -140,8 +145,8 @@ def test_addresses_of_one_ipv6_subscriber_count_as_one_place(client: FlaskClient
 def test_the_wait_ends_and_success_forgives(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(throttle.PER_ACCOUNT + 1):
         _try(client)
-    later = clock.now() + throttle.WINDOW + timedelta(seconds=1)
-    monkeypatch.setattr(clock, "now", lambda: later)
+    later = throttle.monotonic() + throttle.WINDOW_SECONDS + 1
+    monkeypatch.setattr(throttle, "monotonic", lambda: later)
     for _ in range(3):
         for _ in range(throttle.PER_ACCOUNT - 1):
             assert _try(client).status_code == 422
@@ -154,8 +159,43 @@ def test_memory_for_tries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = throttle.Throttle(1)
     for number in range(100):
         assert counted.take(str(number)) == 0
-    assert len(counted._tries) <= 10
+    assert len(counted._attempts) <= 10
     assert counted.take("99") > 0
+
+
+def test_the_least_recently_used_key_is_evicted_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "MAX_KEYS", 3)
+    counted = throttle.Throttle(1)
+    for key in ("a", "b", "c"):
+        counted.take(key)
+    assert counted.take("a") > 0
+    assert counted.take("d") == 0  # evicts b
+    assert [counted.take(key) > 0 for key in ("a", "c", "d")] == [True, True, True]
+    assert counted.take("b") == 0
+
+
+def test_keys_of_any_length_take_the_same_memory() -> None:
+    counted = throttle.Throttle(5)
+    for number in range(50):
+        counted.take(str(number) + "x" * 1_000_000)
+    assert sum(map(sys.getsizeof, counted._attempts)) < 50 * 100
+
+
+def test_setting_the_clock_back_locks_nobody_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(throttle.PER_ACCOUNT):
+        _try(client)
+    yesterday = clock.now() - timedelta(days=1)
+    monkeypatch.setattr(clock, "now", lambda: yesterday)
+    assert int(_try(client).headers["Retry-After"]) <= throttle.WINDOW_SECONDS
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/forgotten-password"])
+def test_an_email_address_over_255_characters_is_rejected(mailing: Flask, path: str) -> None:
+    fields = {"email_address": "a" * 250 + "@example.com", "password": PASSWORD}
+    answer = submit(mailing.test_client(), path, fields, page=path)
+    assert answer.status_code == 422
+    assert "at most 255 characters" in answer.text
+    assert not mailing.extensions["checkend_guesses"]._place._attempts
 
 
 def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +206,29 @@ def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monke
         monkeypatch.setattr(clock, "now", lambda now=now: now)
         expected = 302 if days == 71 else 200
         assert client.get("/account").status_code == expected
+
+
+def test_a_session_ends_ninety_days_after_signing_in_however_active(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(client, ADA)
+    moment = clock.now()
+    for days in (25, 50, 75, 89, 91):
+        now = moment + timedelta(days=days)
+        monkeypatch.setattr(clock, "now", lambda now=now: now)
+        assert client.get("/account").status_code == (302 if days == 91 else 200)
+
+
+def test_the_lifetime_of_sessions_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app({"SESSION_DAYS": 1}, instance_path=tmp_path / "short")
+    Factory(app).user(ADA)
+    client = app.test_client()
+    sign_in(client, ADA)
+    assert "1 day after you signed in" in client.get("/account/sessions").text
+    later = clock.now() + timedelta(days=1, minutes=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert client.get("/account").status_code == 302
+    app.extensions["checkend_shutdown"]()
 
 
 def test_without_mail_the_page_says_whom_to_ask(client: FlaskClient) -> None:

@@ -38,6 +38,21 @@ def test_a_new_user_sets_a_password_with_the_link(app: Flask, admin: FlaskClient
     assert "/new-password/" not in admin.get("/users").get_data(as_text=True)
 
 
+@pytest.mark.parametrize("email", ["bob@example.com", None])
+def test_nobody_makes_the_server_hash_passwords_for_a_page_they_may_not_use(
+    app: Flask, admin: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch, email: str | None
+) -> None:
+    make.user("bob@example.com")
+    client = app.test_client()
+    if email:
+        sign_in(client, email)
+    hashed: list[str] = []
+    monkeypatch.setattr("checkend.models.user.generate_password_hash", hashed.append)
+    answer = submit(client, "/users", {"email_address": "eve@example.com"}, page="/sign-in" if not email else "")
+    assert answer.status_code == (403 if email else 302)
+    assert hashed == []
+
+
 def test_a_new_user_can_be_a_site_admin(admin: FlaskClient, make: Factory) -> None:
     submit(admin, "/users", {"email_address": "bob@example.com", "site_admin": "y"})
     assert make.run(lambda: [user.site_admin for user in User.newest_first()]) == [True, True]

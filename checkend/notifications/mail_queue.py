@@ -1,0 +1,89 @@
+"""Sending mail after the response: a thread of its own takes the jobs of a bounded queue.
+
+Jobs are kept in memory: those that a shutdown cannot finish in `DRAIN_SECONDS` are lost, and logged.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+
+from flask import Flask, current_app
+
+from checkend.notifications import mail
+
+QUEUE_SIZE = 100
+DRAIN_SECONDS = 3.0
+
+Job = Callable[[], object]
+
+log = logging.getLogger("checkend.mail")
+
+
+class MailQueue:
+    """Runs jobs that send mail, one after the other, each in an app context of ``app``."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._jobs: queue.Queue[Job | None] = queue.Queue(QUEUE_SIZE)  # None ends the thread
+        self._thread: threading.Thread | None = None
+        self._guard = threading.Lock()
+
+    def put(self, job: Job) -> None:
+        """Run ``job`` soon. When too many wait already, it is logged and counted as failed instead."""
+        with self._guard:
+            if self._thread is None:  # started late: a server that forks must do so first
+                self._thread = threading.Thread(target=self._work, name="checkend-mail", daemon=True)
+                self._thread.start()
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            mail.outcomes["failed"] += 1
+            log.error("a mail was not sent: %d others are waiting already", QUEUE_SIZE)
+
+    def close(self) -> None:
+        """Finish what waits, for at most `DRAIN_SECONDS`."""
+        if self._thread is None:
+            return
+        until = monotonic() + DRAIN_SECONDS
+        with suppress(queue.Full):
+            self._jobs.put(None, timeout=DRAIN_SECONDS)
+        self._thread.join(max(until - monotonic(), 0))
+        if self._thread.is_alive():
+            log.error("the server stopped before all mail was sent; the SMTP server did not respond in time")
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            with self._app.app_context():
+                try:
+                    job()
+                except mail.MailFailed:
+                    pass  # logged and counted by `mail.send`
+                except Exception:
+                    mail.outcomes["failed"] += 1
+                    log.exception("a mail could not be made")
+
+
+def register(app: Flask) -> None:
+    """Give ``app`` a `MailQueue`, which its shutdown drains."""
+    mail_queue = app.extensions["checkend_mail"] = MailQueue(app)
+    stop_the_rest = app.extensions["checkend_shutdown"]
+
+    def shutdown() -> None:
+        mail_queue.close()
+        stop_the_rest()
+
+    app.extensions["checkend_shutdown"] = shutdown
+
+
+def run_later(job: Job) -> None:
+    """Run ``job`` after the response, in the current app's `MailQueue`."""
+    current_app.extensions["checkend_mail"].put(job)
+
+
+def send_later(to: str, subject: str, text: str) -> None:
+    """Send a mail as `mail.send` does, after the response; a failure is logged and counted."""
+    run_later(partial(mail.send, current_app.config, to, subject, text))
