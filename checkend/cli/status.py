@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from checkend.config import Value
 
 _SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? ([0-9.e+-]+)\Z")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(?<!\w)(\w+)="((?:[^"\\]|\\.)*)"')
 ANSWER_SECONDS = 5
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]

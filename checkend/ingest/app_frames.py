@@ -38,7 +38,7 @@ def _origin(file: str, method: str, language: str) -> Origin:
     path = file.replace("\\", "/")
     if _GENERATED.search(path):
         return Origin.GENERATED
-    if _LIBRARY_FOLDER.search(path):
+    if _LIBRARY_FOLDER.search(path) or any(found[1] for found in _WINDOWS_PYTHON.finditer(path)):
         return Origin.LIBRARY
     special = _BY_LANGUAGE.get(language)
     return special(path, method) if special else Origin.APPLICATION
@@ -56,7 +56,7 @@ _GENERATED = re.compile(
 _LIBRARY_FOLDER = re.compile(
     r"""/(?:site|dist)-packages/ | /node_modules/ | ^node_modules/ | /gems/ | ^\[GEM_ROOT\] |
         /vendor/(?!assets/|javascript/) | ^vendor/ | (?:^|/)deps/ | /pkg/mod/ | \.egg/ | ^phar:// |
-        /lib/python\d[\d.]*/ | /Lib/(?:\w+\.py$|[a-z_]+/[\w/]+\.py$) | ^<frozen\  | ^<internal: |
+        /lib/python\d[\d.]*/ | ^<frozen\  | ^<internal: |
         /lib/ruby/ | /usr/share/(?:php|ruby|rubygems) | /usr/lib/ruby | /bower_components/ |
         ^\[internal\ function\] | ^\[native\ code\] | ^node: | ^(?:bun|deno|ext|native): | ^native$ |
         ^(?:chrome|moz|safari-web|safari)-extension:// |
@@ -64,6 +64,9 @@ _LIBRARY_FOLDER = re.compile(
         /wp-includes/ | /wp-admin/ | /_vendor/ | /third_party/ | /var/runtime/ | /\.pex/ | /\.yarn/""",
     re.VERBOSE,
 )
+# Python's own files on Windows: C:/Python311/Lib/json/decoder.py. A path that only begins like it is matched too,
+# without the group, so that its characters are not read again from the next /Lib/ in it: the cost is linear.
+_WINDOWS_PYTHON = re.compile(r"/Lib/(?=\w+\.py$|[a-z_]+/[\w/])[\w/]*+(\.py$)?")
 
 
 def _names(text: str) -> frozenset[str]:

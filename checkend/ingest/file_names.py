@@ -69,7 +69,7 @@ _NO_NEWS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html",
 _WEB_FOLDER = re.compile(r"(?:assets|static|js|chunks|dist|build|bundles|packs|immutable|_next|_nuxt|scripts|out)\Z")
 # A folder that is a date, a number, a hash, a temporary name, or a version.
 _PASSING = re.compile(
-    r"""(?: \d+ | \d{6,}.* | (?=[a-f]*\d)[0-9a-f]{7,64} | tmp[\w-]{4,} | v?\d+\.\d[\w.+-]* |
+    r"""(?: \d+ | \d{6}.* | (?=[a-f]*\d)[0-9a-f]{7,64} | tmp[\w-]{4,} | v?\d+\.\d[\w.+-]* |
         (?:release|build|deploy)[-_.]?\d[\w.-]* |
         [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{20,} | \w+\.[A-Za-z0-9]{6,12} )\Z""",
     re.VERBOSE,
@@ -79,10 +79,11 @@ _PASSING = re.compile(
 _HASH = re.compile(
     r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]{0,7}\d|[\w-]{1,7}[A-Z])[\w-]{8})(?=[-._])"
 )
-_BUNDLER_WORD = re.compile(r"(?:[.-](?:chunk|bundle|min|prod|production|legacy|modern))+(?=\.[cm]?js\Z)")
-_ONLY_HASH = re.compile(r"(?:(?=[a-f]*\d)[0-9a-f]{6,64}|\d+)(?=[-._])")
+_BUNDLER_WORDS = re.compile(r"(?:[.-](?:chunk|bundle|min|production|prod|legacy|modern))++((?=\.[cm]?js\Z))?")
+_ONLY_HASH = re.compile(r"(?:(?=[a-f]{0,63}+\d)[0-9a-f]{6,64}+|(?<!\d)\d++)(?=[-._])")
 
 
 def _without_hash(name: str) -> str:
-    name = _BUNDLER_WORD.sub("", _HASH.sub("", name))
+    # Words elsewhere in the name are matched too, and kept: so no character is read twice.
+    name = _BUNDLER_WORDS.sub(lambda match: match[0] if match[1] is None else "", _HASH.sub("", name))
     return _ONLY_HASH.sub("chunk", name, count=1) if name[:1] in "0123456789abcdef" else name

@@ -63,7 +63,7 @@ def _javascript(name: str, minified: bool) -> str:
     name = name.rpartition("*")[2]  # Firefox: async*total, promise callback*total
     name = name.removeprefix("async ").partition(" [as ")[0]
     made = name.startswith("new ")
-    name = _JS_INNER.sub("", name.removeprefix("new "))  # Firefox: total/< is a function inside total
+    name = _outside_inner_functions(name.removeprefix("new "))
     receiver, _, own = name.rpartition(".")
     own = own.removeprefix("get ").removeprefix("set ")
     if own in _JS_NAMELESS or (minified and _MINIFIED.match(own)):
@@ -76,7 +76,20 @@ def _javascript(name: str, minified: bool) -> str:
     return f"{kind}.{own}"
 
 
-_JS_INNER = re.compile(r"(?:/<|<|/\w*<)+\Z")
+def _outside_inner_functions(name: str) -> str:
+    """Strip Firefox's marks for functions inside others: ``total/<``, ``total/each<`` and ``total<`` are in total.
+
+    Done in a loop: one pattern for all of them, ``(?:/<|<|/\\w*<)+\\Z``, needs exponential time.
+    """
+    while name.endswith("<"):
+        name = name.rstrip("<")
+        outer, slash, inner = name.rpartition("/")
+        if slash and _JS_WORD.fullmatch(inner):
+            name = outer
+    return name
+
+
+_JS_WORD = re.compile(r"\w*")
 _JS_NAMELESS = frozenset(
     {
         "",
@@ -98,15 +111,22 @@ _MINIFIED = re.compile(r"[\w$]{1,2}\Z|(?=[\w$]?[A-Z0-9$_]|[\w$]{2}[A-Z0-9$_])[\w
 
 
 def _go(name: str) -> str:
-    name = _GO_TYPES.sub("", name)
-    name = _GO_CLOSURE.sub("", name)
+    name = _removed(_GO_CLOSURE, _removed(_GO_TYPES, name))
     if name.endswith((".glob.", ".glob", ".init")):
         return ""
     return _GO_POINTER.sub(r"\1", name)
 
 
-_GO_TYPES = re.compile(r"\[[^\]]{0,200}\]")
-_GO_CLOSURE = re.compile(r"(?:\.(?:func|gowrap|deferwrap)?\d+|-fm|-range\d+|·dwrap·\d+)+\Z")
+def _removed(pattern: re.Pattern[str], name: str) -> str:
+    """Remove the matches of ``pattern`` whose group took part in the match, and keep the others.
+
+    A pattern that also matches what only begins like the text to remove reads no character twice: its cost is linear.
+    """
+    return pattern.sub(lambda match: match[0] if match[1] is None else "", name)
+
+
+_GO_TYPES = re.compile(r"\[[^\]]*+(\])?")
+_GO_CLOSURE = re.compile(r"(?:\.(?:func|gowrap|deferwrap)?\d++|-fm|-range\d++|·dwrap·\d++)++(\Z)?")
 _GO_POINTER = re.compile(r"\(\*?(\w+)\)")
 
 
@@ -123,19 +143,21 @@ def _php(name: str) -> str:
 
 
 _PHP_CLOSURE = re.compile(r"\{closure:([^{}]{1,300}?):\d+\}\Z")
-_PHP_ANONYMOUS_CLASS = re.compile(r"@anonymous.{0,300}?(?=->|::|\Z)", re.DOTALL)
+_PHP_ANONYMOUS_CLASS = re.compile(r"@anonymous(?:[^-:]|-(?!>)|:(?!:))*+")
 
 
 def _elixir(name: str) -> str:
     if name.startswith(("anonymous fn/", "fn/")):
         name = name.partition(" in ")[2]
     name = name.removeprefix("Elixir.")
-    return _ELIXIR_FUN.sub(r".\1", name)
+    owner, dash, rest = name.partition(".-")
+    found = _ELIXIR_FUN.match(rest)
+    return f"{owner}.{found[1]}" if dash and found else name
 
 
 # -total/1-fun-0-/1 is the first function without a name in total/1, -fun.total/1- a reference to total/1; the
 # same form is used for comprehensions and for what a try block does after.
-_ELIXIR_FUN = re.compile(r"\.-(?:inlined-|fun\.)?(.{1,200}?/\d{1,3})-.{0,200}\Z")
+_ELIXIR_FUN = re.compile(r"(?:inlined-|fun\.)?(.{1,200}?/\d{1,3})-")
 
 
 def _java(name: str) -> str:
@@ -158,7 +180,7 @@ _JAVA_LAMBDA = re.compile(r"(?:lambda|\$anonfun)\$(\w{1,200}?)(?:\$\d+)*(?:\$ada
 
 
 def _dotnet(name: str) -> str:
-    name = _DOTNET_GENERIC.sub("", name)
+    name = _removed(_DOTNET_TYPES, _DOTNET_ARITY.sub("", name))
     found = _DOTNET_MADE.search(name)
     if not found:
         return name
@@ -168,7 +190,8 @@ def _dotnet(name: str) -> str:
     return f"{owner}.{found[1]}"
 
 
-_DOTNET_GENERIC = re.compile(r"`\d{1,3}|\[[^\]]{0,300}\]+")
+_DOTNET_ARITY = re.compile(r"`\d{1,3}")
+_DOTNET_TYPES = re.compile(r"\[[^\]]*+(\]++)?")
 # <Pay>d__7.MoveNext is the body of async Pay, <>c.<Pay>b__4_0 a lambda in it, <Pay>g__Inner|1_0 a function.
 _DOTNET_MADE = re.compile(r"<(\w{1,200})>")
 

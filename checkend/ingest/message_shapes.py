@@ -107,7 +107,7 @@ _NAMED_THINGS = (
     re.compile(r"can't access property \"([^\"\n]{1,100})\""),
     re.compile(r"\(evaluating '([\w$.]{1,100}(?:\(\))?)"),
     re.compile(r"Cannot (?:read|set) property '([^'\n]{1,100})' of"),
-    re.compile(r"([\w$.]{1,100}) is not (?:a function|defined|a constructor|iterable)"),
+    re.compile(r"([\w$.]{1,100}+) is not (?:a function|defined|a constructor|iterable)"),
     re.compile(r"React error (#\d{1,5})"),  # the number is all that React's production build says
     re.compile(r"Can't find variable: ([\w$]{1,100})"),
     re.compile(r"(?:no attribute|name|variable|method) [`'\u2018]([\w.?!=]{1,100})"),

@@ -74,9 +74,9 @@ _VERB = re.compile(
     r"expect|verify|demand|enforce)(?![a-z])"
 )
 _HELPER_FILE = re.compile(
-    r"(?:utils?|helpers?|guards?|assert\w*|ensure|support|checks?|contracts?|preconditions?|invariants?|"
-    r"validat(?:ions?|ors?)|common|lib)\Z",
-    re.IGNORECASE,
+    r"(?:(?>.*assert)\w*|.*(?:utils?|helpers?|guards?|ensure|support|checks?|contracts?|preconditions?|invariants?|"
+    r"validat(?:ions?|ors?)|common|lib))\Z",
+    re.IGNORECASE | re.DOTALL,
 )
 _ERROR_FILE = re.compile(r"\w*(?:errors?|exceptions?)\Z", re.IGNORECASE)
 _ERROR_CLASS = re.compile(r"[a-z](?:Error|Exception)s?\Z")
@@ -108,7 +108,7 @@ def _owner_and_name(frame: Frame, language: str) -> tuple[str, str]:
 def _is_helper(frame: Frame, owner: str, name: str, language: str) -> bool:
     stem = frame.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     home = owner if language in ("java", "dotnet") else stem
-    return bool(name) and bool(_ERROR_FILE.match(home) or (_VERB.match(name) and _HELPER_FILE.search(home)))
+    return bool(name) and bool(_ERROR_FILE.match(home) or (_VERB.match(name) and _HELPER_FILE.match(home)))
 
 
 def _next_application(trace: Trace, start: int) -> int | None:
