@@ -17,6 +17,7 @@ from tests.fuzz.requests import KINDS
 from tests.fuzz.world import FuzzWorld
 
 CPU_SECONDS = 1.0
+PROGRESS_BYTES = 2048
 RESTORE_EVERY = 50
 WEIGHTS = {"reports": 5, "api": 3, "pages": 1, "http": 1}
 
@@ -26,19 +27,25 @@ def main(options: dict[str, Any]) -> None:
     if options["plant"]:
         _plant()
     with Path(options["progress"]).open("r+b") as file, tempfile.TemporaryDirectory() as folder:
-        progress = mmap.mmap(file.fileno(), 8)
+        progress = mmap.mmap(file.fileno(), PROGRESS_BYTES)
         world = FuzzWorld(Path(folder))
         for number in range(options["first"], options["stop"]):
-            progress[:] = struct.pack("<q", number)
             if number % RESTORE_EVERY == 0:
+                signal.setitimer(signal.ITIMER_PROF, 0)
                 world.restore()
-            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # SIGPROF, unhandled, ends the process
             kind, request = make(options["seed"], number, options["kinds"], world)
+            progress[:] = _note(number, f"{kind}: {request}")
+            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # SIGPROF, unhandled, ends the process
             for wrong in world.perform(request):
-                print(json.dumps({"case": number, "kind": kind, "wrong": wrong, "request": str(request)}), flush=True)
+                print(json.dumps({"case": number, "wrong": wrong, "request": f"{kind}: {request}"}), flush=True)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        progress[:] = struct.pack("<q", options["stop"])
         world.close()
+
+
+def _note(number: int, request: str) -> bytes:
+    """Return what the supervisor needs to know should this case end the process."""
+    text = request.encode("utf-8", "backslashreplace")[: PROGRESS_BYTES - 8]
+    return struct.pack("<q", number) + text.ljust(PROGRESS_BYTES - 8, b"\0")
 
 
 def make(seed: int, number: int, kinds: list[str], world: FuzzWorld) -> tuple[str, Any]:
