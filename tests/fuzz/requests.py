@@ -80,12 +80,26 @@ _LANGUAGES = {
 }
 
 
+# What names of functions are made of in each language, beside words.
+_NAME_TOKENS = {
+    "python": ("<", ">", "<locals>", ".", "<lambda>", "_", "a"),
+    "ruby": ("block in ", "rescue in ", "#", ".", "::", "<", "_", "0", "levels) in "),
+    "javascript": ("/<", "<", "/", "*", ".", "async*", "new ", " [as ", "$", "a", "get "),
+    "node": ("async ", "new ", ".", "<anonymous>", " [as ", "]", "$", "a", "Object.", "_"),
+    "go": (".func1", ".1", "-fm", "[...]", "[", "]", "(*", ")", "·dwrap·1", "-range1", ".", "a"),
+    "php": ("{closure}", "{closure:", "}", "->", "::", "@anonymous", "\\", ":1", "(", ")", "a"),
+    "elixir": ("anonymous fn/", "fn/", " in ", "-", "/1", "-fun-0-", ".", "inlined-", "a"),
+    "java": ("lambda$", "$", "0", "$$Lambda", "/", ".", "$anonfun", "a", "null", "$adapted"),
+    "csharp": ("<", ">", "b__", "d__1", "`1", "[", "]", "+", ".", "|1_0", "a"),
+}
+
+
 def _frame(choose: Random, language: str) -> Any:
     shape = _LANGUAGES[language]
     line, name, file = choose.choice((7, 7, -1, 0, 10**20)), "total", "app"
     match choose.randrange(4):
         case 0 | 1:
-            name = pumped(choose)
+            name = pumped(choose, _NAME_TOKENS[language]) if choose.random() < 0.7 else text(choose)
         case 2:
             file = text(choose)
     if choose.random() < 0.3:

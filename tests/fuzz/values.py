@@ -119,9 +119,9 @@ def text(choose: Random) -> str:
             return pumped(choose)
 
 
-def pumped(choose: Random) -> str:
-    """Return a few tokens repeated many times, between a prefix and a suffix that may break a match."""
-    body = "".join(choose.choices(TOKENS, k=choose.choice((1, 1, 1, 2, 3))))
+def pumped(choose: Random, tokens: Sequence[str] = TOKENS) -> str:
+    """Return a few of ``tokens`` repeated many times, between a prefix and a suffix that may break a match."""
+    body = "".join(choose.choices(tokens, k=choose.choice((1, 1, 1, 2, 3))))
     times = choose.choice((3, 20, 35, 50, 50, 200, 2_000, 20_000)) // len(body) + 1
     return choose.choice(("", "a", *TOKENS)) + body * max(times, 40) + choose.choice(("", "x", "!", *TOKENS))
 
