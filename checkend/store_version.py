@@ -19,7 +19,7 @@ from checkend.extensions import FILE_NAME, SEARCH_DDL, db, set_pragmas
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 MIGRATIONS = Path(__file__).with_name("migrations")
 OWN_TABLES = {"alembic_version", "apps", "problems", "notices"}
 
