@@ -85,6 +85,7 @@ def fill(instance: Path, problems: int, notices: int) -> None:
         )
         connection.execute(
             "UPDATE apps SET problems_count = (SELECT count(*) FROM problems), "
-            "unresolved_problems_count = (SELECT count(*) FROM problems WHERE status = 'unresolved')"
+            "unresolved_problems_count = (SELECT count(*) FROM problems WHERE status = 'unresolved'), "
+            "stored_bytes = (SELECT sum(100 + length(payload)) FROM notices)"
         )
         connection.execute("COMMIT")

@@ -209,10 +209,29 @@ SETTINGS: tuple[Setting, ...] = (
         "RETENTION_NOTICES", 1000, COUNT, "How many of the newest notices of a problem are kept; 0 keeps all of them."
     ),
     Setting(
+        "RETENTION_PROBLEM_DAYS",
+        365,
+        _between(0, 36_500),
+        "Days after which a problem is removed that has no notices left, resolved ones at once; 0 keeps all for ever.",
+    ),
+    Setting(
         "MAX_STORE_BYTES",
         0,
         SIZE_CAP,
-        "Largest size of the SQLite file in bytes; from nine tenths of it on the oldest notices are removed.",
+        "Largest size of the SQLite file in bytes; from nine tenths of it on, the app that uses most loses its oldest "
+        "notices.",
+    ),
+    Setting(
+        "MAX_APP_BYTES",
+        5_000_000_000,
+        SIZE_CAP,
+        "About how many bytes one app may use of the store; from nine tenths of it on its oldest notices are removed.",
+    ),
+    Setting(
+        "MAX_APP_PROBLEMS",
+        25_000,
+        COUNT,
+        "Problems that one app may have; reports that would open another are collected in one problem. 0: no limit.",
     ),
     Setting(
         "METRICS_TOKEN",

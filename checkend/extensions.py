@@ -18,7 +18,7 @@ import click
 from flask import Flask, g, has_app_context
 from flask.cli import ScriptInfo
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, ColumnElement, Connection, MetaData, column, event, func, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, MetaData, column, event, func, or_, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -226,6 +226,7 @@ SEARCH_DDL = (
     "INSERT INTO problems_search(rowid, search_text) VALUES (new.id, new.search_text); END",
 )
 _INDEXED_LENGTH = 3
+MAX_SEARCH = 200  # characters that are searched for: the cost of a search grows with their number
 
 
 def fold(text: str) -> str:
@@ -233,16 +234,19 @@ def fold(text: str) -> str:
     return text.casefold().replace("\0", "")
 
 
-def contains_text(id_column: Any, folded_column: Any, wanted: str) -> ColumnElement[bool]:
-    """A condition on problems: the folded column contains ``wanted``, in any case, every character for itself.
+def contains_text(id_column: Any, folded_column: Any, unindexed_column: Any, wanted: str) -> ColumnElement[bool]:
+    """A condition on problems: one of the folded columns contains ``wanted``, in any case, every character for itself.
 
-    From three characters on the index of `SEARCH_DDL` answers; shorter ones are looked for row by row.
+    Only the first `MAX_SEARCH` characters of ``wanted`` count. From three characters on the index of `SEARCH_DDL`
+    answers; shorter ones are looked for row by row. ``unindexed_column`` is always looked through: few rows have it.
     """
-    folded = fold(wanted)
+    folded = fold(wanted[:MAX_SEARCH])
     if len(folded) < _INDEXED_LENGTH:
-        return func.instr(folded_column, folded) > 0
-    phrase = '"' + folded.replace('"', '""') + '"'
-    matches = text("SELECT rowid FROM problems_search WHERE search_text MATCH :phrase").bindparams(phrase=phrase)
+        return or_(func.instr(folded_column, folded) > 0, func.instr(unindexed_column, folded) > 0)
+    matches = text(
+        "SELECT rowid FROM problems_search WHERE search_text MATCH :phrase UNION ALL "
+        "SELECT id FROM problems WHERE unindexed_text IS NOT NULL AND instr(unindexed_text, :folded) > 0"
+    ).bindparams(phrase='"' + folded.replace('"', '""') + '"', folded=folded)
     return cast("ColumnElement[bool]", id_column.in_(matches.columns(column("rowid"))))
 
 

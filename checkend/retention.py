@@ -1,73 +1,66 @@
 """What is old goes, and the disk gets it back.
 
 A notice goes when it is older than its app's days, or when its problem has more than the app's number of newer ones.
-Counts, charts and shares are kept apart from notices, and stay. All is done in short transactions with pauses between
-them, so that reports hardly notice; each finds its rows by an index.
+Counts, charts and shares are kept apart from notices, and stay with the problem. A problem goes when it has no notices
+left and is resolved, or was not seen for the days of RETENTION_PROBLEM_DAYS. All is done in short transactions with
+pauses between them, so that reports hardly notice; each finds its rows by an index.
 """
 
-import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from checkend import clock
-from checkend.extensions import begin_writing, commit, db
-from checkend.models import App, Backtrace, Notice, Problem
-from checkend.store_space import give_back, space
+from checkend.extensions import db
+from checkend.models import App, Notice, Problem
+from checkend.models.problem import RESOLVED
+from checkend.reclaiming import remove_over, remove_over_in_apps
+from checkend.removal import (
+    NOTICES_A_STEP,
+    PROBLEMS_A_STEP,
+    Removed,
+    empty_problems,
+    remove_empty_problems,
+    remove_notices,
+    sweep_backtraces,
+)
+from checkend.store_space import give_back
 
-NOTICES_A_STEP = 100
 PROBLEMS_A_LOOK = 200
-BACKTRACES_A_LOOK = 1000
-NEAR, WELL_BELOW = 0.9, 0.85  # of the cap: where the oldest begin to go, and where that ends
-
-log = logging.getLogger("checkend.retention")
 
 
 class Limits(NamedTuple):
-    """How many days notices stay, and how many of the newest of a problem; 0 for no limit."""
+    """How many days notices stay, how many of the newest of a problem, and how many days problems; 0 for no limit."""
 
     days: int
     notices: int
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """What went: ``freed`` are the bytes that the store's file was shortened by."""
-
-    notices: int = 0
-    backtraces: int = 0
-    freed: int = 0
-
-    def __add__(self, more: "Removed") -> "Removed":
-        return Removed(self.notices + more.notices, self.backtraces + more.backtraces, self.freed + more.freed)
-
-    def __sub__(self, less: "Removed") -> "Removed":
-        return Removed(self.notices - less.notices, self.backtraces - less.backtraces, self.freed - less.freed)
-
-    def __str__(self) -> str:
-        return f"{self.notices} notices and {self.backtraces} backtraces removed, {self.freed} bytes given back"
+    problem_days: int = 0
 
 
 def limits_of(config: dict[str, Any]) -> Limits:
     """The limits that the settings ask for; an app's own go over them."""
-    return Limits(config["RETENTION_DAYS"], config["RETENTION_NOTICES"])
+    return Limits(config["RETENTION_DAYS"], config["RETENTION_NOTICES"], config["RETENTION_PROBLEM_DAYS"])
 
 
-def remove(default: Limits, cap: int = 0, *, sweep: bool = True, keep_pages: int = 0) -> Iterator[Removed]:
-    """Remove what is overdue, then the oldest while the store is near ``cap`` bytes, then give the room back.
+def remove(
+    default: Limits, cap: int = 0, app_cap: int = 0, *, sweep: bool = True, keep_pages: int = 0
+) -> Iterator[Removed]:
+    """Remove what is overdue, then the oldest while an app is near ``app_cap`` bytes, or the store near ``cap``.
 
-    Yields what each step removed, committed, and often nothing: the caller pauses there. ``sweep`` looks for
-    backtraces that lost their notices in other ways too, which takes a look at each. Needs an app context.
+    Then the room is given back. Yields what each step removed, committed, and often nothing: the caller pauses there.
+    ``sweep`` looks for backtraces that lost their notices in other ways too, which takes a look at each. Needs an app
+    context.
     """
     for app_id, limits in _limits_by_app(default).items():
         for overdue in _overdue(app_id, limits):
             yield from _remove_where(overdue)
+        yield from _remove_problems(app_id, limits)
+    yield from remove_over_in_apps(app_cap)
     yield from remove_over(cap)
     if sweep:
-        yield from _sweep_backtraces()
+        yield from sweep_backtraces()
     for freed in give_back(keep_pages):
         yield Removed(freed=freed)
 
@@ -82,32 +75,14 @@ def count_overdue(default: Limits) -> dict[int, int]:
     return {app_id: count for app_id, count in counts.items() if count}
 
 
-def is_near(cap: int) -> bool:
-    """Whether the store uses nearly ``cap`` bytes (0: there is no cap)."""
-    return bool(cap) and space().used_bytes > cap * NEAR
-
-
-def remove_over(cap: int) -> Iterator[Removed]:
-    """Where the store is near ``cap`` bytes, remove the notices stored longest ago until it is well below; loudly."""
-    if not is_near(cap):
-        return
-    log.warning("the store uses %d of %d bytes (CHECKEND_MAX_STORE_BYTES): its oldest go", space().used_bytes, cap)
-    total = Removed()
-    longest_ago = select(Notice.id).order_by(Notice.id).limit(NOTICES_A_STEP)
-    while space().used_bytes > cap * WELL_BELOW:
-        removed = _remove_step(Notice.id.in_(longest_ago))
-        if not removed.notices:
-            log.error("the store holds no notice any more, and still uses %d of %d bytes", space().used_bytes, cap)
-            break
-        total += removed
-        yield removed
-    log.warning("%d of the oldest notices went, since the store was near its cap", total.notices)
-
-
 def _limits_by_app(default: Limits) -> dict[int, Limits]:
     rows = db.session.execute(select(App.id, App.retention_days, App.retention_notices).order_by(App.id)).all()
     return {
-        app_id: Limits(default.days if days is None else days, default.notices if notices is None else notices)
+        app_id: Limits(
+            default.days if days is None else days,
+            default.notices if notices is None else notices,
+            default.problem_days,
+        )
         for app_id, days, notices in rows
     }
 
@@ -172,48 +147,22 @@ def _beyond_newest(problem_id: int, number: int) -> ColumnElement[bool] | None:
     return and_(Notice.problem_id == problem_id, Notice.occurred_at <= first.occurred_at, is_older)
 
 
+def _remove_problems(app_id: int, limits: Limits) -> Iterator[Removed]:
+    """Remove the app's problems that have no notices left, if they are resolved or were not seen for long enough.
+
+    The app's own hours stay, so that its chart does not change.
+    """
+    if not limits.problem_days:
+        return
+    is_aged = Problem.last_noticed_at < clock.now() - timedelta(days=limits.problem_days)
+    ids = empty_problems(and_(Problem.app_id == app_id, or_(Problem.status == RESOLVED, is_aged)))
+    for start in range(0, len(ids), PROBLEMS_A_STEP):
+        yield remove_empty_problems(ids[start : start + PROBLEMS_A_STEP])
+
+
 def _remove_where(overdue: ColumnElement[bool]) -> Iterator[Removed]:
     while True:
-        removed = _remove_step(Notice.id.in_(select(Notice.id).where(overdue).limit(NOTICES_A_STEP)))
+        removed = remove_notices(Notice.id.in_(select(Notice.id).where(overdue).limit(NOTICES_A_STEP)))
         yield removed
         if removed.notices < NOTICES_A_STEP:
             return
-
-
-def _remove_step(chosen: ColumnElement[bool]) -> Removed:
-    """Remove the notices chosen, a few, and the backtraces that no other notice has, in a transaction of its own."""
-    begin_writing()
-    backtraces = _run(delete(Notice).where(chosen).returning(Notice.backtrace_id)).scalars().all()
-    removed = Removed(len(backtraces), _remove_unused(set(backtraces) - {None}))
-    commit()
-    return removed
-
-
-def _remove_unused(backtrace_ids: set[int]) -> int:
-    unused = ~exists().where(Notice.backtrace_id == Backtrace.id)
-    return int(_run(delete(Backtrace).where(Backtrace.id.in_(backtrace_ids), unused)).rowcount) if backtrace_ids else 0
-
-
-def _sweep_backtraces() -> Iterator[Removed]:
-    """Remove the backtraces that no notice has, as deleted problems leave them behind."""
-    after = b""
-    while True:
-        some = select(Backtrace.id, Backtrace.digest).where(Backtrace.digest > after)  # the index alone is read
-        some_ids = some.order_by(Backtrace.digest).limit(BACKTRACES_A_LOOK).subquery()
-        is_used = exists().where(Notice.backtrace_id == some_ids.c.id)
-        rows = db.session.execute(select(some_ids.c.id, some_ids.c.digest, is_used).order_by(some_ids.c.digest)).all()
-        if not rows:
-            return
-        after = rows[-1].digest
-        unused = [row.id for row in rows if not row[2]]
-        for start in range(0, len(unused), NOTICES_A_STEP):
-            begin_writing()
-            removed = Removed(backtraces=_remove_unused(set(unused[start : start + NOTICES_A_STEP])))
-            commit()
-            yield removed
-        db.session.rollback()
-        yield Removed()
-
-
-def _run(statement: Any) -> Any:
-    return db.session.execute(statement, execution_options={"synchronize_session": False})

@@ -1,4 +1,7 @@
-"""The thread of a server that removes what is overdue: every hour, and at once when the store nears its cap."""
+"""The thread of a server that removes what is overdue, and what is too much where the store or an app nears its limit.
+
+It also brings latest messages into the search index.
+"""
 
 import logging
 import threading
@@ -9,11 +12,15 @@ from datetime import datetime
 from flask import Flask
 
 from checkend import clock
-from checkend.retention import Removed, limits_of, remove, remove_over
+from checkend.reclaiming import remove_over, remove_over_in_apps
+from checkend.removal import Removed
+from checkend.retention import limits_of, remove
+from checkend.search import index_latest_messages
 
 FIRST_SECONDS = 20.0
 EVERY_SECONDS = 3600.0
 LOOK_SECONDS = 5.0
+INDEX_LOOKS = 12  # looks from one update of the search index to the next
 SWEEP_EVERY = 24  # runs
 SPARE_PAGES = 1000  # free pages that a run leaves in the file, since reports soon fill them again
 SHORTEST_PAUSE = 0.005
@@ -28,6 +35,8 @@ class Retention:
         self._app = app
         self._limits = limits_of(app.config)
         self._cap: int = app.config["MAX_STORE_BYTES"]
+        self._app_cap: int = app.config["MAX_APP_BYTES"]
+        self._looks = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.removed = Removed()
@@ -36,7 +45,7 @@ class Retention:
         self.finished_at: datetime | None = None
 
     def start(self) -> None:
-        """Begin: a run some seconds from now and then every hour; where there is a cap, a look every few seconds."""
+        """Begin: a run some seconds from now and then every hour, and a look at the limits every few seconds."""
         self._thread = threading.Thread(target=self._work, name="checkend-retention", daemon=True)
         self._thread.start()
 
@@ -47,7 +56,10 @@ class Retention:
             self._thread.join()
 
     def run(self, *, whole: bool = True) -> None:
-        """Remove what is overdue now; unless ``whole`` only what the cap asks for. A failure is logged and counted."""
+        """Remove what is overdue now; unless ``whole`` only what the limits on bytes ask for.
+
+        A failure is logged and counted.
+        """
         started, before = time.monotonic(), self.removed
         try:
             with self._app.app_context():
@@ -63,16 +75,27 @@ class Retention:
 
     def _work(self) -> None:
         due = time.monotonic() + FIRST_SECONDS
-        while not self._stopping.wait(LOOK_SECONDS if self._cap else max(due - time.monotonic(), 0)):
+        while not self._stopping.wait(min(LOOK_SECONDS, max(due - time.monotonic(), 0))):
             is_due = time.monotonic() >= due
             self.run(whole=is_due)
             if is_due:
                 due = time.monotonic() + EVERY_SECONDS
 
     def _steps(self, whole: bool) -> Iterator[Removed]:
-        if not whole:
-            return remove_over(self._cap)
-        return remove(self._limits, self._cap, sweep=self.runs % SWEEP_EVERY == 0, keep_pages=SPARE_PAGES)
+        if whole:
+            yield from remove(
+                self._limits,
+                self._cap,
+                self._app_cap,
+                sweep=self.runs % SWEEP_EVERY == 0,
+                keep_pages=SPARE_PAGES,
+            )
+        else:
+            yield from remove_over_in_apps(self._app_cap)
+            yield from remove_over(self._cap)
+        self._looks += 1
+        if self._looks % INDEX_LOOKS == 0:
+            yield from (Removed() for _ in index_latest_messages())
 
     def _take(self, steps: Iterator[Removed]) -> None:
         """Take the steps, with a pause after each as long as it was, so that at least half the time is the others'."""

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 from flask import Flask
 
 from checkend import clock
-from checkend.extensions import begin_writing, db, fold
+from checkend.extensions import begin_writing, db
 from checkend.models import App, Notice, Problem, Team, User
 from checkend.models.packing import pack
+from checkend.models.storage import NOTICE_BYTES
 from checkend.models.team import Role
+from checkend.search import search_text
 
 T = TypeVar("T")
 
@@ -74,20 +76,22 @@ class Factory:
         def act() -> int:
             values: dict[str, Any] = {
                 "error_class": "RuntimeError",
-                "error_message": f"it broke {number}",
+                "first_message": f"it broke {number}",
                 "fingerprint": f"test-{number}",
                 "grouping_version": 1,
                 "first_noticed_at": moment,
                 "last_noticed_at": moment,
                 "notices_count": notices,
             } | fields
-            values["search_text"] = fold(f"{values['error_class']}\n{values['error_message']}")
+            values["first_message"] = values.pop("error_message", values["first_message"])
+            values["search_text"] = search_text(values["error_class"], values["first_message"])
             problem = Problem(app_id=app_id, **values)
             app = db.session.get_one(App, app_id)
             app.problems_count += 1
             app.unresolved_problems_count += values.get("status", "unresolved") == "unresolved"
             db.session.add(problem)
             db.session.flush()
+            app.stored_bytes += notices * (NOTICE_BYTES + len(pack({})))
             for _ in range(notices):
                 db.session.add(Notice(problem_id=problem.id, occurred_at=moment, created_at=moment, payload=pack({})))
             return problem.id
@@ -101,7 +105,9 @@ class Factory:
             moment = at or clock.now()
             notice = Notice(problem_id=problem_id, occurred_at=moment, created_at=moment, payload=pack(payload))
             db.session.add(notice)
-            db.session.get_one(Problem, problem_id).notices_count += 1
+            problem = db.session.get_one(Problem, problem_id)
+            problem.notices_count += 1
+            problem.app.stored_bytes += NOTICE_BYTES + len(notice.payload)
             db.session.flush()
             return notice.id
 

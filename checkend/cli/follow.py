@@ -62,7 +62,7 @@ class Follower:
         self._seen[problem["id"]] = before + 1
         notice = self._notice(problem, arrival["notice_id"])
         at, error_class = time.strftime("%H:%M:%S"), printable((notice or problem)["error_class"])
-        message = printable((notice or problem)["error_message"])
+        message = printable((notice or problem)["error_message"] or "(no message)")
         click.echo(f"{at} {click.style(error_class, fg='red', bold=True)}: {message}", nl=False)
         if before:
             click.echo(click.style(f"  (again, {before + 1} times now)", dim=True))

@@ -9,16 +9,17 @@ import click
 from checkend.cli.output import json_option, open_store, print_json, print_table
 
 if TYPE_CHECKING:
-    from checkend.retention import Removed
+    from checkend.removal import Removed
 
 
 @click.command(epilog="Example: CHECKEND_RETENTION_DAYS=30 checkend prune --dry-run")
 @click.option("--dry-run", is_flag=True, help="Only say how many notices of each app would go.")
 @json_option
 def prune(dry_run: bool, as_json: bool) -> None:
-    """Remove the notices that are overdue by the settings, now, and give their room back to the disk.
+    """Remove the notices and problems that are overdue by the settings, now, and give their room back to the disk.
 
-    A running server does the same every hour. Counts, charts and shares stay. Safe beside a server, and to interrupt.
+    A running server does the same every hour. Counts, charts and shares stay with their problems. Safe beside a server,
+    and to interrupt.
     """
     with open_store():
         if dry_run:
@@ -45,27 +46,33 @@ def _forecast(as_json: bool) -> None:
 def _remove(as_json: bool) -> None:
     from flask import current_app
 
-    from checkend.retention import Removed, limits_of, remove
+    from checkend.removal import Removed
+    from checkend.retention import limits_of, remove
     from checkend.store_space import space
 
     before, total = space(), Removed()
-    for removed in _unhurried(remove(limits_of(current_app.config), current_app.config["MAX_STORE_BYTES"])):
+    config = current_app.config
+    for removed in _unhurried(remove(limits_of(config), config["MAX_STORE_BYTES"], config["MAX_APP_BYTES"])):
         total += removed
         click.echo(f"\r{total.notices:,} notices removed", nl=False, err=True)
     click.echo(err=True)
     after = space()
     if as_json:
-        print_json({"notices": total.notices, "backtraces": total.backtraces, "store_bytes": after.file_bytes})
+        counts = {"notices": total.notices, "problems": total.problems, "backtraces": total.backtraces}
+        print_json(counts | {"store_bytes": after.file_bytes})
     else:
         sizes = f"{before.file_bytes:,} bytes before, {after.file_bytes:,} now"
-        click.echo(f"{total.notices:,} notices and {total.backtraces:,} backtraces removed. The store: {sizes}.")
+        counted = f"{total.notices:,} notices, {total.problems:,} problems and {total.backtraces:,} backtraces"
+        click.echo(f"{counted} removed. The store: {sizes}.")
 
 
 def _unhurried(steps: "Iterator[Removed]") -> "Iterator[Removed]":
     """The steps, with pauses in which a server beside this command has its turn."""
+    from checkend.removal import Removed
+
     began = time.monotonic()
     for removed in steps:
         yield removed
-        if removed.notices or removed.backtraces or removed.freed:
+        if removed != Removed():
             time.sleep(time.monotonic() - began)
         began = time.monotonic()

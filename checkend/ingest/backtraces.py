@@ -74,7 +74,7 @@ def _from_object(entry: Mapping[object, object]) -> Frame:
         _text(file) or UNKNOWN,
         _integer(_first(entry, "line", "number", "lineno", "lineNumber")),
         _text(method) or UNKNOWN,
-        max(_integer(_first(entry, "column", "col", "columnNumber")), 0),
+        max(_integer(_first(entry, "column", "colno", "col", "columnNumber")), 0),
     )
 
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from checkend.errors import SENTENCES, ApiError
 from checkend.ingest.answers import body_of, origin_headers, outcome_of
 from checkend.ingest.payload import Invalid, Unreadable, read_json
+from checkend.ingest.quota import RETRY_AFTER_SECONDS, StorageLimitError
 from checkend.ingest.service import Ingestion, UnknownKey, ingestion
 from checkend.ingest.short_way import COUNTED, FAILED
 from checkend.ingest.store import Sender, Stored
@@ -56,6 +57,8 @@ def _take(asked: Request, into: Ingestion) -> Stored:
         raise _unauthorized(key) from error
     except Unreadable as error:
         raise ApiError(400, str(error)) from error
+    except StorageLimitError as error:
+        raise ApiError(429, str(error), retry_after=RETRY_AFTER_SECONDS) from error
     except (Invalid, Unstorable) as error:
         raise ApiError(422, str(error)) from error
     except Unavailable as error:

@@ -18,6 +18,7 @@ from checkend.ingest.facets import facets_of, sources_of
 from checkend.ingest.grouping import group
 from checkend.ingest.limits import RateLimiter
 from checkend.ingest.payload import Invalid, Report, Unreadable, to_report
+from checkend.ingest.quota import Limits
 from checkend.ingest.scrubbing import Policy, Scrubber
 from checkend.ingest.store import Content, NotARepeat, Prepared, ReportStore, Sender, SenderChanged, Stored, find_sender
 from checkend.ingest.writer import Writer
@@ -60,9 +61,7 @@ class Ingestion:
         window = config["NOTICE_DEDUP_WINDOW_SECONDS"] if config["NOTICE_DEDUP_ENABLED"] else 0
         self._repeat_window = window * 1_000_000
         self.writer = Writer(
-            ReportStore(
-                path, window, max_bytes=config["MAX_STORE_BYTES"], lock_timeout=config["INGEST_TIMEOUT_SECONDS"]
-            ),
+            ReportStore(path, window, limits=limits_of(config), lock_timeout=config["INGEST_TIMEOUT_SECONDS"]),
             queue_size=config["INGEST_QUEUE_SIZE"],
             timeout=config["INGEST_TIMEOUT_SECONDS"],
         )
@@ -95,7 +94,8 @@ class Ingestion:
     def accept(self, sender: Sender, value: Any) -> Stored:
         """Store the report in ``value``, a JSON value in any SDK's form; on the disk when this returns.
 
-        Raises `payload.Unreadable`, `payload.Invalid`, `UnknownKey`, `writer.Unavailable`, `writer.Unstorable`.
+        Raises `payload.Unreadable`, `payload.Invalid`, `UnknownKey`, `writer.Unavailable`, `writer.Unstorable`,
+        `quota.StorageLimitError`.
         """
         try:
             return self._accept(sender, value)
@@ -188,6 +188,11 @@ class Ingestion:
             connection = self._local.connection = connect(self._path)
             self._readers.append(connection)
         return connection
+
+
+def limits_of(config: dict[str, Any]) -> Limits:
+    """Return the storage limits that the settings ask for."""
+    return Limits(config["MAX_APP_PROBLEMS"], config["MAX_APP_BYTES"], config["MAX_STORE_BYTES"])
 
 
 def policy_of(config: dict[str, Any]) -> Policy:

@@ -1,16 +1,27 @@
 """The SQL of ingestion: one transaction for a batch of reports, in plain statements on a DBAPI connection."""
 
+import logging
 import sqlite3
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checkend.extensions import LOCK_TIMEOUT_SECONDS, StoreConnection, connect, fold, limit_size
+from checkend.extensions import LOCK_TIMEOUT_SECONDS, StoreConnection, connect, limit_size
+from checkend.ingest.quota import OVERFLOW_CLASS, OVERFLOW_FINGERPRINT, OVERFLOW_REASON, Limits, Quota
+from checkend.ingest.scrubbing import shorten
 from checkend.ingest.tallies import ProblemWork, Tallies
 from checkend.models.packing import pack
+from checkend.models.storage import NOTICE_BYTES
+from checkend.search import search_text
 
 _REMEMBERED_REPEATS = 20_000
+# What a problem keeps of a class and a message, in characters. A notice whose own is longer keeps it whole.
+CLASS_LENGTH = 500
+MESSAGE_LENGTH = 2_000
+_NO_LIMITS = Limits()
+
+log = logging.getLogger("checkend.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +93,36 @@ class _Repeat:
 
 def find_sender(connection: sqlite3.Connection, ingestion_key: str) -> Sender | None:
     """Whose key it is; None when it is nobody's."""
-    row = connection.execute(
-        "SELECT id, environment, grouping_off FROM apps WHERE ingestion_key = ?", (ingestion_key,)
+    row = _find_app(connection, ingestion_key)
+    return None if row is None else _sender(ingestion_key, row)
+
+
+def _find_app(connection: sqlite3.Connection, ingestion_key: str) -> tuple[Any, ...] | None:
+    row: tuple[Any, ...] | None = connection.execute(
+        "SELECT id, environment, grouping_off, problems_count, stored_bytes FROM apps WHERE ingestion_key = ?",
+        (ingestion_key,),
     ).fetchone()
-    return None if row is None else Sender(ingestion_key, row[0], row[1], frozenset(row[2].split()))
+    return row
+
+
+def _sender(ingestion_key: str, row: tuple[Any, ...]) -> Sender:
+    return Sender(ingestion_key, row[0], row[1], frozenset(row[2].split()))
 
 
 class ReportStore:
     """Writes reports. For one thread at a time; other writers of the process take their turns by the write lock."""
 
     def __init__(
-        self, path: Path, repeat_window_seconds: int, *, max_bytes: int = 0, lock_timeout: float = LOCK_TIMEOUT_SECONDS
+        self,
+        path: Path,
+        repeat_window_seconds: int,
+        *,
+        limits: Limits = _NO_LIMITS,
+        lock_timeout: float = LOCK_TIMEOUT_SECONDS,
     ) -> None:
-        """``max_bytes`` is what the store's file never outgrows here (0: no limit), ``lock_timeout`` for how many
-        seconds `write` waits for other writers."""
+        """``lock_timeout`` is for how many seconds `write` waits for other writers."""
         self._path = path
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._lock_timeout = lock_timeout
         self._window = repeat_window_seconds * 1_000_000
         self._connection: StoreConnection | None = None
@@ -109,7 +134,8 @@ class ReportStore:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
 
         An exception in the list stands for a report that was left out: `SenderChanged` when the key is not as it was
-        any more, `NotARepeat` when the report came without content and has to be stored.
+        any more, `NotARepeat` when the report came without content and has to be stored, `StorageLimitError` when its
+        app uses too much of the store.
 
         Raises what SQLite raises; then nothing of the batch is stored.
         """
@@ -120,7 +146,7 @@ class ReportStore:
             self._notice_others(connection)
             work.version = self._version
             results = [work.take(report) for report in batch]
-            self._tallies.write(connection, work.problems.values(), work.opened)
+            self._tallies.write(connection, work.problems.values(), work.quota)
             connection.commit()
         except BaseException:
             self._tallies.forget()
@@ -133,8 +159,8 @@ class ReportStore:
 
     def _open(self) -> StoreConnection:
         connection = connect(self._path, timeout=self._lock_timeout)
-        if self._max_bytes:
-            limit_size(connection, self._max_bytes)
+        if self._limits.store_bytes:
+            limit_size(connection, self._limits.store_bytes)
         self._connection = connection
         return connection
 
@@ -160,6 +186,11 @@ class ReportStore:
         return self._repeats.get((problem_id, digest))
 
     @property
+    def limits(self) -> Limits:
+        """What an app may use of the store."""
+        return self._limits
+
+    @property
     def window(self) -> int:
         """How long after a stored notice its repeats are only counted, in µs; 0 for never."""
         return self._window
@@ -174,92 +205,136 @@ class _Batch:
         self.version = -1
         self.repeats: dict[tuple[int, bytes | None], _Repeat] = {}
         self.problems: dict[tuple[int, str], ProblemWork] = {}
-        self.opened: Counter[int] = Counter()
+        self.quota = Quota(connection, store.limits)
         self.senders: dict[Sender, bool] = {}
 
     def _knows(self, sender: Sender) -> bool:
         """Whether the sender is still as it was when the report was prepared."""
         if sender not in self.senders:
-            self.senders[sender] = find_sender(self.connection, sender.ingestion_key) == sender
+            row = _find_app(self.connection, sender.ingestion_key)
+            self.senders[sender] = row is not None and _sender(sender.ingestion_key, row) == sender
+            if row is not None:
+                self.quota.start(row[0], problems=row[3], stored_bytes=row[4])
         return self.senders[sender]
 
     def take(self, report: Prepared) -> Stored | Exception:
         """Store or count one report, or say why it was left out."""
         if not self._knows(report.sender):
             return SenderChanged()
-        key = (report.sender.app_id, report.fingerprint)
-        problem = self.problems.get(key) or self._find(report)
+        key, problem = self._problem(report)
         repeat = self._repeat(problem, report) if problem else None
-        content = report.content
-        if content is None and repeat is None:
-            return NotARepeat()
-        opened = problem is None
-        if problem is None:
-            assert content is not None  # without a problem there is nothing to repeat
-            problem = self._open(report, content)
-        self.problems[key] = problem
-        problem.add(report.occurred_at, report.facets, report.tags)
         if repeat is not None:
+            assert problem is not None  # without a problem there is nothing to repeat
+            self.problems[key] = problem
+            problem.add(report.occurred_at, report.facets, report.tags)
             repeat.count += 1
             problem.repeated += 1
             return Stored(repeat.notice_id, problem.id, True, repeat.count)
-        assert content is not None  # or it was left out above
-        return self._store(problem, report, content, opened)
+        if report.content is None:
+            return NotARepeat()
+        return self._store(key, problem, report, report.content)
 
-    def _store(self, problem: ProblemWork, report: Prepared, content: Content, opened: bool) -> Stored:
+    def _problem(self, report: Prepared) -> tuple[tuple[int, str], ProblemWork | None]:
+        """The report's problem, None when it has to be opened, under its key: app and fingerprint."""
+        key = (report.sender.app_id, report.fingerprint)
+        problem = self.problems.get(key) or self._find(*key)
+        if problem is None and self.quota.has_all_problems(report.sender.app_id):
+            key = (report.sender.app_id, OVERFLOW_FINGERPRINT)
+            problem = self.problems.get(key) or self._find(*key)
+        return key, problem
+
+    def _store(
+        self, key: tuple[int, str], problem: ProblemWork | None, report: Prepared, content: Content
+    ) -> Stored | Exception:
+        app_id = report.sender.app_id
+        packed = _Packed(pack(content.details), *self._backtrace(report.digest, content))
+        if refusal := self.quota.check(app_id, packed.size):
+            return refusal
+        opened = problem is None
+        if problem is None:
+            problem = self._open(key, report, content)
+        self.problems[key] = problem
+        problem.add(report.occurred_at, report.facets, report.tags)
         reopened = problem.resolved
         if reopened:
             problem.resolved, problem.reopened_at = False, report.received_at
-        notice_id = self._insert_notice(problem, report, content)
+        notice_id = self._insert_notice(problem, report, packed)
         problem.stored += 1
+        self._show_message(problem, report)
         if self.store.window:
             repeat = _Repeat(notice_id, report.received_at, 1, self.version)
-            self.repeats[problem.id, report.digest] = repeat
+            self.repeats[_repeat_key(problem, report)] = repeat
         return Stored(notice_id, problem.id, False, 1, opened, reopened)
 
-    def _find(self, report: Prepared) -> ProblemWork | None:
+    def _show_message(self, problem: ProblemWork, report: Prepared) -> None:
+        """Have the problem show the message of the notice just stored, if none that is stored occurred later."""
+        message = _kept(report.error_message, MESSAGE_LENGTH)
+        if message == problem.latest_message or problem.overflow:
+            return
+        if report.occurred_at < problem.last:  # of which a duplicate, which is not stored, may be the reason
+            latest = self.connection.execute(
+                "SELECT max(occurred_at) FROM notices WHERE problem_id = ?", (problem.id,)
+            ).fetchone()[0]
+            if report.occurred_at < latest:
+                return
+        problem.latest_message, problem.relabeled = message, True
+
+    def _find(self, app_id: int, fingerprint: str) -> ProblemWork | None:
         row = self.connection.execute(
-            "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at "
+            "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message "
             "FROM problems WHERE app_id = ? AND fingerprint = ?",
-            (report.sender.app_id, report.fingerprint),
+            (app_id, fingerprint),
         ).fetchone()
         if row is None:
             return None
-        problem_id, error_class, message, status, first, last = row
+        problem_id, error_class, message, status, first, last, latest = row
         resolved = status == "resolved"
-        return ProblemWork(problem_id, report.sender.app_id, error_class, message, resolved, first, last)
+        found = ProblemWork(problem_id, app_id, error_class, message, resolved, first, last, message)
+        if latest is not None:
+            found.latest_message = latest
+        found.overflow = fingerprint == OVERFLOW_FINGERPRINT
+        return found
 
-    def _open(self, report: Prepared, content: Content) -> ProblemWork:
+    def _open(self, key: tuple[int, str], report: Prepared, content: Content) -> ProblemWork:
         at, now = report.occurred_at, report.received_at
+        app_id, fingerprint = key
+        error_class, message = _kept(report.error_class, CLASS_LENGTH), _kept(report.error_message, MESSAGE_LENGTH)
+        reason, location = content.grouping_reason, content.location
+        overflow = fingerprint == OVERFLOW_FINGERPRINT
+        if overflow:
+            error_class, message = OVERFLOW_CLASS, self.store.limits.overflow_message()
+            reason, location = OVERFLOW_REASON, ""
+            log.warning("app %d may have no more problems (CHECKEND_MAX_APP_PROBLEMS): new ones are collected", app_id)
         cursor = self.connection.execute(
             "INSERT INTO problems (app_id, error_class, error_message, fingerprint, grouping_version, grouping_reason, "
             "location, search_text, status, notices_count, deduplicated_count, first_noticed_at, last_noticed_at, "
             "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'unresolved', 0, 0, ?, ?, ?, ?)",
             (
-                report.sender.app_id,
-                report.error_class,
-                report.error_message,
-                report.fingerprint,
+                app_id,
+                error_class,
+                message,
+                fingerprint,
                 content.grouping_version,
-                content.grouping_reason,
-                content.location,
-                fold(f"{report.error_class}\n{report.error_message}"),
+                reason,
+                location,
+                search_text(error_class, message),
                 at,
                 at,
                 now,
                 now,
             ),
         )
-        self.opened[report.sender.app_id] += 1
-        problem_id = _last_id(cursor)
-        return ProblemWork(problem_id, report.sender.app_id, report.error_class, report.error_message, False, at, at)
+        self.quota.add_problem(app_id)
+        opened = ProblemWork(_last_id(cursor), app_id, error_class, message, False, at, at, message)
+        opened.overflow = overflow
+        return opened
 
     def _repeat(self, problem: ProblemWork, report: Prepared) -> _Repeat | None:
         """What the report repeats within the window, if anything; nothing on a resolved problem."""
         window = self.store.window
         if not window or problem.resolved:
             return None
-        key = (problem.id, report.digest)
+        key = _repeat_key(problem, report)
         repeat = self.repeats.get(key)
         if repeat is None:
             known = self.store.repeat_of(*key)
@@ -278,29 +353,65 @@ class _Batch:
         )
         return found.fetchone() is not None
 
-    def _insert_notice(self, problem: ProblemWork, report: Prepared, content: Content) -> int:
-        backtrace_id = None if report.digest is None else self._backtrace_id(report.digest, content)
+    def _insert_notice(self, problem: ProblemWork, report: Prepared, packed: "_Packed") -> int:
+        app_id, backtrace_id, size = problem.app_id, packed.backtrace_id, packed.size
+        if packed.backtrace is not None:
+            values = (report.digest, packed.backtrace, app_id)
+            backtrace_id = _last_id(
+                self.connection.execute("INSERT INTO backtraces (digest, packed, app_id) VALUES (?, ?, ?)", values)
+            )
+        own_class = None if report.error_class == problem.error_class else report.error_class
+        own_message = None if report.error_message == problem.error_message else report.error_message
+        for own in (own_class, own_message):
+            if own is not None:
+                size += len(own) if own.isascii() else len(own.encode())
+        self.quota.add_bytes(app_id, size)
         cursor = self.connection.execute(
             "INSERT INTO notices (problem_id, backtrace_id, own_error_class, own_error_message, occurred_at, "
             "created_at, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 problem.id,
                 backtrace_id,
-                None if report.error_class == problem.error_class else report.error_class,
-                None if report.error_message == problem.error_message else report.error_message,
+                own_class,
+                own_message,
                 report.occurred_at,
                 report.received_at,
-                pack(content.details),
+                packed.details,
             ),
         )
         return _last_id(cursor)
 
-    def _backtrace_id(self, digest: bytes, content: Content) -> int:
+    def _backtrace(self, digest: bytes | None, content: Content) -> tuple[int | None, bytes | None]:
+        """The id of the backtrace if it is stored already, else all of it, packed; neither where there is none."""
+        if digest is None:
+            return None, None
         row = self.connection.execute("SELECT id FROM backtraces WHERE digest = ?", (digest,)).fetchone()
-        if row is not None:
-            return int(row[0])
-        values = (digest, pack(content.backtrace))
-        return _last_id(self.connection.execute("INSERT INTO backtraces (digest, packed) VALUES (?, ?)", values))
+        return (row[0], None) if row is not None else (None, pack(content.backtrace))
+
+
+@dataclass(slots=True)
+class _Packed:
+    """A notice as it is to be stored: its backtrace by id, or as bytes when it is a new one."""
+
+    details: bytes
+    backtrace_id: int | None
+    backtrace: bytes | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it adds to ``apps.stored_bytes``, without the class and the message."""
+        return NOTICE_BYTES + len(self.details) + (len(self.backtrace) if self.backtrace else 0)
+
+
+def _kept(text: str, limit: int) -> str:
+    return text if len(text) <= limit else shorten(text, limit)
+
+
+def _repeat_key(problem: ProblemWork, report: Prepared) -> tuple[int, bytes | None]:
+    """What reports have in common that repeat each other."""
+    if problem.overflow:  # which holds different errors: equal backtraces, or none, make no duplicates there
+        return problem.id, report.fingerprint.encode() + (report.digest or b"")
+    return problem.id, report.digest
 
 
 def _last_id(cursor: sqlite3.Cursor) -> int:

@@ -9,12 +9,18 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from checkend.extensions import StoreConnection
+from checkend.ingest.quota import Quota
 from checkend.models.counters import FACET_VALUES, OTHER_VALUES
+from checkend.search import unindexed_text
 
 HOUR = 3_600_000_000
 MAX_PROBLEM_TAGS = 500
 _REMEMBERED_FACETS = 2_000
 _REMEMBERED_TAGS = 20_000
+_COUNTS = (
+    "notices_count = notices_count + ?, deduplicated_count = deduplicated_count + ?, "
+    "first_noticed_at = ?, last_noticed_at = ?"
+)
 
 log = logging.getLogger("checkend.store")
 
@@ -30,6 +36,9 @@ class ProblemWork:
     resolved: bool
     first: int
     last: int
+    latest_message: str
+    relabeled: bool = False
+    overflow: bool = False
     stored: int = 0
     repeated: int = 0
     reopened_at: int | None = None
@@ -60,10 +69,10 @@ class Tallies:
         self._facets.clear()
         self._tags.clear()
 
-    def write(self, connection: StoreConnection, problems: Collection[ProblemWork], opened: Counter[int]) -> None:
-        """Write what a batch adds to ``problems``, and to the apps with so many ``opened`` ones; in its transaction."""
+    def write(self, connection: StoreConnection, problems: Collection[ProblemWork], quota: Quota) -> None:
+        """Write what a batch adds to ``problems``, and what ``quota`` counted for their apps; in its transaction."""
         self._write_problems(connection, problems)
-        self._write_apps(connection, problems, opened)
+        self._write_apps(connection, problems, quota)
         app_hours: Counter[tuple[int, int]] = Counter()
         for problem in problems:
             for hour, count in problem.hours.items():
@@ -88,12 +97,15 @@ class Tallies:
 
     def _write_problems(self, connection: StoreConnection, problems: Collection[ProblemWork]) -> None:
         connection.executemany(
-            "UPDATE problems SET notices_count = notices_count + ?, deduplicated_count = deduplicated_count + ?, "
-            "first_noticed_at = ?, last_noticed_at = ? WHERE id = ?",
-            [(p.stored, p.repeated, p.first, p.last, p.id) for p in problems],
+            f"UPDATE problems SET {_COUNTS} WHERE id = ?",
+            [(p.stored, p.repeated, p.first, p.last, p.id) for p in problems if not p.relabeled],
+        )
+        connection.executemany(
+            f"UPDATE problems SET {_COUNTS}, latest_message = ?, unindexed_text = ? WHERE id = ?",
+            [(p.stored, p.repeated, p.first, p.last, *_message(p), p.id) for p in problems if p.relabeled],
         )
 
-    def _write_apps(self, connection: StoreConnection, problems: Collection[ProblemWork], opened: Counter[int]) -> None:
+    def _write_apps(self, connection: StoreConnection, problems: Collection[ProblemWork], quota: Quota) -> None:
         reopened: Counter[int] = Counter()
         for problem in problems:
             if problem.reopened_at is not None:
@@ -102,10 +114,11 @@ class Tallies:
                     "UPDATE problems SET status = 'unresolved', resolved_at = NULL, updated_at = ? WHERE id = ?",
                     (problem.reopened_at, problem.id),
                 )
+        opened, stored = quota.opened, quota.stored
         connection.executemany(
             "UPDATE apps SET problems_count = problems_count + ?, "
-            "unresolved_problems_count = unresolved_problems_count + ? WHERE id = ?",
-            [(opened[app_id], opened[app_id] + reopened[app_id], app_id) for app_id in opened | reopened],
+            "unresolved_problems_count = unresolved_problems_count + ?, stored_bytes = stored_bytes + ? WHERE id = ?",
+            [(opened[app_id], opened[app_id] + reopened[app_id], size, app_id) for app_id, size in stored.items()],
         )
 
     def _facet_rows(self, connection: StoreConnection, problem: ProblemWork) -> list[tuple[int, str, str, int]]:
@@ -156,3 +169,9 @@ class Tallies:
             if len(self._facets) > _REMEMBERED_FACETS:
                 self._facets.popitem(last=False)
         return known
+
+
+def _message(problem: ProblemWork) -> tuple[str | None, str | None]:
+    """The columns ``latest_message`` and ``unindexed_text``: NULL where the first message is shown again."""
+    latest = problem.latest_message
+    return (None, None) if latest == problem.error_message else (latest, unindexed_text(latest))

@@ -75,7 +75,8 @@ class Writer:
         """Have ``report`` written; returns when it is on the disk.
 
         Raises `Unavailable` when the store cannot be written, the queue is full, or the time ran out before the
-        writer came to it; `Unstorable` when this very report cannot be stored; `SenderChanged`, `NotARepeat`.
+        writer came to it; `Unstorable` when this very report cannot be stored; `SenderChanged`, `NotARepeat`,
+        `quota.StorageLimitError`.
         """
         waiting = _Waiting(report)
         with self._guard:

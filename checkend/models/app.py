@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Boolean, Integer, String, select, update
+from sqlalchemy import BigInteger, Boolean, Integer, String, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from checkend import audit
@@ -14,7 +14,10 @@ INGESTION_KEY_PREFIX = "cki_"
 
 
 class App(Model):
-    """An app: the unit that holds problems. Its two problem counts are kept by whatever changes a problem."""
+    """An app: the unit that holds problems. Its two problem counts are kept by whatever changes a problem.
+
+    ``stored_bytes`` is about what its notices and backtraces take in the store; `checkend.models.storage` defines it.
+    """
 
     __tablename__ = "apps"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -28,6 +31,7 @@ class App(Model):
     notify_on_reoccurrence: Mapped[bool] = mapped_column(Boolean, default=True)
     problems_count: Mapped[int] = mapped_column(Integer, default=0)
     unresolved_problems_count: Mapped[int] = mapped_column(Integer, default=0)
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     retention_days: Mapped[int | None] = mapped_column(Integer)
     retention_notices: Mapped[int | None] = mapped_column(Integer)
     grouping_off: Mapped[str] = mapped_column(String(500), default="")

@@ -13,6 +13,7 @@ class Backtrace(Model):
     """A backtrace exactly as it was sent, packed, under the digest of its content.
 
     Kept raw, and parsed when it is read, so that nothing sent is lost and a better parser improves what is stored.
+    ``app_id`` is the app that sent it first, which its size counts for; that app may be deleted by now.
     """
 
     __tablename__ = "backtraces"
@@ -20,6 +21,7 @@ class Backtrace(Model):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
     packed: Mapped[bytes] = mapped_column(LargeBinary)
+    app_id: Mapped[int | None] = mapped_column(Integer)
 
     @property
     def raw(self) -> Any:

@@ -14,11 +14,13 @@ from checkend.extensions import db
 from checkend.models.app import App, count_problems_of
 from checkend.models.notice import Notice
 from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, ProblemFilter, Status, where_problems
+from checkend.models.storage import notice_bytes, release_deleted, release_notices_of
 from checkend.models.tag import ProblemTag, Tag, normal_name
 
 NOTICES_A_STEP = 5_000
 PROBLEMS_A_STEP = 200
 EVERY = ProblemFilter()
+_BLIND = {"synchronize_session": False}  # rows are changed without looking for them in the session
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def delete_in_steps(choice: Choice) -> Iterator[int]:
         for problem_id in ids:
             while _delete_notices(problem_id):
                 yield 0
-        yield _delete_problems(ids)
+        yield delete_problems(ids)
 
 
 def delete_app_in_steps(app: App) -> Iterator[None]:
@@ -124,13 +126,18 @@ def _delete_notices(problem_id: int) -> int:
     oldest = select(Notice.id).where(Notice.problem_id == problem_id).order_by(Notice.occurred_at, Notice.id)
     if db.session.scalar(oldest.offset(NOTICES_A_STEP).limit(1)) is None:
         return 0
-    return _run(delete(Notice).where(Notice.id.in_(oldest.limit(NOTICES_A_STEP))))
+    chosen = delete(Notice).where(Notice.id.in_(oldest.limit(NOTICES_A_STEP)))
+    deleted = db.session.execute(chosen.returning(Notice.problem_id, notice_bytes), execution_options=_BLIND).all()
+    release_deleted((problem_id, size) for problem_id, size in deleted)
+    return len(deleted)
 
 
-def _delete_problems(ids: list[int]) -> int:
+def delete_problems(ids: list[int]) -> int:
+    """Remove the problems with their notices and counts; returns how many there were."""
     mine = Problem.id.in_(ids)
     counts = select(Problem.app_id, Problem.status, func.count()).where(mine).group_by(Problem.app_id, Problem.status)
     by_app = db.session.execute(counts).all()
+    release_notices_of(ids)
     _run(delete(Problem).where(mine))
     for app_id, status, count in by_app:
         count_problems_of(app_id, more=-count, more_unresolved=-count if status == UNRESOLVED else 0)
@@ -140,5 +147,5 @@ def _delete_problems(ids: list[int]) -> int:
 
 def _run(statement: Any) -> int:
     """Run a statement that changes rows without looking for them in the session; returns how many."""
-    result: Any = db.session.execute(statement.execution_options(synchronize_session=False))
+    result: Any = db.session.execute(statement, execution_options=_BLIND)
     return int(result.rowcount)

@@ -45,8 +45,9 @@ class Notice(Model):
         return self.problem.error_class if self.own_error_class is None else self.own_error_class
 
     @property
-    def error_message(self) -> str:
-        return self.problem.error_message if self.own_error_message is None else self.own_error_message
+    def error_message(self) -> str | None:
+        """The message; None when none was sent."""
+        return (self.problem.first_message if self.own_error_message is None else self.own_error_message) or None
 
     @property
     def updated_at(self) -> datetime:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, update
+from sqlalchemy import ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, text, update
 from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
 
 from checkend import clock
@@ -28,7 +28,11 @@ class Problem(Model):
     """A problem of an app, found again by its fingerprint.
 
     ``notices_count`` counts the notices ever stored, ``deduplicated_count`` the repeats that were only counted; both
-    stay when retention removes notices. ``search_text`` is class and message, case folded, for the text search.
+    stay when retention removes notices.
+
+    ``first_message`` is the message that the problem was opened with, ``latest_message`` that of the latest stored
+    notice where it differs, else NULL. ``search_text`` is what the search index holds of both
+    (`checkend.search.search_text`), ``unindexed_text`` the latest message, case folded, until the index has it.
     """
 
     __tablename__ = "problems"
@@ -39,18 +43,21 @@ class Problem(Model):
         Index("ix_problems_notices", "app_id", "notices_count"),
         Index("ix_problems_status_notices", "app_id", "status", "notices_count"),
         Index("ix_problems_all_recent", "last_noticed_at"),
+        Index("ix_problems_unindexed", "id", sqlite_where=text("unindexed_text IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
     error_class: Mapped[str] = mapped_column(String)
-    error_message: Mapped[str] = mapped_column(String)
+    first_message: Mapped[str] = mapped_column("error_message", String)
+    latest_message: Mapped[str | None] = mapped_column(String)
     fingerprint: Mapped[str] = mapped_column(String)
     grouping_version: Mapped[int] = mapped_column(Integer)
     grouping_reason: Mapped[str] = mapped_column(String, default="")
     location: Mapped[str] = mapped_column(String, default="")
     search_text: Mapped[str] = mapped_column(String)
+    unindexed_text: Mapped[str | None] = mapped_column(String)
     status: Mapped[Status] = mapped_column(String(10), default=UNRESOLVED)
     notices_count: Mapped[int] = mapped_column(Integer, default=0)
     deduplicated_count: Mapped[int] = mapped_column(Integer, default=0)
@@ -63,6 +70,11 @@ class Problem(Model):
     app: Mapped[App] = relationship()
     notices: Mapped[list["Notice"]] = relationship(back_populates="problem", passive_deletes="all")
     tags: Mapped[list[Tag]] = relationship(secondary="problem_tags", order_by=Tag.name, passive_deletes=True)
+
+    @property
+    def error_message(self) -> str | None:
+        """The message of the latest stored notice; None when it was sent without one."""
+        return (self.first_message if self.latest_message is None else self.latest_message) or None
 
     @property
     def occurrences(self) -> int:
@@ -93,6 +105,9 @@ class Problem(Model):
     def delete(self) -> None:
         """Remove the problem with its notices and counts."""
         count_problems_of(self.app_id, more=-1, more_unresolved=-1 if self.status == UNRESOLVED else 0)
+        from checkend.models.storage import release_notices_of  # which knows notices, and so problems
+
+        release_notices_of([self.id])
         db.session.delete(self)
 
 
@@ -188,7 +203,9 @@ def where_problems(statement: Select[Any], app_ids: list[int] | None, wanted: Pr
     if wanted.status:
         statement = statement.where(Problem.status == wanted.status)
     if wanted.search:
-        statement = statement.where(contains_text(Problem.id, Problem.search_text, wanted.search))
+        statement = statement.where(
+            contains_text(Problem.id, Problem.search_text, Problem.unindexed_text, wanted.search)
+        )
     if wanted.tags:
         names = [normal_name(tag) for tag in wanted.tags]
         tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))

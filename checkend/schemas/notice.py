@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load
+from marshmallow import Schema, fields, post_dump, post_load
 
 from checkend.ingest import backtraces
 from checkend.models import Notice
@@ -12,15 +12,22 @@ from checkend.schemas.page import PageQuery, take_page
 
 
 class FrameSchema(Schema):
-    """One frame of a backtrace; line 0 and method "unknown" where the SDK did not say."""
+    """One frame of a backtrace; line 0 and method "unknown" where the SDK did not say, and then no column."""
 
     file = fields.String()
     line = fields.Integer()
     method = fields.String()
+    column = fields.Integer()
+
+    @post_dump
+    def _leave_out_unknown_column(self, frame: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if not frame["column"]:
+            del frame["column"]
+        return frame
 
 
 class NoticeSchema(Schema):
-    """A notice; the parts that were not sent are empty."""
+    """A notice; the parts that were not sent are empty, a message that was not sent is null."""
 
     id = fields.Integer()
     problem_id = fields.Integer()

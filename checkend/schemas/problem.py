@@ -20,7 +20,7 @@ def _one_of(*choices: str) -> validate.OneOf:
 
 
 class ProblemSchema(Schema):
-    """A problem with its tags."""
+    """A problem with its tags, and the message of its latest stored notice: null when that came without one."""
 
     id = fields.Integer()
     app_id = fields.Integer()

@@ -56,7 +56,7 @@ def _arrived(problems: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [f"Arrived: {len(problems)} problem(s)."]
     for problem in problems[:SHOWN]:
         times = problem["notices_count"] + problem["deduplicated_count"]
-        lines.append(f"  {times} x {problem['error_class']}: {_short(problem['error_message'])}")
+        lines.append(f"  {times} x {problem['error_class']}: {_short(problem['error_message'] or '(no message)')}")
     if len(problems) > SHOWN:
         lines.append(f"  and {len(problems) - SHOWN} more")
     return lines

@@ -195,9 +195,9 @@ def _is_class(found: str, wanted: str) -> bool:
 
 
 def _messages(problem: Problem) -> Iterable[str]:
-    yield problem.error_message
+    yield problem.first_message
     for notice in problem.notices:
-        yield notice.error_message
+        yield notice.error_message or ""
 
 
 def _empty_store() -> None:

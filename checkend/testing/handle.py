@@ -134,7 +134,7 @@ class CheckendApp:
         own = problem["error_class"]
         return any(
             (not error_class or own == error_class or own.endswith((f".{error_class}", f"::{error_class}")))
-            and (not message or message in problem["error_message"])
+            and (not message or message in (problem["error_message"] or ""))
             for error_class, message in self._expectations
         )
 

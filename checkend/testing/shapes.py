@@ -1,6 +1,6 @@
 """What the Management API and the journal answer with, as types."""
 
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
 Item = TypeVar("Item")
 
@@ -38,7 +38,7 @@ class Problem(TypedDict):
     id: int
     app_id: int
     error_class: str
-    error_message: str
+    error_message: str | None
     fingerprint: str
     status: str
     notices_count: int
@@ -52,11 +52,12 @@ class Problem(TypedDict):
 
 
 class Frame(TypedDict):
-    """A frame of a backtrace."""
+    """A frame of a backtrace; ``column`` only where the backtrace has it."""
 
     file: str
     line: int
     method: str
+    column: NotRequired[int]
 
 
 class Notice(TypedDict):
@@ -65,7 +66,7 @@ class Notice(TypedDict):
     id: int
     problem_id: int
     error_class: str
-    error_message: str
+    error_message: str | None
     occurred_at: str
     created_at: str
     updated_at: str

@@ -51,8 +51,8 @@ def _title(error_class: str) -> str:
     return f"# {_plain(error_class, 200)}"
 
 
-def _quote(message: str) -> str:
-    if not message.strip():
+def _quote(message: str | None) -> str:
+    if not message or not message.strip():
         return ""
     lines = _cut_block(visible(message), MESSAGE).split("\n")
     return "\n".join(f"> {_escaped(line)}" if line.strip() else ">" for line in lines)

@@ -61,7 +61,7 @@ def bare_problem(number: int, tags: list[Tag]) -> Problem:
     return Problem(
         app_id=1,
         error_class="E",
-        error_message="m",
+        first_message="m",
         fingerprint=f"f{number}",
         grouping_version=1,
         search_text="e\nm",

@@ -80,7 +80,7 @@ def _problem(app: App) -> Problem:
     problem = Problem(
         app_id=app.id,
         error_class="RuntimeError",
-        error_message="it broke",
+        first_message="it broke",
         search_text="runtimeerror\nit broke",
         fingerprint="f",
         grouping_version=1,

@@ -1,0 +1,61 @@
+"""How much of the store each app uses, as counters that are maintained with the rows they count.
+
+``apps.stored_bytes`` is the sum of an app's notices (payload, own class, own message, and `NOTICE_BYTES` for the row
+and its index entries) and of the backtraces that it sent first. It is approximate: free room in pages and the
+write-ahead log are not in it. `used_bytes` adds `PROBLEM_BYTES` for each problem, which stands for its row, its part of
+the search index, its hours and its shared values.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, LargeBinary, cast, func, select, update
+
+from checkend.extensions import db
+from checkend.models.app import App
+from checkend.models.backtrace import Backtrace
+from checkend.models.notice import Notice
+from checkend.models.problem import Problem
+
+NOTICE_BYTES = 100
+PROBLEM_BYTES = 10_000
+
+
+def _octets(column: Any) -> ColumnElement[int]:
+    # SQLite's length() of a text counts characters, and only those before the first null character.
+    return func.coalesce(func.length(cast(column, LargeBinary)), 0)
+
+
+notice_bytes: ColumnElement[int] = (
+    NOTICE_BYTES + func.length(Notice.payload) + _octets(Notice.own_error_class) + _octets(Notice.own_error_message)
+)
+backtrace_bytes: ColumnElement[int] = func.length(Backtrace.packed)
+used_bytes: ColumnElement[int] = App.stored_bytes + App.problems_count * PROBLEM_BYTES
+
+
+def release_bytes(by_app: "Counter[int]") -> None:
+    """Take what was deleted, in bytes by app id, off the apps' counters."""
+    for app_id, released in by_app.items():
+        values = {"stored_bytes": App.stored_bytes - released, "updated_at": App.updated_at}
+        statement = update(App).where(App.id == app_id).values(values)
+        db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def release_notices_of(problem_ids: Iterable[int]) -> None:
+    """Take all notices of the problems, which are about to be deleted, off their apps' counters."""
+    sums = select(Problem.app_id, func.sum(notice_bytes)).join(Notice, Notice.problem_id == Problem.id)
+    rows = db.session.execute(sums.where(Problem.id.in_(problem_ids)).group_by(Problem.app_id))
+    release_bytes(Counter({app_id: released for app_id, released in rows}))
+
+
+def release_deleted(deleted: Iterable[tuple[int, int]]) -> None:
+    """Take deleted notices, as (problem id, bytes), off their apps' counters. The problems must still be there."""
+    by_problem: Counter[int] = Counter()
+    for problem_id, size in deleted:
+        by_problem[problem_id] += size
+    rows = db.session.execute(select(Problem.id, Problem.app_id).where(Problem.id.in_(by_problem))).all()
+    by_app: Counter[int] = Counter()
+    for problem_id, app_id in rows:
+        by_app[app_id] += by_problem[problem_id]
+    release_bytes(by_app)

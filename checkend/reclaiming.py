@@ -1,0 +1,140 @@
+"""Making room where an app, or the whole store, is near the size that it may have.
+
+Room is always made by the app that uses the most: of its notices those stored longest ago go, or its problems without
+notices, whichever take more room. A smaller app loses nothing as long as a larger one has something to lose.
+"""
+
+import logging
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from checkend.extensions import db
+from checkend.models import App, Notice, Problem
+from checkend.models.storage import PROBLEM_BYTES, used_bytes
+from checkend.removal import (
+    NOTICES_A_STEP,
+    PROBLEMS_A_STEP,
+    Removed,
+    empty_problems,
+    remove_empty_problems,
+    remove_notices,
+    sweep_backtraces,
+)
+from checkend.store_space import space
+
+NEAR, WELL_BELOW = 0.9, 0.85  # of the limit: where making room begins, and where it ends
+IDS_A_LOOK = 5_000
+
+log = logging.getLogger("checkend.retention")
+
+
+def is_near(cap: int) -> bool:
+    """Whether the store uses nearly ``cap`` bytes (0: there is no cap)."""
+    return bool(cap) and space().used_bytes > cap * NEAR
+
+
+def remove_over(cap: int) -> Iterator[Removed]:
+    """Where the store is near ``cap`` bytes, have the apps that use the most make room until it is well below; loudly.
+
+    Yields what each step removed, committed. Needs an app context.
+    """
+    if not is_near(cap):
+        return
+    log.warning("the store uses %d of %d bytes (CHECKEND_MAX_STORE_BYTES): its oldest go", space().used_bytes, cap)
+    total, exhausted = Removed(), _Shrinking()
+    yield from sweep_backtraces()
+    while space().used_bytes > cap * WELL_BELOW:
+        app_id = _largest_app(exhausted.apps)
+        if app_id is None:
+            log.error("the store holds no notice any more, and still uses %d of %d bytes", space().used_bytes, cap)
+            break
+        removed = exhausted.step(app_id)
+        total += removed
+        yield removed
+    log.warning(
+        "%d of the oldest notices and %d problems went, since the store was near its cap",
+        total.notices,
+        total.problems,
+    )
+
+
+def remove_over_in_apps(cap: int) -> Iterator[Removed]:
+    """As `remove_over`, for each app that uses nearly ``cap`` bytes (0: there is no cap)."""
+    if not cap:
+        return
+    for app_id, slug in db.session.execute(select(App.id, App.slug).where(used_bytes > cap * NEAR)).all():
+        yield from _remove_over_in(app_id, slug, cap)
+    db.session.rollback()
+
+
+def _remove_over_in(app_id: int, slug: str, cap: int) -> Iterator[Removed]:
+    used = _used_bytes_of(app_id)
+    log.warning("app %s uses %d of %d bytes (CHECKEND_MAX_APP_BYTES): its oldest notices go", slug, used, cap)
+    total, shrinking = Removed(), _Shrinking()
+    yield from sweep_backtraces()
+    while (used := _used_bytes_of(app_id)) > cap * WELL_BELOW and not shrinking.apps:
+        removed = shrinking.step(app_id)
+        total += removed
+        yield removed
+    log.warning(
+        "app %s: %d notices and %d problems went; it uses %d bytes now", slug, total.notices, total.problems, used
+    )
+
+
+def _used_bytes_of(app_id: int) -> int:
+    return db.session.scalar(select(used_bytes).where(App.id == app_id)) or 0
+
+
+def _largest_app(without: set[int]) -> int | None:
+    ordered = select(App.id).where(App.id.not_in(without)).order_by(used_bytes.desc(), App.id)
+    return db.session.scalar(ordered.limit(1))
+
+
+class _Shrinking:
+    """Takes from one app or another, step by step. ``apps`` are those that have nothing left to take."""
+
+    def __init__(self) -> None:
+        self.apps: set[int] = set()
+        self._looked_at: dict[int, int] = {}
+        self._oldest: dict[int, list[int]] = {}
+
+    def step(self, app_id: int) -> Removed:
+        """Take a step's worth of what the app has most of: notices stored longest ago, or problems without notices."""
+        has_more_in_problems = db.session.scalar(
+            select(App.problems_count * PROBLEM_BYTES > App.stored_bytes).where(App.id == app_id)
+        )
+        order = [self._take_notices, self._take_problems]
+        for take in reversed(order) if has_more_in_problems else order:
+            removed = take(app_id)
+            if removed.notices or removed.problems:
+                return removed
+        self.apps.add(app_id)
+        return Removed()
+
+    def _take_problems(self, app_id: int) -> Removed:
+        ids = empty_problems(Problem.app_id == app_id, limit=PROBLEMS_A_STEP)
+        return remove_empty_problems(ids) if ids else Removed()
+
+    def _take_notices(self, app_id: int) -> Removed:
+        ids = self._oldest.get(app_id) or self._find_oldest(app_id)
+        self._oldest[app_id] = ids[NOTICES_A_STEP:]
+        return remove_notices(Notice.id.in_(ids[:NOTICES_A_STEP])) if ids else Removed()
+
+    def _find_oldest(self, app_id: int) -> list[int]:
+        """Return the ids of some of the app's notices, those stored longest ago.
+
+        The table is read once from its beginning, however many notices of other apps lie between: what was looked at
+        is never looked at again.
+        """
+        whose = select(Problem.app_id).where(Problem.id == Notice.problem_id).scalar_subquery()
+        while True:
+            after = self._looked_at.get(app_id, 0)
+            some = select(Notice.id, whose).where(Notice.id > after).order_by(Notice.id).limit(IDS_A_LOOK)
+            rows = db.session.execute(some).all()
+            db.session.rollback()  # a long reading transaction would keep the write-ahead log growing
+            if not rows:
+                return []
+            self._looked_at[app_id] = rows[-1][0]
+            if ids := [notice_id for notice_id, owner in rows if owner == app_id]:
+                return ids
