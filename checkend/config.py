@@ -117,6 +117,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", TEXT, "Address that `checkend serve` listens on."),
     Setting("PORT", 8080, _between(0, 65535), "Port that `checkend serve` listens on; 0 takes a free one."),
     Setting("THREADS", 8, _between(1, 128), "Request threads of `checkend serve`."),
+    Setting(
+        "MAX_CONNECTIONS",
+        1000,
+        _between(16, 100_000),
+        "Connections that `checkend serve` has open at once; beyond it, those that wait for their client make room.",
+    ),
     Setting("URL", "", URL, "Public address of this server, for the links it prints and sends."),
     Setting(
         "TRUSTED_PROXIES",
