@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 from checkend import clock
 from checkend.extensions import write_aside
 from checkend.models import User, UserSession
+from checkend.path_prefix import cookie_path
 
 STAMP_EVERY = timedelta(minutes=1)
 FOR_PROGRAMS = ("/api/", "/ingest/")
@@ -43,6 +44,9 @@ class CookieSessions(SecureCookieSessionInterface):
         if for_programs(request.path):
             return self.make_null_session(app)
         return super().open_session(app, request)
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return cookie_path()
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
