@@ -20,6 +20,7 @@ from checkend.models import ApiKey
 from checkend.permissions import ALL_PERMISSIONS
 from tests.factories import Factory
 from tests.sdk import sdk_python
+from tests.signals import stop_ignoring
 
 __all__ = ["sdk_python"]  # a fixture of the whole suite
 
@@ -40,6 +41,7 @@ class SlowBody(io.BytesIO):
         return super().readinto(buffer)
 
 
+stop_ignoring()
 # Hundreds of apps are made and dropped: looking for garbage after every few of their objects takes a tenth of the time.
 gc.set_threshold(50_000, 20, 50)
 
