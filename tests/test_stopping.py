@@ -89,8 +89,8 @@ def test_requests_in_the_backlog_are_answered(app: Flask) -> None:
 def test_the_rest_of_a_request_is_waited_for(
     server: RunningServer, report: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(serving.GRACE_SECONDS, Phase.HEAD, 1.5)
-    monkeypatch.setitem(serving.GRACE_SECONDS, Phase.BODY, 1.5)
+    monkeypatch.setitem(serving.GRACE_SECONDS, Phase.HEAD, 2.0)
+    monkeypatch.setitem(serving.GRACE_SECONDS, Phase.BODY, 2.0)
     client, silent = server.connect(report[:-20]), server.connect(report[:40])
     time.sleep(0.1)
     server.server.stop()
