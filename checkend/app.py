@@ -16,6 +16,7 @@ from checkend import (
     ingest,
     log,
     monitoring,
+    path_prefix,
     process,
     requests_log,
     retention_thread,
@@ -52,6 +53,7 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     mail_queue.register(app)
     monitoring.register(app)
     web.register(app)
+    path_prefix.register(app)
     extensions.register_flask_db(app, store_version.MIGRATIONS)
     server_lock.release_at_shutdown(app, lock)
     first_start.announce(app, lock)

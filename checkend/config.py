@@ -5,6 +5,7 @@ A setting comes from the environment (``CHECKEND_`` + its name), else from ``con
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _one_of(*choices: str) -> Kind:
 
 def _url(text: str) -> str:
     text = text.strip().rstrip("/")
-    if text and not text.startswith(("http://", "https://")):
+    if text and not re.fullmatch(r"https?://[^/?#\s]+(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)*", text):
         raise ValueError(text)
     return text
 
@@ -114,7 +115,11 @@ def _names(text: str) -> tuple[str, ...]:
 BOOL = Kind(_bool, "true or false")
 TEXT = Kind(str, "any text")
 SECRET = Kind(_secret, f"at least {SHORTEST_SECRET} characters, or nothing")
-URL = Kind(_url, "an address that begins with http:// or https://, or nothing")
+URL = Kind(
+    _url,
+    "an address that begins with http:// or https:// and goes on with a host and, if need be, a path of letters, "
+    "digits and . _ ~ -, or nothing",
+)
 NAMES = Kind(_names, "names separated by commas")
 COUNT = _between(0)
 SMALLEST_CAP = 4_194_304
@@ -125,12 +130,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", TEXT, "Address that `checkend serve` listens on."),
     Setting("PORT", 8080, _between(0, 65535), "Port that `checkend serve` listens on; 0 takes a free one."),
     Setting("THREADS", 8, _between(1, 128), "Request threads of `checkend serve`."),
-    Setting("URL", "", URL, "Public address of this server, for the links it prints and sends."),
+    Setting(
+        "MAX_CONNECTIONS",
+        1000,
+        _between(16, 100_000),
+        "Connections that `checkend serve` has open at once; beyond it, those that wait for their client make room.",
+    ),
+    Setting(
+        "URL",
+        "",
+        URL,
+        "Public address of this server, for the links it prints and sends; its path, if any, is the prefix of pages.",
+    ),
     Setting(
         "TRUSTED_PROXIES",
         0,
         _between(0, 10),
-        "How many reverse proxies in front of the server may say (X-Forwarded-For, -Proto, -Host) who asks.",
+        "How many reverse proxies in front of the server may say (X-Forwarded-For, -Proto, -Host, -Prefix) who asks "
+        "and where.",
     ),
     Setting("MAIL_HOST", "", TEXT, "SMTP server for mail; empty: none is sent. Mail needs CHECKEND_URL too."),
     Setting("MAIL_PORT", 587, _between(1, 65535), "Port of the SMTP server."),

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -21,7 +22,9 @@ from checkend.startup import uncollected
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-STOP_SECONDS = 8.0  # under the 10 s that container runtimes give before they kill
+# From the signal on, under the 10 s that container runtimes give before they kill:
+REJECT_SECONDS = 6.0  # then reports that still wait for the database are rejected
+STOP_SECONDS = 7.0
 
 
 def start(build: Callable[[], Flask]) -> Flask:
@@ -33,15 +36,45 @@ def start(build: Callable[[], Flask]) -> Flask:
         raise SystemExit(f"Checkend cannot start: {error}") from None
     in_flight = InFlight(app.wsgi_app)
     app.wsgi_app = in_flight  # type: ignore[method-assign]  # how Flask documents it
-    atexit.register(_finish, app, in_flight)
+    stop = _Stop()
+    atexit.register(_finish, app, in_flight, stop)
     retention_thread.start(app)
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    if threading.current_thread() is threading.main_thread():
+        stop.on_signals()
     return app
 
 
-def _finish(app: Flask, in_flight: "InFlight") -> None:
-    in_flight.wait(STOP_SECONDS)
+class _Stop:
+    """When the process was told to stop: the WSGI server takes its part of the time before we do."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    def on_signals(self) -> None:
+        """Note the time of SIGTERM and Ctrl-C; what they do otherwise stays, except that SIGTERM ends with status 0."""
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._terminate)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def left(self, seconds: float) -> float:
+        """Return how many of ``seconds`` from the signal, or else from the first call, are left."""
+        self._at = time.monotonic() if self._at is None else self._at
+        return max(0.0, self._at + seconds - time.monotonic())
+
+    def _terminate(self, number: int, frame: object) -> None:
+        self._at = time.monotonic()
+        sys.exit(0)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._at = time.monotonic()
+        signal.default_int_handler(number, frame)
+
+
+def _finish(app: Flask, in_flight: "InFlight", stop: _Stop) -> None:
+    in_flight.wait(stop.left(REJECT_SECONDS))
+    app.extensions["checkend_reject_waiting"]()
+    in_flight.wait(stop.left(STOP_SECONDS))
     app.extensions["checkend_shutdown"]()
 
 

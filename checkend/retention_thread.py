@@ -24,6 +24,7 @@ INDEX_LOOKS = 12  # looks from one update of the search index to the next
 SWEEP_EVERY = 24  # runs
 SPARE_PAGES = 1000  # free pages that a run leaves in the file, since reports soon fill them again
 SHORTEST_PAUSE = 0.005
+STOP_SECONDS = 0.5
 
 log = logging.getLogger("checkend.retention")
 
@@ -50,10 +51,10 @@ class Retention:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the step under way; no change when it was never started."""
+        """End after the step under way, waited for `STOP_SECONDS` at most; no change when it was never started."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)  # a step that waits for a lock ends with the process, and changes nothing
 
     def run(self, *, whole: bool = True) -> None:
         """Remove what is overdue now; unless ``whole`` only what the limits on bytes ask for.

@@ -7,20 +7,23 @@ import time
 from typing import Any
 
 from flask import Flask
-from waitress import create_server, wasyncore
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.server import BaseWSGIServer
-from waitress.task import ErrorTask, Task, WSGITask
-from waitress.utilities import RequestEntityTooLarge
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
 
 from checkend.config import CannotStart
+from checkend.connections import Phase
+from checkend.listener import Listener, limit_for_descriptors
 
-STOP_SECONDS = 8.0  # under the 10 s that container runtimes give before they kill
+# From the signal on, all in all under the 10 s that container runtimes give before they kill:
+# For requests that are on their way, and for the rest of those that have arrived in part:
+GRACE_SECONDS = {Phase.IDLE: 0.3, Phase.DRAINING: 0.3, Phase.HEAD: 3.0, Phase.BODY: 3.0}
+REJECT_SECONDS = 6.0  # then reports that still wait for the database are rejected
+STOP_SECONDS = 7.5  # then whatever is not finished
 BACKLOG = 1024
-CONNECTIONS = 1000
-IDLE_SECONDS = 60
-SPARE_BODY_BYTES = 16 * 1024 * 1024
+LOOP_SECONDS = 1.0
+HEAD_BYTES = 65536
+SHARE_OF_ONE_PEER = 0.5  # of all connections
 
 log = logging.getLogger("checkend.serving")
 
@@ -55,87 +58,96 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class BodyRefused(WSGITask):  # type: ignore[misc]  # waitress ships no types
-    """Hands a request whose body waitress did not take to the app: that refuses it by its length, in its own words."""
-
-    def execute(self) -> None:
-        # Sent in chunks, it has no length but what came until it was refused.
-        self.request.headers.setdefault("CONTENT_LENGTH", str(self.request.body_bytes_received))
-        self.set_close_on_finish()  # what else the client sends is no next request
-        super().execute()
-
-
-class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
-    """A connection on which the app answers for bodies that are too large, as for all else that has a path."""
-
-    def error_task_class(self, channel: HTTPChannel, request: HTTPRequestParser) -> Task:
-        too_large = isinstance(request.error, RequestEntityTooLarge)
-        return (BodyRefused if too_large else ErrorTask)(channel, request)
-
-
 class Server:
     """Serves ``app`` on a socket from `bind`, until `stop` is called from a signal handler or another thread.
 
-    ``options`` of waitress are added to those set here.
+    ``options`` of waitress are added to those set here. Stopping takes `STOP_SECONDS` at most.
     """
 
     def __init__(self, app: Flask, bound: socket.socket, **options: Any) -> None:
         self.url = address_of(bound)
         self._map: dict[int, Any] = {}
+        self._app = app
         self._stopping = app.extensions["checkend_stopping"] = threading.Event()  # for requests that wait
-        self._server = create_server(
+        self._threads = ThreadedTaskDispatcher()
+        self._threads.set_thread_count(app.config["THREADS"])
+        limit = limit_for_descriptors(app.config["MAX_CONNECTIONS"])
+        self._listener = Listener(
             app,
-            map=self._map,
-            sockets=[bound],
-            threads=app.config["THREADS"],
-            ident=None,
-            backlog=BACKLOG,
-            connection_limit=CONNECTIONS,
-            channel_timeout=IDLE_SECONDS,
-            cleanup_interval=10,
-            asyncore_use_poll=True,
-            # Up to here a body is read to its end, so that its sender comes to read the app's 413.
-            max_request_body_size=app.config["MAX_BODY_BYTES"] + SPARE_BODY_BYTES,
-            # Only with trusted proxies the app believes their headers; /metrics must see that there are some.
-            clear_untrusted_proxy_headers=False,
-            **options,
+            self._map,
+            dispatcher=self._threads,
+            adj=_adjustments(app, bound, options),
+            sockinfo=(bound.family, bound.type, bound.proto, bound.getsockname()),
+            _sock=bound,
+            bind_socket=False,
+            limit=limit,
+            # Behind a proxy every connection is the proxy's: that has to count its clients.
+            per_peer=None if app.config["TRUSTED_PROXIES"] else max(1, int(limit * SHARE_OF_ONE_PEER)),
         )
-        self._server.channel_class = Channel
 
     def run(self) -> None:
-        """Serve until told to stop, then answer what is in flight, for `STOP_SECONDS` at most."""
+        """Serve until told to stop, then answer what has been sent until then."""
         while not self._stopping.is_set():
-            self._loop(1.0)
-        self._stop_listening()
-        until = time.monotonic() + STOP_SECONDS
-        while (busy := self._close_idle()) and time.monotonic() < until:
-            self._loop(0.1)
-        if busy:
-            log.error("%d requests were cut off: they took more than %d s to finish", busy, STOP_SECONDS)
-        self._server.task_dispatcher.shutdown(timeout=1)
+            self._loop(LOOP_SECONDS)
+        stopped_at = time.monotonic()
+        self._listener.stop_listening()
+        self._finish(stopped_at)
+        self._threads.shutdown(timeout=0.2)
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
         """Make `run` end; returns at once."""
         self._stopping.set()
-        self._server.pull_trigger()
+        self._listener.pull_trigger()
 
     def _loop(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+        self._listener.sweep()
 
-    def _stop_listening(self) -> None:
-        for dispatcher in list(self._map.values()):
-            if isinstance(dispatcher, BaseWSGIServer):
-                wasyncore.dispatcher.close(dispatcher)  # not its own close(), which would cut the threads off too
+    def _finish(self, stopped_at: float) -> None:
+        """Answer what is in flight; what takes too long is answered 503."""
+        rejected = False
+        while self._close_idle(time.monotonic() - stopped_at):
+            self._loop(0.05)
+            passed = time.monotonic() - stopped_at
+            if passed > REJECT_SECONDS and not rejected:
+                rejected = True
+                self._app.extensions["checkend_reject_waiting"]()
+            if passed > STOP_SECONDS:
+                return self._give_up()
+        return None
 
-    def _close_idle(self) -> int:
-        """Close the connections that have no request under way; how many have one."""
-        busy = 0
-        for channel in list(self._map.values()):
-            if not isinstance(channel, HTTPChannel):
-                continue
-            if channel.requests or channel.request or channel.total_outbufs_len:
-                busy += 1
-            else:
-                channel.handle_close()
-        return busy
+    def _give_up(self) -> None:
+        left = self._listener.connections
+        log.error("%d requests were cut off: they took more than %d s to finish", len(left), STOP_SECONDS)
+        for connection in left:
+            connection.give_up()
+
+    def _close_idle(self, passed: float) -> bool:
+        """Close the connections on which no request has arrived ``passed`` seconds after the stop; whether any is left.
+
+        A request may be on its way, or have arrived in part: both are waited for, but not for long.
+        """
+        for connection in self._listener.connections:
+            phase = connection.phase
+            patience = GRACE_SECONDS.get(phase)
+            if patience is not None and passed > patience and not connection.has_unread():
+                connection.time_out(phase)
+        return bool(self._listener.connections)
+
+
+def _adjustments(app: Flask, bound: socket.socket, options: dict[str, Any]) -> Adjustments:
+    """What waitress is told, with ``options`` on top."""
+    body_bytes: int = app.config["MAX_BODY_BYTES"]
+    return Adjustments(
+        sockets=[bound],
+        ident=None,
+        backlog=BACKLOG,
+        asyncore_use_poll=True,
+        max_request_header_size=HEAD_BYTES,
+        # Up to here the app itself counts; chunks come with line ends and lengths that are no part of the body.
+        max_request_body_size=body_bytes + body_bytes // 8 + 65536,
+        # Only with trusted proxies the app believes their headers; /metrics must see that there are some.
+        clear_untrusted_proxy_headers=False,
+        **options,
+    )

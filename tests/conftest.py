@@ -25,6 +25,7 @@ from checkend.permissions import ALL_PERMISSIONS
 from checkend.store_version import prepare
 from tests.factories import Factory
 from tests.sdk import sdk_python
+from tests.signals import stop_ignoring
 
 __all__ = ["sdk_python"]  # a fixture of the whole suite
 
@@ -77,6 +78,7 @@ def _reuse_url_builders() -> None:
 
 _reuse_url_builders()
 
+stop_ignoring()
 # Hundreds of apps are made and dropped: looking for garbage after every few of their objects takes a tenth of the time.
 gc.set_threshold(50_000, 20, 50)
 

@@ -39,6 +39,9 @@ NEW_COLUMNS = {
 CHANGED_COLUMNS = {
     "alembic_version": {"version_num"},
     "problems": {"search_text"},
+    "apps": {"slug"},
+    "teams": {"slug"},
+    "users": {"slug"},
 }
 
 
@@ -93,6 +96,16 @@ def test_the_upgrade_changes_nothing_but_what_the_migrations_say(old: Path, upgr
     for table, rows in before.items():
         assert unchanged(table, after[table]) == unchanged(table, rows), table
         assert set(after[table][0]) - set(rows[0]) == NEW_COLUMNS.get(table, set()), table
+
+
+def test_only_slugs_of_digits_change(old: Path, upgraded: Path) -> None:
+    before, after = tables(old), tables(upgraded)
+    for table, prefix in (("apps", "app"), ("teams", "team"), ("users", "user")):
+        slugs = {row["id"]: row["slug"] for row in before[table]}
+        renamed = {row["id"]: row["slug"] for row in after[table]}
+        numeric = {number: slug for number, slug in slugs.items() if slug.isdigit()}
+        assert numeric
+        assert renamed == slugs | {number: f"{prefix}-{slug}" for number, slug in numeric.items()}
 
 
 def test_the_upgraded_schema_is_that_of_a_new_store(upgraded: Path, tmp_path: Path) -> None:

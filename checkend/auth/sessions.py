@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 from checkend import audit, clock
 from checkend.extensions import write_aside
 from checkend.models import User, UserSession
+from checkend.path_prefix import cookie_path
 
 STAMP_EVERY = timedelta(minutes=1)
 FOR_PROGRAMS = ("/api/", "/ingest/")
@@ -54,7 +55,7 @@ class CookieSessions(SecureCookieSessionInterface):
         return f"__Host-{name}" if self.get_cookie_path(app) == "/" else f"__Secure-{name}"
 
     def get_cookie_path(self, app: Flask) -> str:
-        return request.script_root or "/"
+        return cookie_path()
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return is_https()

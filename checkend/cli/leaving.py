@@ -28,7 +28,8 @@ class Leaving:
         self.signal = 0
         self._reasons: SimpleQueue[Reason] = SimpleQueue()
         for number in SIGNALS:
-            signal.signal(number, self._signalled)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and background jobs of shells have it
+                signal.signal(number, self._signalled)
         _in_thread(self._watch_parent, os.getppid())
 
     def wait(self) -> Reason:

@@ -1,5 +1,6 @@
 """``checkend serve``."""
 
+import os
 import signal
 import threading
 import webbrowser
@@ -12,6 +13,8 @@ from checkend.startup import uncollected
 
 if TYPE_CHECKING:
     from checkend.serving import Server
+
+EXIT_SECONDS = 9.5  # under the 10 s that container runtimes give before they kill
 
 
 @click.command(epilog="Example: checkend serve --port 9000 --open")
@@ -56,6 +59,10 @@ def _stop_on_signals(server: "Server") -> None:
     def stop(number: int, frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         server.stop()
+        last_resort = threading.Timer(EXIT_SECONDS, os._exit, (0,))  # whatever a thread waits for
+        last_resort.daemon = True
+        last_resort.start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as shells have it for what runs in the background
+            signal.signal(number, stop)

@@ -17,6 +17,7 @@ def register(app: Flask, store: Path) -> None:
     ingestion = Ingestion(store, app.config)
     app.extensions["checkend_ingestion"] = ingestion
     app.extensions["checkend_shutdown"] = ingestion.close
+    app.extensions["checkend_reject_waiting"] = ingestion.writer.reject_waiting
     app.register_blueprint(bp)
     if not requests_log.log.isEnabledFor(logging.DEBUG):  # the log of every request is kept by Flask's hooks
         app.wsgi_app = ShortWay(app, ingestion)  # type: ignore[method-assign]  # how Flask documents it

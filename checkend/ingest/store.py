@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ MESSAGE_LENGTH = 2_000
 _NO_LIMITS = Limits()
 
 log = logging.getLogger("checkend.store")
+# For so long at a time SQLite waits for another process, so that the store can stop waiting when the server stops.
+_WAIT_MILLISECONDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class ReportStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._window = repeat_window_seconds * 1_000_000
+        self._gives_up = False
         self._connection: StoreConnection | None = None
         self._version = -1
         self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
@@ -141,7 +145,7 @@ class ReportStore:
         """
         connection = self._connection or self._open()
         work = _Batch(self, connection)
-        connection.begin(writing=True)
+        self._begin(connection)
         try:
             self._notice_others(connection)
             work.version = self._version
@@ -157,8 +161,27 @@ class ReportStore:
             self._repeats.popitem(last=False)
         return results
 
+    def stop_waiting(self) -> None:
+        """Make a `write` that waits for another writer, and all later ones, fail and store nothing."""
+        self._gives_up = True
+
+    def _begin(self, connection: StoreConnection) -> None:
+        until = time.monotonic() + self._lock_timeout
+        while True:
+            try:
+                connection.begin(writing=True)
+                break
+            except sqlite3.OperationalError as error:
+                locked = getattr(error, "sqlite_errorname", "SQLITE_BUSY").startswith("SQLITE_BUSY")
+                if not locked or self._gives_up or time.monotonic() >= until:
+                    raise
+        if self._gives_up:  # the reports have been answered already
+            connection.rollback()
+            raise sqlite3.OperationalError("the server is stopping")
+
     def _open(self) -> StoreConnection:
         connection = connect(self._path, timeout=self._lock_timeout)
+        connection.execute(f"PRAGMA busy_timeout = {min(self._lock_timeout * 1000, _WAIT_MILLISECONDS):.0f}")
         if self._limits.store_bytes:
             limit_size(connection, self._limits.store_bytes)
         self._connection = connection

@@ -15,6 +15,8 @@ from checkend.metrics import SECONDS, SIZES, Histogram
 
 log = logging.getLogger("checkend.writer")
 
+CLOSE_SECONDS = 1.0
+
 MAX_BATCH = 500
 # How long the writer waits for as many reports as there were at once the last time. While it writes, it competes with
 # the request threads for the interpreter at every statement: it pays to let them all arrive first. A lone sender never
@@ -105,14 +107,38 @@ class Writer:
                 raise Unavailable(f"the report was not stored within {self._timeout:g} s")
         waiting.turn.acquire()
 
-    def close(self) -> None:
-        """Write what waits, stop, and close the store. What comes later is refused."""
+    def reject_waiting(self) -> None:
+        """Reject the reports that wait, also for another process's lock, and all later ones: the server is stopping.
+
+        None of them is stored later.
+        """
+        with self._guard:
+            self._closing = True
+            self._store.stop_waiting()
+            waiting = list(self._queue)
+            self._queue.clear()
+            self._arrived.notify()
+        for report in waiting:
+            report.outcome = Unavailable("the server is stopping")
+            report.turn.release()
+
+    def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """Write what waits, stop, and close the store. What comes later is rejected.
+
+        What cannot be written within ``timeout`` seconds is rejected. Takes a second longer at most.
+        """
         with self._guard:
             self._closing = True
             self._arrived.notify()
             thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(timeout)
+            if thread.is_alive():
+                self.reject_waiting()
+                thread.join(CLOSE_SECONDS)
+            if thread.is_alive():  # the disk stalls: the connection must not be closed under the thread
+                log.error("the database could not be closed: a transaction does not end")
+                return
         self._store.close()
 
     def _run(self) -> None:

@@ -13,4 +13,4 @@ def public_address() -> str:
 
 def full_url(endpoint: str, **values: Any) -> str:
     """The whole address of a page."""
-    return public_address() + url_for(endpoint, **values)
+    return public_address() + url_for(endpoint, **values).removeprefix(request.script_root)

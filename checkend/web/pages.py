@@ -12,6 +12,7 @@ from checkend.auth.decorators import READING_METHODS
 from checkend.auth.sessions import me, to_sign_in
 from checkend.extensions import begin_writing, commit, db
 from checkend.models.rules import RuleBroken
+from checkend.path_prefix import redirect_path
 
 Page = str | tuple[str, int]
 
@@ -65,7 +66,7 @@ def page_number() -> int:
 
 
 def safe_next(address: str | None) -> str | None:
-    """``address`` if it is a path on this server, as the target of a redirect must be; else None."""
+    """Return ``address`` for a Location header if it is a path of the application; else None."""
     if not address or not address.startswith("/") or address[1:2] in ("/", "\\"):
         return None
-    return None if any(character < "!" or character == "\\" for character in address) else address
+    return None if any(character < "!" or character == "\\" for character in address) else redirect_path(address)

@@ -15,6 +15,7 @@ from checkend.errors import ApiError
 from checkend.extensions import begin_writing, commit
 from checkend.models import User
 from checkend.models.user import count_site_admins, normal_address
+from checkend.path_prefix import redirect_path
 from checkend.web.forms import Form
 from checkend.web.pages import safe_next
 
@@ -32,7 +33,7 @@ class SignInForm(Form):
 @bp.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> Any:
     """The sign-in page; afterwards to where one was going. Answers 429 after too many tries."""
-    going = safe_next(request.args.get("next")) or "/"
+    going = safe_next(request.args.get("next")) or redirect_path("/")
     if current_user.is_authenticated:
         return redirect(going)
     form = SignInForm()

@@ -3,6 +3,7 @@
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
+from checkend.path_prefix import cookie_path, redirect_path
 from checkend.web.filters import THEMES
 from checkend.web.pages import safe_next
 
@@ -16,6 +17,14 @@ def choose() -> Response:
     theme = request.form.get("theme", "")
     if theme not in THEMES:
         abort(400)
-    response = redirect(safe_next(request.form.get("next")) or "/")
-    response.set_cookie("theme", theme, max_age=A_YEAR, secure=request.is_secure, httponly=False, samesite="Lax")
+    response = redirect(safe_next(request.form.get("next")) or redirect_path("/"))
+    response.set_cookie(
+        "theme",
+        theme,
+        max_age=A_YEAR,
+        path=cookie_path(),
+        secure=request.is_secure,
+        httponly=False,
+        samesite="Lax",
+    )
     return response
