@@ -195,6 +195,13 @@ SETTINGS: tuple[Setting, ...] = (
         "RETENTION_NOTICES", 1000, COUNT, "How many of the newest notices of a problem are kept; 0 keeps all of them."
     ),
     Setting(
+        "RETENTION_MAX_SHARE",
+        10,
+        _between(1, 100),
+        "Percent of all notices that one run removes by age at most, after a time without reports that is long enough "
+        "to suspect that the clock has jumped; 100 for no limit.",
+    ),
+    Setting(
         "MAX_STORE_BYTES",
         0,
         SIZE_CAP,

@@ -10,6 +10,7 @@ from flask import Flask
 
 from checkend import clock
 from checkend.retention import Removed, limits_of, remove, remove_over
+from checkend.retention_guard import AgeGuard
 
 FIRST_SECONDS = 20.0
 EVERY_SECONDS = 3600.0
@@ -28,11 +29,13 @@ class Retention:
         self._app = app
         self._limits = limits_of(app.config)
         self._cap: int = app.config["MAX_STORE_BYTES"]
+        self._max_share: int = app.config["RETENTION_MAX_SHARE"]
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.removed = Removed()
         self.runs = 0
         self.failures = 0
+        self.limited = False  # whether the last whole run left notices that are overdue by age
         self.finished_at: datetime | None = None
 
     def start(self) -> None:
@@ -49,14 +52,16 @@ class Retention:
     def run(self, *, whole: bool = True) -> None:
         """Remove what is overdue now; unless ``whole`` only what the cap asks for. A failure is logged and counted."""
         started, before = time.monotonic(), self.removed
+        guard = AgeGuard(self._max_share, starting=self.runs == 0)
         try:
             with self._app.app_context():
-                self._take(self._steps(whole))
+                self._take(self._steps(whole, guard))
         except Exception as error:  # a full disk, say: the next run finds what this one left
             self.failures += 1
             log.error("retention was cut off: %s", error)
         if whole:
             self.runs += 1
+            self.limited = guard.limited
             self.finished_at = clock.now()
         if self.removed != before:
             log.info("retention, in %.1f s: %s", time.monotonic() - started, self.removed - before)
@@ -69,10 +74,11 @@ class Retention:
             if is_due:
                 due = time.monotonic() + EVERY_SECONDS
 
-    def _steps(self, whole: bool) -> Iterator[Removed]:
+    def _steps(self, whole: bool, guard: AgeGuard) -> Iterator[Removed]:
         if not whole:
             return remove_over(self._cap)
-        return remove(self._limits, self._cap, sweep=self.runs % SWEEP_EVERY == 0, keep_pages=SPARE_PAGES)
+        sweep = self.runs % SWEEP_EVERY == 0
+        return remove(self._limits, self._cap, sweep=sweep, keep_pages=SPARE_PAGES, guard=guard)
 
     def _take(self, steps: Iterator[Removed]) -> None:
         """Take the steps, with a pause after each as long as it was, so that at least half the time is the others'."""

@@ -10,6 +10,8 @@ from checkend.extensions import LOCK_TIMEOUT_SECONDS, StoreConnection, connect, 
 from checkend.ingest.tallies import ProblemWork, Tallies
 from checkend.models.packing import pack
 
+CLOCK_TOLERANCE = 3_600_000_000  # µs by which a time may lie in the future, as after a small correction of the clock
+REORDERING = 10_000_000  # µs by which a report may be received before one that is written earlier
 _REMEMBERED_REPEATS = 20_000
 
 
@@ -227,6 +229,8 @@ class _Batch:
             return None
         problem_id, error_class, message, status, first, last = row
         resolved = status == "resolved"
+        if last > report.received_at + CLOCK_TOLERANCE:  # left by a clock that was ahead
+            last = report.occurred_at
         return ProblemWork(problem_id, report.sender.app_id, error_class, message, resolved, first, last)
 
     def _open(self, report: Prepared, content: Content) -> ProblemWork:
@@ -263,14 +267,14 @@ class _Batch:
         repeat = self.repeats.get(key)
         if repeat is None:
             known = self.store.repeat_of(*key)
-            if known is None or report.received_at - known.stored_at >= window:
+            if known is None or not -REORDERING <= report.received_at - known.stored_at < window:
                 return None
             repeat = _Repeat(known.notice_id, known.stored_at, known.count, known.version)
             if repeat.version != self.version and not self._still_there(repeat.notice_id, problem.id):
                 return None
             repeat.version = self.version
             self.repeats[key] = repeat
-        return repeat if report.received_at - repeat.stored_at < window else None
+        return repeat if -REORDERING <= report.received_at - repeat.stored_at < window else None
 
     def _still_there(self, notice_id: int, problem_id: int) -> bool:
         found = self.connection.execute(
