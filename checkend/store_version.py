@@ -5,16 +5,20 @@ one from a newer version, or a file that is no Checkend store, is refused and le
 """
 
 import fcntl
+import filecmp
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkend import clock, server_lock
 from checkend.config import CannotStart
+from checkend.database_file import track
 from checkend.extensions import FILE_NAME, SEARCH_DDL, db, set_pragmas
+from checkend.partial_files import partial_file, put_in_place, remove_stale
+from checkend.server_lock import ServerLock
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -77,13 +81,14 @@ def _create(path: Path) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         set_pragmas(connection)
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _schema():
+        for statement in schema():
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         connection.execute("COMMIT")
 
 
-def _schema() -> Iterator[str]:
+def schema() -> Iterator[str]:
+    """The statements that make an empty store of this version."""
     from sqlalchemy.dialects import sqlite
     from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -129,10 +134,9 @@ def _migrate(path: Path, found: str) -> None:
     from alembic import command
     from sqlalchemy.exc import SQLAlchemyError
 
-    copy = path.with_name(f"{path.stem}.before-{HEAD}-{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}")
     with server_lock.no_server(path.parent):
         try:
-            copy_store(path, copy)
+            _copy_before_migrating(path)
             command.upgrade(alembic_config(path), "head")
         except (OSError, RuntimeError, sqlite3.Error, SQLAlchemyError) as error:
             raise StoreRefused(
@@ -140,35 +144,54 @@ def _migrate(path: Path, found: str) -> None:
             ) from error
 
 
-def copy_store(source: Path, target: Path) -> None:
+def _copy_before_migrating(path: Path) -> None:
+    """Keep a copy of the database beside it, unless an attempt that failed or was killed has left the same one."""
+    name = f"{path.stem}.before-{HEAD}-"
+
+    def reject_known(copy: Path) -> None:
+        if any(filecmp.cmp(copy, other, shallow=False) for other in path.parent.glob(f"{name}*{path.suffix}")):
+            raise _SameCopyError
+
+    with suppress(_SameCopyError):
+        copy_store(path, path.with_name(f"{name}{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}"), check=reject_known)
+
+
+class _SameCopyError(Exception):
+    """There is such a copy already."""
+
+
+def copy_store(source: Path, target: Path, *, check: Callable[[Path], None] = lambda copy: None) -> None:
     """Copy a store, also one in use, to ``target``, which only its owner may read; complete or not there at all.
 
     One step in one reading transaction: writers go on meanwhile, and the copy holds what was committed at its start.
+    ``check`` is called with the complete copy before that replaces ``target``, which it prevents by raising.
     """
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
+    with partial_file(target) as partial:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
             old.backup(new)
             new.execute("PRAGMA journal_mode = DELETE")
+        check(partial)
         put_in_place(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def put_in_place(draft: Path, target: Path) -> None:
-    """Rename ``draft`` to ``target``, and see both its content and its name onto the disk."""
-    _sync(draft)
-    draft.replace(target)
-    _sync(target.parent)
+def lock_for_serving(path: Path) -> ServerLock:
+    """Take the server's lock, once the store at ``path`` has this code's version while nothing can replace it.
 
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+    While this process waited for the lock, another one may have migrated the store, or put a backup in its place.
+    Raises `StoreRefused` for a store of a newer version.
+    """
+    while True:
+        lock = ServerLock(path.parent)
+        try:
+            if version(path) == HEAD:
+                remove_stale(path.parent)
+                track(path)
+                return lock
+        except BaseException:
+            lock.release()
+            raise
+        lock.release()
+        prepare(path)
 
 
 @contextmanager
