@@ -1,10 +1,10 @@
 """Putting a backup in the place of the store."""
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
-from checkend import server_lock, store_check, store_schema, store_version
+from checkend import extensions, server_lock, store_check, store_schema, store_version
 from checkend.backup import is_own_file
 from checkend.store_version import StoreRefused
 
@@ -51,9 +51,16 @@ def _reject_unsound(source: Path, copy: Path) -> None:
 
 
 def _leave_no_log(path: Path) -> None:
-    """The write-ahead log of the old store must not be played into the new one: write it back, or drop it."""
+    """The write-ahead log of the old store must not be played into the new one: write it back, or drop it.
+
+    Raises sqlite3.OperationalError while another process has the old store locked.
+    """
     if path.exists():
-        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as old:  # a damaged store is why one restores
-            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with closing(sqlite3.connect(path, timeout=extensions.LOCK_TIMEOUT_SECONDS)) as old:
+                old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:  # a damaged store is why one restores
+            if str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
+                raise
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)

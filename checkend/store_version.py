@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from checkend import clock, server_lock
 from checkend.config import CannotStart
 from checkend.database_file import track
-from checkend.extensions import FILE_NAME, SEARCH_DDL, db, set_pragmas
+from checkend.extensions import FILE_NAME, LOCK_TIMEOUT_SECONDS, SEARCH_DDL, db, set_pragmas
 from checkend.partial_files import partial_file, put_in_place, remove_stale
 from checkend.server_lock import ServerLock
 
@@ -49,7 +49,10 @@ def prepare(path: Path) -> str:
         if found == HEAD:
             return "current"
         if found is None:
-            _create(path)
+            try:
+                _create(path)
+            except (OSError, sqlite3.Error) as error:
+                raise StoreRefused(f"{path} cannot be created: {error}.") from error
             return "created"
         _migrate(path, found)
         return "migrated"
@@ -60,18 +63,41 @@ def version(path: Path) -> str | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not tables:
-                return None
-            row = tables >= OWN_TABLES and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        tables, row = _read_version(path, "mode=ro")
     except sqlite3.DatabaseError as error:
-        raise StoreRefused(
-            f"{path} cannot be read ({error}). Restore a backup with `checkend db restore`, or move the file away."
-        ) from error
+        return _version_despite(error, path)
+    if not tables:
+        return None
     if not row:
         raise StoreRefused(f"{path} is not a Checkend store. Move it away, or name another instance folder.")
     return str(row[0])
+
+
+def _read_version(path: Path, mode: str) -> tuple[set[str], Any]:
+    uri = f"{path.resolve().as_uri()}?{mode}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        known = tables >= OWN_TABLES
+        return tables, known and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+
+
+def _version_despite(error: sqlite3.DatabaseError, path: Path) -> str:
+    """The version of a store that cannot be opened, if that is only for want of room. Raises `StoreRefused`.
+
+    On a full disk SQLite cannot make the files that it needs beside the store. It can still read the store alone; what
+    is only in the write-ahead log does not count then, but no version ever goes back to an earlier one.
+    """
+    name = str(getattr(error, "sqlite_errorname", ""))
+    if name.startswith("SQLITE_BUSY"):
+        raise StoreRefused(f"{path} is locked by another process. Try again, or end that process.") from error
+    if name.startswith(("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN")):
+        with suppress(sqlite3.DatabaseError):
+            _, row = _read_version(path, "immutable=1")
+            if row:
+                return str(row[0])
+    raise StoreRefused(
+        f"{path} cannot be read ({error}). Restore a backup with `checkend db restore`, or move the file away."
+    ) from error
 
 
 def _create(path: Path) -> None:

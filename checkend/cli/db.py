@@ -19,11 +19,13 @@ def _files() -> Iterator[None]:
     """A block that copies and moves files, whose faults end the command with a sentence."""
     import sqlite3
 
+    from checkend.cli.errors import explain
+
     with refusals():
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            raise Refused(f"That failed, and the store is as it was: {error}.") from error
+            raise Refused(f"That failed, and the store is as it was. {explain(error) or error}") from error
 
 
 def _store(*, must_exist: bool = True) -> Path:
