@@ -44,7 +44,7 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     if settings is None and instance_path is None:
         return process.start(lambda: create_app({}))
     app = create_store_app(settings, instance_path=instance_path)
-    lock = server_lock.ServerLock(Path(app.instance_path))
+    lock = store_version.lock_for_serving(store_version.store_path(Path(app.instance_path)))
     requests_log.register(app)
     errors.register(app)
     api.register(app)

@@ -232,6 +232,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Days after which a problem is removed that has no notices left, resolved ones at once; 0 keeps all for ever.",
     ),
     Setting(
+        "RETENTION_MAX_SHARE",
+        10,
+        _between(1, 100),
+        "Percent of all notices that one run removes by age at most, after a time without reports that is long enough "
+        "to suspect that the clock has jumped; 100 for no limit.",
+    ),
+    Setting(
         "MAX_STORE_BYTES",
         0,
         SIZE_CAP,

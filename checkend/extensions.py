@@ -18,14 +18,15 @@ import click
 from flask import Flask, g, has_app_context
 from flask.cli import ScriptInfo
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, ColumnElement, Connection, MetaData, column, event, func, or_, text
+from sqlalchemy import URL, BigInteger, ColumnElement, Connection, MetaData, column, event, func, or_, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from checkend import clock
+from checkend.database_file import DatabaseFile, track, tracked
 
-LOCK_TIMEOUT_SECONDS = 30.0
+LOCK_TIMEOUT_SECONDS = 10.0
 ASIDE_SECONDS = 0.25
 FILE_NAME = "checkend.sqlite3"
 
@@ -122,12 +123,14 @@ def _write_lock(path: str) -> FairLock:
 class StoreConnection(sqlite3.Connection):
     """A DBAPI connection that takes the process's write lock before SQLite's, and frees it when the writing ends.
 
-    Other processes are kept apart by SQLite's own lock, with its busy time-out.
+    Other processes are kept apart by SQLite's own lock, with its busy time-out. Every transaction begins with a look
+    whether the file at the database's path still is the one that is open.
     """
 
-    def __init__(self, database: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(database, *args, **kwargs)
-        self._write_lock = _write_lock(database)
+    def __init__(self, file: DatabaseFile, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._file = file
+        self._write_lock = _write_lock(file.path)
         self._lock_timeout: float = kwargs.get("timeout", LOCK_TIMEOUT_SECONDS)
         self._holds = False
 
@@ -135,9 +138,10 @@ class StoreConnection(sqlite3.Connection):
         """Open a transaction; with ``writing`` as the only writer.
 
         Raises sqlite3.OperationalError when the lock did not become free in the connection's time-out, or in
-        ``patience`` seconds.
+        ``patience`` seconds, and its subclass `DatabaseReplacedError` when the file was removed or replaced.
         """
         if not writing:
+            self._file.check(self)
             self.execute("BEGIN")
             return
         timeout = self._lock_timeout if patience is None else patience
@@ -145,6 +149,7 @@ class StoreConnection(sqlite3.Connection):
             raise sqlite3.OperationalError("database is locked")
         self._holds = True
         try:
+            self._file.check(self)
             if patience is not None:
                 self.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
             self.execute("BEGIN IMMEDIATE")
@@ -167,7 +172,8 @@ class StoreConnection(sqlite3.Connection):
 
     def close(self) -> None:
         try:
-            super().close()
+            with self._file.closing(self):
+                super().close()
         finally:
             self._free()
 
@@ -178,19 +184,24 @@ class StoreConnection(sqlite3.Connection):
 
 
 def connect(path: Path | str, timeout: float = LOCK_TIMEOUT_SECONDS) -> StoreConnection:
-    """A plain DBAPI connection to the store at ``path`` with the rules of this module set; for the hot path.
+    """Open a DBAPI connection to the database file at ``path`` with the rules of this module set.
 
-    ``timeout`` is for how many seconds it waits for other writers.
+    ``timeout`` is for how many seconds it waits for other writers. Raises sqlite3.OperationalError for a file that does
+    not exist, and its subclass `DatabaseReplacedError` for another one than this process has used so far.
     """
-    connection = sqlite3.connect(
-        str(path),
-        factory=StoreConnection,
-        isolation_level=None,
-        timeout=timeout,
-        check_same_thread=False,
-        cached_statements=256,
-    )
-    set_pragmas(connection)
+    file = tracked(path)
+    with file.opening() as connections:
+        connection = StoreConnection(
+            file,
+            file.uri,
+            uri=True,
+            isolation_level=None,
+            timeout=timeout,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        set_pragmas(connection)
+        connections.add(connection)
     return connection
 
 
@@ -252,21 +263,16 @@ def contains_text(id_column: Any, folded_column: Any, unindexed_column: Any, wan
 
 def init_database(app: Flask, path: Path) -> None:
     """Bind ``db`` to the SQLite file at ``path``. The file itself is made by `checkend.store_version.prepare`."""
-    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{path}"
+    track(path)
+    app.config["SQLALCHEMY_DATABASE_URI"] = URL.create("sqlite", database=str(path))
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "connect_args": {
-            "factory": StoreConnection,
-            "isolation_level": None,
-            "timeout": LOCK_TIMEOUT_SECONDS,
-            "check_same_thread": False,
-        },
+        "creator": lambda: connect(path, LOCK_TIMEOUT_SECONDS),
         "pool_size": 16,
         "max_overflow": 112,
         "hide_parameters": True,  # values of failed statements would end up in the log
     }
     db.init_app(app)
     with app.app_context():
-        event.listen(db.engine, "connect", lambda connection, record: set_pragmas(connection))
         event.listen(db.engine, "begin", _begin)
 
 

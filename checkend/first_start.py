@@ -4,12 +4,14 @@ import logging
 import os
 import secrets
 import shlex
+import sqlite3
 import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from checkend import config
 from checkend.config import PREFIX, CannotStart
@@ -54,7 +56,10 @@ def make_folder(folder: Path) -> None:
 
 def secret_key(folder: Path) -> str:
     """The instance's secret key, made on the first start. Raises `CannotStart` when its file holds a short one."""
-    key = _kept_secret(folder / "secret_key")
+    try:
+        key = _kept_secret(folder / "secret_key")
+    except OSError as error:
+        raise CannotStart(f"{folder / 'secret_key'} cannot be read or written: {error.strerror}.") from error
     if not key:
         raise CannotStart(
             f"{folder / 'secret_key'} is empty. Delete it: a new key is made then, everyone signs in again."
@@ -81,14 +86,16 @@ def _kept_secret(path: Path) -> str:
     """The secret in the file at ``path``, made if need be; only its owner may read the file."""
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(48) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):  # another process made it meanwhile: its key stands
-            os.link(draft, path)
-        draft.unlink()
+        try:
+            handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(48) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):  # another process made it meanwhile: its key stands
+                os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
     return path.read_text().strip()
 
 
@@ -108,9 +115,19 @@ def announce(app: Flask, lock: ServerLock) -> None:
             "and the window for duplicates on its own.",
             logging.WARNING,
         )
+    try:
+        _announce_setup(app)
+    except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+        reason = getattr(error, "orig", error)
+        say(app, f"the database cannot be used now ({reason}). Requests get 503 until it can.", logging.ERROR)
+
+
+def _announce_setup(app: Flask) -> None:
     with app.app_context():
-        admins = count_site_admins()
-        db.session.remove()
+        try:
+            admins = count_site_admins()
+        finally:
+            db.session.remove()
     if admins:
         forget_setup_token(Path(app.instance_path))
     else:
@@ -150,7 +167,8 @@ def say(app: Flask, sentence: str, level: int = logging.INFO) -> None:
     if _for_machines(app):
         log.log(level, "%s", sentence)
     else:
-        print(f"Checkend: {sentence}", file=sys.stderr)
+        with suppress(OSError):  # a full disk, say: that is no reason not to start
+            print(f"Checkend: {sentence}", file=sys.stderr, flush=True)
 
 
 def _for_machines(app: Flask) -> bool:

@@ -176,6 +176,8 @@ def _write_retention(page: Page) -> None:
         ("freed_bytes", "Bytes by which it shortened the SQLite file.", removed.freed),
     ):
         page.number(f"checkend_retention_{name}_total", "counter", help, count)
+    limited = "1 while the last run left overdue notices, since the clock may have jumped."
+    page.number("checkend_retention_limited", "gauge", limited, int(retention.limited))
     if retention.finished_at is not None:
         finished = retention.finished_at.timestamp()
         page.number("checkend_retention_finished_seconds", "gauge", "When it last ended, since 1970.", finished)

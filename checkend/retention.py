@@ -7,7 +7,7 @@ pauses between them, so that reports hardly notice; each finds its rows by an in
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
@@ -26,6 +26,7 @@ from checkend.removal import (
     remove_notices,
     sweep_backtraces,
 )
+from checkend.retention_guard import NOTHING_AGED, TOLERANCE, AgeGuard, Boundary
 from checkend.store_space import give_back
 
 PROBLEMS_A_LOOK = 200
@@ -45,18 +46,25 @@ def limits_of(config: dict[str, Any]) -> Limits:
 
 
 def remove(
-    default: Limits, cap: int = 0, app_cap: int = 0, *, sweep: bool = True, keep_pages: int = 0
+    default: Limits,
+    cap: int = 0,
+    app_cap: int = 0,
+    *,
+    sweep: bool = True,
+    keep_pages: int = 0,
+    guard: AgeGuard | None = None,
 ) -> Iterator[Removed]:
     """Remove what is overdue, then the oldest while an app is near ``app_cap`` bytes, or the store near ``cap``.
 
     Then the room is given back. Yields what each step removed, committed, and often nothing: the caller pauses there.
-    ``sweep`` looks for backtraces that lost their notices in other ways too, which takes a look at each. Needs an app
-    context.
+    ``sweep`` looks for backtraces that lost their notices in other ways too, which takes a look at each. ``guard``
+    limits what is removed by age, and tells afterwards whether it did. Needs an app context.
     """
+    guard = guard or AgeGuard()
     for app_id, limits in _limits_by_app(default).items():
-        for overdue in _overdue(app_id, limits):
-            yield from _remove_where(overdue)
-        yield from _remove_problems(app_id, limits)
+        for overdue, days in _overdue(app_id, limits, guard):
+            yield from _remove_aged(overdue, days, guard) if days else _remove_where(overdue)
+        yield from _remove_problems(app_id, limits, guard)
     yield from remove_over_in_apps(app_cap)
     yield from remove_over(cap)
     if sweep:
@@ -68,8 +76,9 @@ def remove(
 def count_overdue(default: Limits) -> dict[int, int]:
     """How many notices of each app `remove` would find overdue now; apps without any are left out."""
     counts: dict[int, int] = {}
+    guard = AgeGuard()
     for app_id, limits in _limits_by_app(default).items():
-        for overdue in _overdue(app_id, limits):
+        for overdue, _ in _overdue(app_id, limits, guard):
             found = db.session.scalar(select(func.count()).select_from(Notice).where(overdue)) or 0
             counts[app_id] = counts.get(app_id, 0) + found
     return {app_id: count for app_id, count in counts.items() if count}
@@ -87,21 +96,24 @@ def _limits_by_app(default: Limits) -> dict[int, Limits]:
     }
 
 
-def _overdue(app_id: int, limits: Limits) -> Iterator[ColumnElement[bool]]:
-    """Conditions on notices that together find all that is overdue in the app, none of them twice."""
+def _overdue(app_id: int, limits: Limits, guard: AgeGuard) -> Iterator[tuple[ColumnElement[bool], int]]:
+    """Conditions on notices that together find all that is overdue in the app, none of them twice.
+
+    Each with the days after which the notices are overdue, 0 where they are overdue by their number.
+    """
     if not (limits.days or limits.notices):
         return
-    cutoff = clock.now() - timedelta(days=limits.days) if limits.days else clock.EPOCH
-    for rows in _looks(app_id, limits, cutoff):
-        aged = [problem_id for problem_id, is_aged, _ in rows if is_aged]
-        yield and_(Notice.problem_id.in_(aged), _is_aged(cutoff))
+    boundary = guard.boundary(limits.days) if limits.days else NOTHING_AGED
+    for rows in _looks(app_id, limits, boundary):
+        if aged := [problem_id for problem_id, is_aged, _ in rows if is_aged]:
+            yield and_(Notice.problem_id.in_(aged), _is_aged(boundary)), limits.days
         for problem_id in (problem_id for problem_id, _, has_more in rows if has_more):
             beyond = _beyond_newest(problem_id, limits.notices)
             if beyond is not None:
-                yield and_(beyond, not_(_is_aged(cutoff)))
+                yield and_(beyond, not_(_is_aged(boundary))), 0
 
 
-def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple[int, bool, bool]]]:
+def _looks(app_id: int, limits: Limits, boundary: Boundary) -> Iterator[list[tuple[int, bool, bool]]]:
     """Some of the app's problems at a time, each with whether it has aged notices, and whether more than it may keep.
 
     They come in the order of their fingerprints, which never change, by the index that holds those.
@@ -121,7 +133,7 @@ def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple
             select(
                 some.c.id,
                 some.c.fingerprint,
-                of_it.where(_is_aged(cutoff)).limit(1).scalar_subquery(),
+                of_it.where(_is_aged(boundary)).limit(1).scalar_subquery(),
                 newest_first.offset(limits.notices).limit(1).scalar_subquery(),
             ).order_by(some.c.fingerprint)
         ).all()
@@ -131,15 +143,21 @@ def _looks(app_id: int, limits: Limits, cutoff: datetime) -> Iterator[list[tuple
         yield [(row[0], row[2] is not None, bool(limits.notices) and row[3] is not None) for row in rows]
 
 
-def _is_aged(cutoff: datetime) -> ColumnElement[bool]:
-    """Of before ``cutoff``, and received before it too: what was answered 201 stays, whatever a sender's clock says."""
-    return and_(Notice.occurred_at < cutoff, Notice.created_at < cutoff)
+def _is_aged(boundary: Boundary) -> ColumnElement[bool]:
+    """Of before the cutoff, and received before it too: what was answered 201 stays, whatever a clock says or said."""
+    cutoff = boundary.cutoff
+    return and_(Notice.occurred_at < cutoff, Notice.created_at < cutoff, Notice.id < boundary.first_young_id)
 
 
 def _beyond_newest(problem_id: int, number: int) -> ColumnElement[bool] | None:
     """A condition for the notices of the problem beyond the newest ``number``; None when there are none."""
-    newest_first = select(Notice.occurred_at, Notice.id).where(Notice.problem_id == problem_id)
-    newest_first = newest_first.order_by(Notice.occurred_at.desc(), Notice.id.desc())
+    of_problem = select(Notice.occurred_at, Notice.id).where(Notice.problem_id == problem_id)
+    newest_first = of_problem.order_by(Notice.occurred_at.desc(), Notice.id.desc())
+    newest = db.session.execute(newest_first.limit(1)).first()
+    if newest is not None and newest.occurred_at > clock.now() + TOLERANCE:
+        # The clock was ahead, or is behind now. By their times the notices from then would push out all later ones.
+        first = db.session.execute(of_problem.order_by(Notice.id.desc()).offset(number).limit(1)).first()
+        return None if first is None else and_(Notice.problem_id == problem_id, Notice.id <= first.id)
     first = db.session.execute(newest_first.offset(number).limit(1)).first()
     if first is None:
         return None
@@ -147,17 +165,31 @@ def _beyond_newest(problem_id: int, number: int) -> ColumnElement[bool] | None:
     return and_(Notice.problem_id == problem_id, Notice.occurred_at <= first.occurred_at, is_older)
 
 
-def _remove_problems(app_id: int, limits: Limits) -> Iterator[Removed]:
+def _remove_problems(app_id: int, limits: Limits, guard: AgeGuard) -> Iterator[Removed]:
     """Remove the app's problems that have no notices left, if they are resolved or were not seen for long enough.
 
-    The app's own hours stay, so that its chart does not change.
+    The app's own hours stay, so that its chart does not change. While the clock is in doubt, only resolved ones go.
     """
     if not limits.problem_days:
         return
-    is_aged = Problem.last_noticed_at < clock.now() - timedelta(days=limits.problem_days)
-    ids = empty_problems(and_(Problem.app_id == app_id, or_(Problem.status == RESOLVED, is_aged)))
+    is_removable = Problem.status == RESOLVED
+    if not guard.boundary(limits.problem_days).gap:
+        is_removable |= Problem.last_noticed_at < clock.now() - timedelta(days=limits.problem_days)
+    ids = empty_problems(and_(Problem.app_id == app_id, is_removable))
     for start in range(0, len(ids), PROBLEMS_A_STEP):
         yield remove_empty_problems(ids[start : start + PROBLEMS_A_STEP])
+
+
+def _remove_aged(overdue: ColumnElement[bool], days: int, guard: AgeGuard) -> Iterator[Removed]:
+    """Remove as much of ``overdue`` as ``guard`` allows."""
+    while allowed := guard.allow(days, NOTICES_A_STEP):
+        removed = remove_notices(Notice.id.in_(select(Notice.id).where(overdue).limit(allowed)))
+        guard.removed(days, removed.notices)
+        yield removed
+        if removed.notices < allowed:
+            return
+    if db.session.scalar(select(Notice.id).where(overdue).limit(1)) is not None:
+        guard.report(days)
 
 
 def _remove_where(overdue: ColumnElement[bool]) -> Iterator[Removed]:

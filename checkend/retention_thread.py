@@ -15,6 +15,7 @@ from checkend import clock
 from checkend.reclaiming import remove_over, remove_over_in_apps
 from checkend.removal import Removed
 from checkend.retention import limits_of, remove
+from checkend.retention_guard import AgeGuard
 from checkend.search import index_latest_messages
 
 FIRST_SECONDS = 20.0
@@ -37,12 +38,14 @@ class Retention:
         self._limits = limits_of(app.config)
         self._cap: int = app.config["MAX_STORE_BYTES"]
         self._app_cap: int = app.config["MAX_APP_BYTES"]
+        self._max_share: int = app.config["RETENTION_MAX_SHARE"]
         self._looks = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.removed = Removed()
         self.runs = 0
         self.failures = 0
+        self.limited = False  # whether the last whole run left notices that are overdue by age
         self.finished_at: datetime | None = None
 
     def start(self) -> None:
@@ -62,14 +65,16 @@ class Retention:
         A failure is logged and counted.
         """
         started, before = time.monotonic(), self.removed
+        guard = AgeGuard(self._max_share, starting=self.runs == 0)
         try:
             with self._app.app_context():
-                self._take(self._steps(whole))
+                self._take(self._steps(whole, guard))
         except Exception as error:  # a full disk, say: the next run finds what this one left
             self.failures += 1
             log.error("retention was cut off: %s", error)
         if whole:
             self.runs += 1
+            self.limited = guard.limited
             self.finished_at = clock.now()
         if self.removed != before:
             log.info("retention, in %.1f s: %s", time.monotonic() - started, self.removed - before)
@@ -82,7 +87,7 @@ class Retention:
             if is_due:
                 due = time.monotonic() + EVERY_SECONDS
 
-    def _steps(self, whole: bool) -> Iterator[Removed]:
+    def _steps(self, whole: bool, guard: AgeGuard) -> Iterator[Removed]:
         if whole:
             yield from remove(
                 self._limits,
@@ -90,6 +95,7 @@ class Retention:
                 self._app_cap,
                 sweep=self.runs % SWEEP_EVERY == 0,
                 keep_pages=SPARE_PAGES,
+                guard=guard,
             )
         else:
             yield from remove_over_in_apps(self._app_cap)

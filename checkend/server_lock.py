@@ -32,7 +32,8 @@ class ServerLock:
         if not self.shared:
             os.ftruncate(self._file, 0)
         fcntl.flock(self._file, fcntl.LOCK_SH)  # waits only while a store is being restored or migrated
-        os.write(self._file, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # a full disk: the lock counts, the process id is only for messages
+            os.write(self._file, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let go; no change when it was."""
@@ -81,11 +82,12 @@ def _try_alone(file: int) -> bool:
 def _running(file: int) -> list[int]:
     """The processes noted in the file that still live; this one left out."""
     lines = os.pread(file, 65536, 0).decode("ascii", "replace").split()
-    return [pid for pid in sorted({int(line) for line in lines if line.isdigit()} - {os.getpid()}) if _lives(pid)]
+    return [pid for pid in sorted({int(line) for line in lines if line.isdigit()} - {os.getpid()}) if is_running(pid)]
 
 
-def _lives(pid: int) -> bool:
-    with suppress(ProcessLookupError):
+def is_running(pid: int) -> bool:
+    """Return whether a process has the id ``pid``."""
+    with suppress(ProcessLookupError, OverflowError):
         with suppress(PermissionError):  # another user's: it lives
             os.kill(pid, 0)
         return True

@@ -5,16 +5,20 @@ one from a newer version, or a file that is no Checkend store, is refused and le
 """
 
 import fcntl
+import filecmp
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from checkend import clock, server_lock
 from checkend.config import CannotStart
-from checkend.extensions import FILE_NAME, SEARCH_DDL, db, set_pragmas
+from checkend.database_file import track
+from checkend.extensions import FILE_NAME, LOCK_TIMEOUT_SECONDS, SEARCH_DDL, db, set_pragmas
+from checkend.partial_files import partial_file, put_in_place, remove_stale
+from checkend.server_lock import ServerLock
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -45,7 +49,10 @@ def prepare(path: Path) -> str:
         if found == HEAD:
             return "current"
         if found is None:
-            _create(path)
+            try:
+                _create(path)
+            except (OSError, sqlite3.Error) as error:
+                raise StoreRefused(f"{path} cannot be created: {error}.") from error
             return "created"
         _migrate(path, found)
         return "migrated"
@@ -56,18 +63,41 @@ def version(path: Path) -> str | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not tables:
-                return None
-            row = tables >= OWN_TABLES and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        tables, row = _read_version(path, "mode=ro")
     except sqlite3.DatabaseError as error:
-        raise StoreRefused(
-            f"{path} cannot be read ({error}). Restore a backup with `checkend db restore`, or move the file away."
-        ) from error
+        return _version_despite(error, path)
+    if not tables:
+        return None
     if not row:
         raise StoreRefused(f"{path} is not a Checkend store. Move it away, or name another instance folder.")
     return str(row[0])
+
+
+def _read_version(path: Path, mode: str) -> tuple[set[str], Any]:
+    uri = f"{path.resolve().as_uri()}?{mode}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        known = tables >= OWN_TABLES
+        return tables, known and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+
+
+def _version_despite(error: sqlite3.DatabaseError, path: Path) -> str:
+    """The version of a store that cannot be opened, if that is only for want of room. Raises `StoreRefused`.
+
+    On a full disk SQLite cannot make the files that it needs beside the store. It can still read the store alone; what
+    is only in the write-ahead log does not count then, but no version ever goes back to an earlier one.
+    """
+    name = str(getattr(error, "sqlite_errorname", ""))
+    if name.startswith("SQLITE_BUSY"):
+        raise StoreRefused(f"{path} is locked by another process. Try again, or end that process.") from error
+    if name.startswith(("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN")):
+        with suppress(sqlite3.DatabaseError):
+            _, row = _read_version(path, "immutable=1")
+            if row:
+                return str(row[0])
+    raise StoreRefused(
+        f"{path} cannot be read ({error}). Restore a backup with `checkend db restore`, or move the file away."
+    ) from error
 
 
 def _create(path: Path) -> None:
@@ -77,13 +107,14 @@ def _create(path: Path) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         set_pragmas(connection)
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _schema():
+        for statement in schema():
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         connection.execute("COMMIT")
 
 
-def _schema() -> Iterator[str]:
+def schema() -> Iterator[str]:
+    """The statements that make an empty store of this version."""
     from sqlalchemy.dialects import sqlite
     from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -129,10 +160,9 @@ def _migrate(path: Path, found: str) -> None:
     from alembic import command
     from sqlalchemy.exc import SQLAlchemyError
 
-    copy = path.with_name(f"{path.stem}.before-{HEAD}-{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}")
     with server_lock.no_server(path.parent):
         try:
-            copy_store(path, copy)
+            _copy_before_migrating(path)
             command.upgrade(alembic_config(path), "head")
         except (OSError, RuntimeError, sqlite3.Error, SQLAlchemyError) as error:
             raise StoreRefused(
@@ -140,35 +170,54 @@ def _migrate(path: Path, found: str) -> None:
             ) from error
 
 
-def copy_store(source: Path, target: Path) -> None:
+def _copy_before_migrating(path: Path) -> None:
+    """Keep a copy of the database beside it, unless an attempt that failed or was killed has left the same one."""
+    name = f"{path.stem}.before-{HEAD}-"
+
+    def reject_known(copy: Path) -> None:
+        if any(filecmp.cmp(copy, other, shallow=False) for other in path.parent.glob(f"{name}*{path.suffix}")):
+            raise _SameCopyError
+
+    with suppress(_SameCopyError):
+        copy_store(path, path.with_name(f"{name}{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}"), check=reject_known)
+
+
+class _SameCopyError(Exception):
+    """There is such a copy already."""
+
+
+def copy_store(source: Path, target: Path, *, check: Callable[[Path], None] = lambda copy: None) -> None:
     """Copy a store, also one in use, to ``target``, which only its owner may read; complete or not there at all.
 
     One step in one reading transaction: writers go on meanwhile, and the copy holds what was committed at its start.
+    ``check`` is called with the complete copy before that replaces ``target``, which it prevents by raising.
     """
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
+    with partial_file(target) as partial:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
             old.backup(new)
             new.execute("PRAGMA journal_mode = DELETE")
+        check(partial)
         put_in_place(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def put_in_place(draft: Path, target: Path) -> None:
-    """Rename ``draft`` to ``target``, and see both its content and its name onto the disk."""
-    _sync(draft)
-    draft.replace(target)
-    _sync(target.parent)
+def lock_for_serving(path: Path) -> ServerLock:
+    """Take the server's lock, once the store at ``path`` has this code's version while nothing can replace it.
 
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+    While this process waited for the lock, another one may have migrated the store, or put a backup in its place.
+    Raises `StoreRefused` for a store of a newer version.
+    """
+    while True:
+        lock = ServerLock(path.parent)
+        try:
+            if version(path) == HEAD:
+                remove_stale(path.parent)
+                track(path)
+                return lock
+        except BaseException:
+            lock.release()
+            raise
+        lock.release()
+        prepare(path)
 
 
 @contextmanager

@@ -1,9 +1,14 @@
 """Stores of this version, of an older, of a newer one, and files that are no store."""
 
+import contextlib
+import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,10 +16,10 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from checkend import store_version
+from checkend import clock, restoring, store_version
 from checkend.app import create_app
 from checkend.config import CannotStart
-from checkend.server_lock import ServerLock
+from checkend.server_lock import ServerLock, no_server
 from checkend.store_version import StoreRefused
 from tests.factories import Factory
 from tests.live import environment
@@ -113,6 +118,80 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(store: Path, later: Pa
     assert names(store) == ["Shop"]
     assert schema(store) == before
     assert store_version.version(store) == HEAD
+
+
+def migrate_and_be_killed(path: Path) -> None:
+    """Migrate in a process that the migration itself kills."""
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            store_version.prepare(path)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def test_migrations_that_are_killed_midway_leave_one_copy_and_the_store_as_it_was(
+    store: Path, later: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later.write_text(LATER.format(head=HEAD, more='__import__("os").kill(__import__("os").getpid(), 9)'))
+    for second in range(3):  # the name of a copy has whole seconds
+        monkeypatch.setattr(clock, "now", lambda second=second: clock.from_micros(second * 1_000_000))
+        migrate_and_be_killed(store)
+        assert store_version.version(store) == HEAD
+        assert names(store) == ["Shop"]
+    (copy,) = store.parent.glob("checkend.before-later-*")
+    assert names(copy) == ["Shop"]
+    later.write_text(LATER.format(head=HEAD, more=""))
+    assert store_version.prepare(store) == "migrated"
+    assert list(store.parent.glob("checkend.before-later-*")) == [copy]
+    assert names(copy) == ["Shop"]
+
+
+def test_a_copy_of_other_content_is_kept_beside_the_new_one(store: Path, later: Path) -> None:
+    earlier = store.with_name("checkend.before-later-20200101T000000Z.sqlite3")
+    store_version.copy_store(store, earlier)
+    with closing(sqlite3.connect(store)) as changed:
+        changed.execute("UPDATE apps SET name = 'Renamed'")
+        changed.commit()
+    store_version.prepare(store)
+    assert sorted(names(copy)[0] for copy in store.parent.glob("checkend.before-later-*")) == ["Renamed", "Shop"]
+
+
+def test_a_server_that_waited_for_a_migration_to_a_newer_version_does_not_start(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = threading.Event()
+
+    class WaitingLock(ServerLock):
+        def __init__(self, folder: Path) -> None:
+            reached.set()
+            super().__init__(folder)
+
+    monkeypatch.setattr("checkend.server_lock.ServerLock", WaitingLock)
+    monkeypatch.setattr(store_version, "ServerLock", WaitingLock, raising=False)
+    with ThreadPoolExecutor(1) as starter:
+        with no_server(store.parent):  # as a newer version holds it while it migrates
+            start = starter.submit(create_app, {}, instance_path=store.parent)
+            assert reached.wait(10)
+            newer(store)
+        with pytest.raises(StoreRefused, match="is of version 9999"):
+            start.result(10)
+    with no_server(store.parent):
+        pass  # the lock was let go
+
+
+def test_a_backup_of_an_older_version_is_restored_and_one_that_only_claims_to_be_is_not(
+    store: Path, later: Path, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.sqlite3"
+    store_version.copy_store(store, backup)
+    store_version.prepare(store)
+    assert restoring.restore(backup, store) == HEAD
+    assert names(store) == ["Shop"]
+    with closing(sqlite3.connect(backup)) as changed:
+        changed.execute("ALTER TABLE apps DROP COLUMN grouping_off")
+    with pytest.raises(StoreRefused, match="table apps has no such columns as this version: grouping_off"):
+        restoring.restore(backup, store)
 
 
 def test_an_older_store_is_not_upgraded_under_a_running_server(store: Path, later: Path) -> None:

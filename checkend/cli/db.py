@@ -19,11 +19,13 @@ def _files() -> Iterator[None]:
     """A block that copies and moves files, whose faults end the command with a sentence."""
     import sqlite3
 
+    from checkend.cli.errors import explain
+
     with refusals():
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            raise Refused(f"That failed, and the store is as it was: {error}.") from error
+            raise Refused(f"That failed, and the store is as it was. {explain(error) or error}") from error
 
 
 def _store(*, must_exist: bool = True) -> Path:
@@ -59,24 +61,28 @@ def upgrade(as_json: bool) -> None:
 @group.command("backup", epilog="Example: checkend db backup /var/backups/checkend.sqlite3")
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
+@click.option("--keep-unsound", is_flag=True, help="Keep a copy with errors, as TARGET.unsound.")
 @json_option
-def backup(target: Path | None, force: bool, as_json: bool) -> None:
+def backup(target: Path | None, force: bool, keep_unsound: bool, as_json: bool) -> None:
     """Copy the store to TARGET, a new file only you may read; servers go on meanwhile.
+
+    The copy is checked as by `checkend db check` before it replaces anything; one with errors is not kept, and the exit
+    status is 1.
 
     Without TARGET the copy lies in the current folder, with the time in its name. The secret key is not in it: keep
     the file secret_key of the instance folder too.
     """
-    from checkend import clock, store_version
+    from checkend import clock
+    from checkend.backup import back_up, reject_target
 
     path = _store()
     target = target or Path(f"checkend-{clock.now():%Y%m%dT%H%M%SZ}.sqlite3")
+    with _files():
+        reject_target(target, path)
     if target.exists() and not force:
         raise Refused(f"{target} exists. Name another file, or replace it with --force.")
-    if target.exists() and target.samefile(path):
-        raise Refused(f"{target} is the store itself.")
     with _files():
-        store_version.version(path)
-        store_version.copy_store(path, target)
+        back_up(path, target, keep_unsound=keep_unsound)
     size = target.stat().st_size
     if as_json:
         print_json({"backup": str(target.resolve()), "bytes": size})

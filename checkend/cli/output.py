@@ -62,8 +62,8 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], nothing: 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what settings, the store and the rules refuse into the end of the command."""
-    from sqlalchemy.exc import DBAPIError, IntegrityError
+    """Turn what settings and the rules refuse into the end of the command; all else does `checkend.cli.errors`."""
+    from sqlalchemy.exc import IntegrityError
 
     from checkend.config import CannotStart
     from checkend.models.rules import RuleBroken
@@ -74,8 +74,6 @@ def refusals() -> Iterator[None]:
         raise Refused(str(error)) from error
     except IntegrityError as error:
         raise Refused("Someone else took this name, or changed this record, at the same moment.") from error
-    except DBAPIError as error:
-        raise Refused(f"The store cannot be used: {error.orig}.") from error
 
 
 @contextmanager

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: CHECKEND_RETENTION_DAYS=30 checkend prune --dry-run")
 @click.option("--dry-run", is_flag=True, help="Only say how many notices of each app would go.")
+@click.option("--force", is_flag=True, help="Remove all that is overdue, even if the clock may have jumped.")
 @json_option
-def prune(dry_run: bool, as_json: bool) -> None:
+def prune(dry_run: bool, force: bool, as_json: bool) -> None:
     """Remove the notices and problems that are overdue by the settings, now, and give their room back to the disk.
 
     A running server does the same every hour. Counts, charts and shares stay with their problems. Safe beside a server,
-    and to interrupt.
+    and to interrupt. After a long time without reports, which a clock that has jumped looks like, only a share of all
+    notices is removed by age (CHECKEND_RETENTION_MAX_SHARE); --force removes the rest.
     """
     with open_store():
         if dry_run:
             _forecast(as_json)
         else:
-            _remove(as_json)
+            _remove(as_json, force)
 
 
 def _forecast(as_json: bool) -> None:
@@ -43,23 +45,27 @@ def _forecast(as_json: bool) -> None:
         print_table(("app", "notices that would go"), rows, "No notice is overdue.")
 
 
-def _remove(as_json: bool) -> None:
+def _remove(as_json: bool, force: bool) -> None:
     from flask import current_app
 
     from checkend.removal import Removed
     from checkend.retention import limits_of, remove
+    from checkend.retention_guard import NO_LIMIT, AgeGuard
     from checkend.store_space import space
 
-    before, total = space(), Removed()
-    config = current_app.config
-    for removed in _unhurried(remove(limits_of(config), config["MAX_STORE_BYTES"], config["MAX_APP_BYTES"])):
+    before, total, config = space(), Removed(), current_app.config
+    guard = AgeGuard(NO_LIMIT if force else config["RETENTION_MAX_SHARE"])
+    steps = remove(limits_of(config), config["MAX_STORE_BYTES"], config["MAX_APP_BYTES"], guard=guard)
+    for removed in _unhurried(steps):
         total += removed
         click.echo(f"\r{total.notices:,} notices removed", nl=False, err=True)
     click.echo(err=True)
     after = space()
+    if guard.limited:
+        click.echo("Overdue notices were left, since the clock may have jumped; --force removes them too.", err=True)
     if as_json:
         counts = {"notices": total.notices, "problems": total.problems, "backtraces": total.backtraces}
-        print_json(counts | {"store_bytes": after.file_bytes})
+        print_json(counts | {"store_bytes": after.file_bytes, "limited": guard.limited})
     else:
         sizes = f"{before.file_bytes:,} bytes before, {after.file_bytes:,} now"
         counted = f"{total.notices:,} notices, {total.problems:,} problems and {total.backtraces:,} backtraces"

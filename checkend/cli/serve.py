@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from checkend.cli.errors import tell
 from checkend.cli.output import refusals
 from checkend.startup import uncollected
 
@@ -45,14 +46,14 @@ def _run(settings: dict[str, Any], open_browser: bool) -> None:
         server = serving.Server(app, bound)
         _stop_on_signals(server)
         retention_thread.start(app)
-        click.echo(f"Checkend is listening on {server.url}")
+        tell(f"Checkend is listening on {server.url}")
         if open_browser:
             address = server.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run()
     finally:
         app.extensions["checkend_shutdown"]()
-    click.echo("Checkend has stopped.")
+    tell("Checkend has stopped.")
 
 
 def _stop_on_signals(server: "Server") -> None:

@@ -112,7 +112,7 @@ class Ingestion:
             report = to_report(value, received_at)
             key = _key(sender, report)
             seen = self._seen.get(key)
-            if seen is not None and micros - seen.stored_at < self._repeat_window:
+            if seen is not None and 0 <= micros - seen.stored_at < self._repeat_window:
                 with suppress(NotARepeat):
                     return self.writer.submit(self._prepare_repeat(sender, report, micros, seen))
             prepared = self.prepare(sender, report, micros)

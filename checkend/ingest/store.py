@@ -16,6 +16,8 @@ from checkend.models.packing import pack
 from checkend.models.storage import NOTICE_BYTES
 from checkend.search import search_text
 
+CLOCK_TOLERANCE = 3_600_000_000  # µs by which a time may lie in the future, as after a small correction of the clock
+REORDERING = 10_000_000  # µs by which a report may be received before one that is written earlier
 _REMEMBERED_REPEATS = 20_000
 # What a problem keeps of a class and a message, in characters. A notice whose own is longer keeps it whole.
 CLASS_LENGTH = 500
@@ -260,10 +262,10 @@ class _Batch:
     def _problem(self, report: Prepared) -> tuple[tuple[int, str], ProblemWork | None]:
         """The report's problem, None when it has to be opened, under its key: app and fingerprint."""
         key = (report.sender.app_id, report.fingerprint)
-        problem = self.problems.get(key) or self._find(*key)
+        problem = self.problems.get(key) or self._find(key, report)
         if problem is None and self.quota.has_all_problems(report.sender.app_id):
             key = (report.sender.app_id, OVERFLOW_FINGERPRINT)
-            problem = self.problems.get(key) or self._find(*key)
+            problem = self.problems.get(key) or self._find(key, report)
         return key, problem
 
     def _store(
@@ -302,7 +304,8 @@ class _Batch:
                 return
         problem.latest_message, problem.relabeled = message, True
 
-    def _find(self, app_id: int, fingerprint: str) -> ProblemWork | None:
+    def _find(self, key: tuple[int, str], report: Prepared) -> ProblemWork | None:
+        app_id, fingerprint = key
         row = self.connection.execute(
             "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message "
             "FROM problems WHERE app_id = ? AND fingerprint = ?",
@@ -312,6 +315,8 @@ class _Batch:
             return None
         problem_id, error_class, message, status, first, last, latest = row
         resolved = status == "resolved"
+        if last > report.received_at + CLOCK_TOLERANCE:  # left by a clock that was ahead
+            last = report.occurred_at
         found = ProblemWork(problem_id, app_id, error_class, message, resolved, first, last, message)
         if latest is not None:
             found.latest_message = latest
@@ -361,14 +366,14 @@ class _Batch:
         repeat = self.repeats.get(key)
         if repeat is None:
             known = self.store.repeat_of(*key)
-            if known is None or report.received_at - known.stored_at >= window:
+            if known is None or not -REORDERING <= report.received_at - known.stored_at < window:
                 return None
             repeat = _Repeat(known.notice_id, known.stored_at, known.count, known.version)
             if repeat.version != self.version and not self._still_there(repeat.notice_id, problem.id):
                 return None
             repeat.version = self.version
             self.repeats[key] = repeat
-        return repeat if report.received_at - repeat.stored_at < window else None
+        return repeat if -REORDERING <= report.received_at - repeat.stored_at < window else None
 
     def _still_there(self, notice_id: int, problem_id: int) -> bool:
         found = self.connection.execute(

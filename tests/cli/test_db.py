@@ -1,5 +1,7 @@
 """``checkend db``: backups under load, restoring, checking."""
 
+import os
+import signal
 import sqlite3
 import threading
 from contextlib import closing
@@ -10,7 +12,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend import store_check
+from checkend import store_check, store_version
+from checkend.app import create_app
+from checkend.partial_files import partial_file
 from checkend.server_lock import ServerLock
 from tests.factories import Factory
 
@@ -96,9 +100,99 @@ def damaged(path: Path) -> None:
         file.write(b"\xff" * 4096)
 
 
+def wrong_counter(path: Path) -> None:
+    change(path, "UPDATE apps SET problems_count = 7")
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), [(damaged, "malformed"), (wrong_counter, "counts 7 problems")])
+def test_a_backup_of_a_database_with_errors_fails_and_leaves_the_earlier_backup(
+    run: Any, instance: Path, tmp_path: Path, spoil: Any, sentence: str
+) -> None:
+    run("app", "create", "Shop")
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    copy = folder / "copy.sqlite3"
+    run("db", "backup", str(copy))
+    earlier = copy.read_bytes()
+    spoil(instance / "checkend.sqlite3")
+    error = run("db", "backup", str(copy), "--force", status=1).stderr
+    assert sentence in error
+    assert f"so {copy} was not written" in error
+    assert copy.read_bytes() == earlier
+    assert list(folder.iterdir()) == [copy]
+    run("db", "backup", str(folder / "new.sqlite3"), "--keep-unsound", status=1)
+    assert sorted(folder.iterdir()) == [copy, folder / "new.sqlite3.unsound"]
+
+
+def killed_while_copying(target: Path) -> Path:
+    """What a process leaves that is killed while it copies to ``target``."""
+    child = os.fork()
+    if not child:
+        with partial_file(target) as partial:
+            Path(f"{partial}-wal").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    return target.with_name(f"{target.name}.{child}.checkend-partial")
+
+
+def test_what_a_killed_copy_leaves_is_removed_by_the_next_one_and_by_the_next_start(
+    run: Any, instance: Path, tmp_path: Path
+) -> None:
+    run("app", "create", "Shop")
+    left = killed_while_copying(tmp_path / "earlier.sqlite3")
+    assert left.exists()
+    busy = tmp_path / f"other.sqlite3.{os.getppid()}.checkend-partial"
+    busy.touch()
+    run("db", "backup", str(tmp_path / "copy.sqlite3"))
+    assert [path.name for path in tmp_path.glob("*partial*")] == [busy.name], "a copy under way must stay"
+    left = killed_while_copying(instance / "checkend.sqlite3")
+    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["link", "folder", "pipe", "checkend.sqlite3-wal", "secret_key", "checkend.pid"])
+def test_a_backup_replaces_nothing_but_regular_files_that_are_not_the_servers_own(
+    run: Any, instance: Path, tmp_path: Path, name: str
+) -> None:
+    run("app", "create", "Shop")
+    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    target = tmp_path / name if name in ("link", "folder", "pipe") else instance / name
+    target.unlink(missing_ok=True)
+    if name == "link":
+        target.symlink_to(tmp_path / "elsewhere")
+    elif name == "folder":
+        target.mkdir()
+    elif name == "pipe":
+        os.mkfifo(target)
+    error = run("db", "backup", str(target), "--force", status=1).stderr
+    assert "Name a regular file" in error or "belongs to the server" in error
+    assert not target.is_file()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_neither_a_pipe_nor_the_database_itself_is_restored(run: Any, read: Any, instance: Path) -> None:
+    read("app", "create", "Shop")
+    os.mkfifo(instance / "pipe")
+    assert "is not a regular file" in run("db", "restore", str(instance / "pipe"), "--force", status=1).stderr
+    own = str(instance / "checkend.sqlite3")
+    assert "belongs to the store" in run("db", "restore", own, "--force", status=1).stderr
+    assert [app["name"] for app in read("app", "list")] == ["Shop"]
+
+
+def lookalike(path: Path) -> None:
+    path.unlink()
+    change(path, "CREATE TABLE alembic_version (version_num)")
+    change(path, f"INSERT INTO alembic_version VALUES ('{store_version.HEAD}')")
+    for table in ("apps", "problems", "notices"):
+        change(path, f"CREATE TABLE {table} (id INTEGER PRIMARY KEY)")
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (lookalike, "It has no table app_hours."),
+        (lambda path: change(path, "ALTER TABLE apps RENAME COLUMN slug TO slag"), "no such columns as this version"),
+        (lambda path: change(path, "DROP TRIGGER problems_search_update"), "It has no trigger problems_search_update."),
         (damaged, ""),
         (lambda path: change(path, "UPDATE alembic_version SET version_num = '9999'"), "does not know"),
         (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend store"),
@@ -106,7 +200,7 @@ def damaged(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b"garbage" * 1000), "file is not a database"),
     ],
-    ids=["damaged", "newer", "foreign", "orphans", "empty", "garbage"],
+    ids=["lookalike", "column", "trigger", "damaged", "newer", "foreign", "orphans", "empty", "garbage"],
 )
 def test_an_unsound_backup_is_refused_and_the_store_stays(
     run: Any, read: Any, instance: Path, tmp_path: Path, spoil: Any, sentence: str
@@ -119,7 +213,7 @@ def test_an_unsound_backup_is_refused_and_the_store_stays(
     assert sentence in run("db", "restore", str(copy), "--force", status=1).stderr
     assert copy.read_bytes() == spoiled
     assert [app["name"] for app in read("app", "list")] == ["Shop"]
-    assert not (instance / "restoring.sqlite3").exists()
+    assert not list(instance.glob("*partial*"))
 
 
 def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> None:

@@ -211,7 +211,7 @@ def test_deleting_stops_after_a_while_says_what_is_left_and_goes_on_when_asked(
     shop: dict[str, object], app: Flask, make: Factory, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_models, "NOTICES_A_STEP", 2)
-    monkeypatch.setattr("checkend.web.deleting.DELETING_FOR", timedelta(0))
+    monkeypatch.setattr("checkend.web.deleting.DELETING_FOR", 0)
     for _ in range(2):
         make.problem(int(str(shop["id"])), notices=2)
     asked = {"action": "delete", "scope": "all", "confirmed": "yes"}

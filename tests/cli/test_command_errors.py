@@ -1,0 +1,183 @@
+"""A full disk, a locked or a damaged database ends every command with a message, never with a traceback."""
+
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from checkend import clock, extensions, store_version
+from checkend.app import create_app
+from checkend.cli import main
+from checkend.models import ApiKey
+from checkend.permissions import ALL_PERMISSIONS
+from tests.factories import Factory
+from tests.live import environment
+
+# They serve, or need no database of their own.
+NOT_WALKED = {"serve", "dev", "fixture", "tail", "config"}
+# What a command is called with beyond its arguments.
+OPTIONS = {
+    "api-key create": ["--all"],
+    "user create": ["--password-stdin"],
+    "user set-password": ["--password-stdin"],
+    "user delete": ["--yes"],
+    "api-key delete": ["--yes"],
+    "app delete": ["--yes"],
+    "db restore": ["--force"],
+    "db backup": ["--force"],
+}
+READ_ONLY = {"app list", "app show", "app key", "api-key list", "user list", "db upgrade", "db check", "status"}
+
+
+def commands(group: click.Group = main, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, found in group.commands.items():
+        if isinstance(found, click.Group):
+            yield from commands(found, f"{prefix}{name} ")
+        elif prefix + name not in NOT_WALKED:
+            yield prefix + name, found
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance folder whose database has one record of each kind that commands name."""
+    folder = tmp_path_factory.mktemp("template")
+    app = create_app({}, instance_path=folder)
+    make = Factory(app)
+    make.notice(make.problem(make.app()["id"]), at=clock.now() - timedelta(days=200))
+    make.run(lambda: ApiKey.create("key", ALL_PERMISSIONS))
+    make.user("a@example.com", site_admin=True)
+    make.user("b@example.com")
+    app.extensions["checkend_shutdown"]()
+    with app.app_context():
+        extensions.db.engine.dispose()
+    return folder
+
+
+@pytest.fixture
+def store(template: Path, instance: Path, tmp_path: Path) -> Path:
+    """A database like that of `template`, and a backup of it in ``backup.sqlite3``."""
+    shutil.copytree(template, instance)
+    shutil.copy(template / "checkend.sqlite3", tmp_path / "backup.sqlite3")
+    return instance / "checkend.sqlite3"
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for module in (extensions, store_version):
+        monkeypatch.setattr(module, "LOCK_TIMEOUT_SECONDS", 0.05)
+    values = {
+        "email_address": "b@example.com",
+        "source": str(tmp_path / "backup.sqlite3"),
+        "target": str(tmp_path / "copy.sqlite3"),
+        "app": "shop",
+        "key": "1",
+        "name": "New",
+    }
+
+    def call_command(name: str) -> Result:
+        arguments = [values.get(str(p.name), "shop") for p in COMMANDS[name].params if isinstance(p, click.Argument)]
+        return CliRunner().invoke(main, [*name.split(), *OPTIONS.get(name, []), *arguments], input="long enough\n")
+
+    return call_command
+
+
+def assert_message(done: Result, name: str, *, fails: bool = True) -> None:
+    assert isinstance(done.exception, SystemExit | None), (name, done.exception)
+    assert "Traceback" not in done.output
+    if fails:
+        assert done.exit_code == 1, (name, done.output)
+        assert done.stderr.rstrip().endswith((".", "`")), (name, done.stderr)
+        assert "Error: " in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_damaged_database(name: str, store: Path, call: Any) -> None:
+    with store.open("r+b") as file:  # the header is whole, and no table can be read
+        file.seek(100)
+        file.write(b"\xff" * 40_000)
+    assert_message(call(name), name, fails=name != "db restore")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_database_locked_by_another_process(name: str, store: Path, call: Any) -> None:
+    with closing(sqlite3.connect(store, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        done = call(name)
+    assert_message(done, name)
+    assert "is locked by another process" in done.stderr
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let no file grow: what a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("in_use", [True, False], ids=["in use", "not in use"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_disk(name: str, in_use: bool, store: Path, call: Any) -> None:
+    with closing(sqlite3.connect(store)) as server:
+        if in_use:  # then what SQLite needs for reading exists
+            server.execute("SELECT count(*) FROM apps").fetchone()
+        with no_room():
+            done = call(name)
+    assert_message(done, name, fails=name not in READ_ONLY)
+
+
+def test_full_standard_output_ends_a_command_with_a_message(store: Path, instance: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "checkend.cli", "app", "list"],
+            env=environment(instance),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: No space left on device. Make room on the disk, then try again.\n"
+
+
+@pytest.mark.parametrize("name", ["what?", "100%", "a#b", "two words", "file:x?mode=memory", "%2e%2e"])
+def test_any_name_of_an_instance_folder_works(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    app = create_app({}, instance_path=folder)
+    key = Factory(app).app()["ingestion_key"]
+    headers = {"Checkend-Ingestion-Key": key}
+    sent = app.test_client().post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers=headers)
+    app.extensions["checkend_shutdown"]()
+    assert sent.status_code == 201
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+    with closing(sqlite3.connect(folder / "checkend.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM notices").fetchone() == (1,)
+
+
+def test_commands_work_on_an_instance_folder_with_such_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECKEND_INSTANCE_PATH", str(tmp_path / "a ?b #c 100%20"))
+    copy = str(tmp_path / "copy ?#%.sqlite3")
+    for line in (
+        ["app", "create", "Shop"],
+        ["db", "backup", copy],
+        ["db", "restore", copy, "--force"],
+        ["db", "check"],
+    ):
+        done = CliRunner().invoke(main, line)
+        assert done.exit_code == 0, done.output
