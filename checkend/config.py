@@ -153,6 +153,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Reports that one ingestion key may send in an hour.",
     ),
     Setting(
+        "RATE_LIMIT_INGESTION_BYTES_PER_MINUTE",
+        536_870_912,
+        POSITIVE,
+        "Bytes of reports, after unpacking, that one ingestion key may send in a minute.",
+    ),
+    Setting(
+        "RATE_LIMIT_INGESTION_CPU_SECONDS_PER_MINUTE",
+        30,
+        _between(1, 3600),
+        "CPU seconds that processing the reports of one ingestion key may take in a minute.",
+    ),
+    Setting(
         "NOTICE_DEDUP_ENABLED",
         True,
         BOOL,

@@ -7,6 +7,7 @@ polling for the lock.
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from flask import Flask, g, has_app_context
+from flask import Flask, g, has_app_context, has_request_context
 from flask.cli import ScriptInfo
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, ColumnElement, Connection, MetaData, column, event, func, text
@@ -25,7 +26,12 @@ from sqlalchemy.types import TypeDecorator
 
 from checkend import clock
 
+# For how many seconds commands and background threads wait for other writers, and for how many a request does: a page
+# that cannot write says so while its reader is still there, and its thread serves the next request.
 LOCK_TIMEOUT_SECONDS = 30.0
+REQUEST_LOCK_SECONDS = 5.0
+# After this many seconds a request no longer waits behind a writer that is itself waiting for another process.
+BLOCKED_SECONDS = 0.5
 ASIDE_SECONDS = 0.25
 FILE_NAME = "checkend.sqlite3"
 
@@ -77,15 +83,22 @@ def updated_column() -> Any:
 
 
 class FairLock:
-    """A lock that is handed to whoever waited longest, so that a busy writer cannot starve the others."""
+    """A lock that is handed to whoever waited longest, so that a busy writer cannot starve the others.
+
+    ``blocked_since`` is when its holder began to wait for something else, by time.monotonic(); None while it does not.
+    """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._held = False
         self._waiting: deque[threading.Lock] = deque()
+        self.blocked_since: float | None = None
 
-    def acquire(self, timeout: float) -> bool:
-        """Wait up to ``timeout`` seconds; False when the lock did not become free in that time."""
+    def acquire(self, timeout: float, *, withdraw: bool = False) -> bool:
+        """Wait up to ``timeout`` seconds; False when the lock did not become free in that time.
+
+        With ``withdraw``, also False after `BLOCKED_SECONDS` or a multiple of them, if the holder is blocked then.
+        """
         with self._guard:
             if not self._held:
                 self._held = True
@@ -93,13 +106,22 @@ class FairLock:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        if turn.acquire(timeout=timeout):
-            return True
+        until = time.monotonic() + timeout
+        while True:
+            left = max(until - time.monotonic(), 0)
+            if turn.acquire(timeout=min(left, BLOCKED_SECONDS) if withdraw else left):
+                return True
+            if (withdraw and self._is_blocked()) or time.monotonic() >= until:
+                break
         with self._guard:
             if turn in self._waiting:
                 self._waiting.remove(turn)
                 return False
         return True  # handed over just as the time ran out
+
+    def _is_blocked(self) -> bool:
+        since = self.blocked_since
+        return since is not None and time.monotonic() - since > BLOCKED_SECONDS / 5
 
     def release(self) -> None:
         """Hand the lock to the longest waiting thread, or free it."""
@@ -131,28 +153,33 @@ class StoreConnection(sqlite3.Connection):
         self._lock_timeout: float = kwargs.get("timeout", LOCK_TIMEOUT_SECONDS)
         self._holds = False
 
-    def begin(self, *, writing: bool, patience: float | None = None) -> None:
+    def begin(self, *, writing: bool, patience: float | None = None, withdraw: bool = False) -> None:
         """Open a transaction; with ``writing`` as the only writer.
 
         Raises sqlite3.OperationalError when the lock did not become free in the connection's time-out, or in
-        ``patience`` seconds.
+        ``patience`` seconds, in all; ``withdraw`` is as in `FairLock.acquire`.
         """
         if not writing:
             self.execute("BEGIN")
             return
         timeout = self._lock_timeout if patience is None else patience
-        if not self._write_lock.acquire(timeout):
+        began = time.monotonic()
+        if not self._write_lock.acquire(timeout, withdraw=withdraw):
             raise sqlite3.OperationalError("database is locked")
         self._holds = True
+        self._write_lock.blocked_since = now = time.monotonic()
+        left = max(timeout - (now - began), 0)
+        adjust = patience is not None or left < timeout / 2
         try:
-            if patience is not None:
-                self.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+            if adjust:
+                self.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
             self.execute("BEGIN IMMEDIATE")
         except BaseException:
             self._free()
             raise
         finally:
-            if patience is not None:
+            self._write_lock.blocked_since = None
+            if adjust:
                 self.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 
     def commit(self) -> None:
@@ -253,7 +280,7 @@ def init_database(app: Flask, path: Path) -> None:
         "connect_args": {
             "factory": StoreConnection,
             "isolation_level": None,
-            "timeout": LOCK_TIMEOUT_SECONDS,
+            "timeout": REQUEST_LOCK_SECONDS,
             "check_same_thread": False,
         },
         "pool_size": 16,
@@ -270,7 +297,11 @@ def _begin(connection: Connection) -> None:
     raw = connection.connection.driver_connection
     assert isinstance(raw, StoreConnection)
     in_app = has_app_context()
-    raw.begin(writing=bool(in_app and g.get("writing")), patience=g.get("patience") if in_app else None)
+    in_request = has_request_context()
+    patience = g.get("patience") if in_app else None
+    if patience is None and not in_request:
+        patience = LOCK_TIMEOUT_SECONDS
+    raw.begin(writing=bool(in_app and g.get("writing")), patience=patience, withdraw=in_request)
 
 
 def begin_writing() -> None:

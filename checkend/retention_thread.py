@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from flask import Flask
+from flask import Flask, g
 
 from checkend import clock
+from checkend.extensions import REQUEST_LOCK_SECONDS
 from checkend.retention import Removed, limits_of, remove, remove_over
 
 FIRST_SECONDS = 20.0
@@ -51,6 +52,7 @@ class Retention:
         started, before = time.monotonic(), self.removed
         try:
             with self._app.app_context():
+                g.patience = REQUEST_LOCK_SECONDS  # stopping the server waits for the step under way
                 self._take(self._steps(whole))
         except Exception as error:  # a full disk, say: the next run finds what this one left
             self.failures += 1

@@ -105,8 +105,14 @@ class ReportStore:
         self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
         self._tallies = Tallies()
 
+    def lock(self) -> None:
+        """Begin the next `write`'s transaction, as the only writer. Raises what SQLite raises."""
+        (self._connection or self._open()).begin(writing=True)
+
     def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
+
+        The transaction is the one that `lock` began, or else its own.
 
         An exception in the list stands for a report that was left out: `SenderChanged` when the key is not as it was
         any more, `NotARepeat` when the report came without content and has to be stored.
@@ -115,7 +121,8 @@ class ReportStore:
         """
         connection = self._connection or self._open()
         work = _Batch(self, connection)
-        connection.begin(writing=True)
+        if not connection.in_transaction:
+            connection.begin(writing=True)
         try:
             self._notice_others(connection)
             work.version = self._version
