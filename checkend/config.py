@@ -116,7 +116,12 @@ POSITIVE = _between(1)
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", TEXT, "Address that `checkend serve` listens on."),
     Setting("PORT", 8080, _between(0, 65535), "Port that `checkend serve` listens on; 0 takes a free one."),
-    Setting("THREADS", 8, _between(1, 128), "Request threads of `checkend serve`."),
+    Setting(
+        "THREADS",
+        8,
+        _between(1, 128),
+        "Request threads of `checkend serve`; assumed for any other server than waitress, which tells its number.",
+    ),
     Setting("URL", "", URL, "Public address of this server, for the links it prints and sends."),
     Setting(
         "TRUSTED_PROXIES",
@@ -229,7 +234,7 @@ SETTINGS: tuple[Setting, ...] = (
         "INGEST_TIMEOUT_SECONDS",
         10,
         _between(1, 300),
-        "How long a report waits to be stored before it is refused.",
+        "Seconds from its arrival that a report may wait to be stored before it is rejected with 503.",
     ),
 )
 

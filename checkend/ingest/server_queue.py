@@ -6,14 +6,10 @@ settings. Other WSGI servers say neither.
 """
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-
-def _channel(environ: "WSGIEnvironment") -> Any:
-    return getattr(environ.get("waitress.client_disconnected"), "__self__", None)
 
 
 def seconds_in_queue(environ: "WSGIEnvironment") -> float | None:
@@ -22,12 +18,17 @@ def seconds_in_queue(environ: "WSGIEnvironment") -> float | None:
     Waitress notes the time of day. If the system clock jumps forward while a request is queued, that one request
     seems to have waited too long; a jump back makes it look as if it had just arrived.
     """
-    arrived_at: float | None = getattr(_channel(environ), "last_activity", None)
-    return None if arrived_at is None else max(time.time() - arrived_at, 0.0)
+    try:
+        waited: float = time.time() - environ["waitress.client_disconnected"].__self__.last_activity
+    except (KeyError, AttributeError):
+        return None
+    return waited if waited > 0 else 0.0
 
 
 def request_threads(environ: "WSGIEnvironment", default: int) -> int:
     """Return how many threads serve requests; ``default`` where the server does not tell."""
-    settings = getattr(getattr(_channel(environ), "server", None), "adj", None)
-    threads = getattr(settings, "threads", None)
-    return threads if isinstance(threads, int) else default
+    try:
+        threads: int = environ["waitress.client_disconnected"].__self__.server.adj.threads
+    except (KeyError, AttributeError):
+        return default
+    return threads

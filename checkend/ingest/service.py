@@ -118,15 +118,20 @@ class Ingestion:
         deadline = time.monotonic() + self._timeout - (waited or 0.0)
         if waited is not None and waited >= self._timeout:
             raise Unavailable("the report waited too long for a request thread", "timeout")
-        began = time.thread_time()
+        limiter = self.limiter
+        if limiter is None:
+            return self._process(sender, body, waited, deadline)
+        began = limiter.measure(len(body))
         try:
-            if len(body) < LARGE_BYTES:
-                return self.accept(sender, read_json(body), deadline)
-            with self.large_reports.admit(sender.app_id, len(body), waited, deadline) as turn:
-                return self.accept(sender, read_json(body), deadline, turn)
+            return self._process(sender, body, waited, deadline)
         finally:
-            if self.limiter is not None:
-                self.limiter.charge(sender.app_id, len(body), time.thread_time() - began)
+            limiter.charge(sender.app_id, len(body), began)
+
+    def _process(self, sender: Sender, body: bytes, waited: float | None, deadline: float) -> Stored:
+        if len(body) < LARGE_BYTES:
+            return self.accept(sender, read_json(body), deadline)
+        with self.large_reports.admit(sender.app_id, len(body), waited, deadline) as turn:
+            return self.accept(sender, read_json(body), deadline, turn)
 
     def _learn_threads(self, environ: "WSGIEnvironment") -> None:
         """Keep two request threads free of reports while the writer is stalled; one where there are only two."""

@@ -87,6 +87,7 @@ class Writer:
         self._writing = 0
         self._stalled = False
         self._failing = False
+        self.is_healthy = True  # neither stalled nor failing; read for every report, without the guard
         self.stalled_limit = queue_size
         self.batches = Histogram(SIZES)
         self.commits = Histogram(SECONDS)
@@ -95,11 +96,6 @@ class Writer:
     def queue_length(self) -> int:
         """How many reports wait at the moment."""
         return len(self._queue)
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether reports are being stored without a hitch. Reading it takes no lock."""
-        return not (self._failing or self._stalled)
 
     def check(self) -> None:
         """Raise `Unavailable` if `submit` would reject a report at once; saves the work of preparing it."""
@@ -148,7 +144,7 @@ class Writer:
         """Wait for a stalled writer until the deadline, or free the thread at once if enough reports wait for it."""
         with self._guard:
             if waiting.outcome is None and time.monotonic() - began >= STALL_SECONDS:
-                self._stalled = True
+                self._stalled, self.is_healthy = True, False
             too_many = self._stalled and len(self._queue) + self._writing > self.stalled_limit
             if too_many and waiting in self._queue:
                 self._queue.remove(waiting)
@@ -245,6 +241,7 @@ class Writer:
         with self._guard:
             self._writing = 0
             self._stalled = False
+            self.is_healthy = not self._failing
             self._expected = len(batch) + len(self._queue)
         for waiting in batch:
             waiting.turn.release()
