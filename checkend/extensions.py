@@ -8,7 +8,6 @@ polling for the lock.
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,13 +24,12 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from checkend import clock
+from checkend.fair_lock import FairLock
 
 # For how many seconds commands and background threads wait for other writers, and for how many a request does: a page
 # that cannot write says so while its reader is still there, and its thread serves the next request.
 LOCK_TIMEOUT_SECONDS = 30.0
 REQUEST_LOCK_SECONDS = 5.0
-# After this many seconds a request no longer waits behind a writer that is itself waiting for another process.
-BLOCKED_SECONDS = 0.5
 ASIDE_SECONDS = 0.25
 FILE_NAME = "checkend.sqlite3"
 
@@ -82,56 +80,6 @@ def updated_column() -> Any:
     return mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)
 
 
-class FairLock:
-    """A lock that is handed to whoever waited longest, so that a busy writer cannot starve the others.
-
-    ``blocked_since`` is when its holder began to wait for something else, by time.monotonic(); None while it does not.
-    """
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._held = False
-        self._waiting: deque[threading.Lock] = deque()
-        self.blocked_since: float | None = None
-
-    def acquire(self, timeout: float, *, withdraw: bool = False) -> bool:
-        """Wait up to ``timeout`` seconds; False when the lock did not become free in that time.
-
-        With ``withdraw``, also False after `BLOCKED_SECONDS` or a multiple of them, if the holder is blocked then.
-        """
-        with self._guard:
-            if not self._held:
-                self._held = True
-                return True
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        until = time.monotonic() + timeout
-        while True:
-            left = max(until - time.monotonic(), 0)
-            if turn.acquire(timeout=min(left, BLOCKED_SECONDS) if withdraw else left):
-                return True
-            if (withdraw and self._is_blocked()) or time.monotonic() >= until:
-                break
-        with self._guard:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-                return False
-        return True  # handed over just as the time ran out
-
-    def _is_blocked(self) -> bool:
-        since = self.blocked_since
-        return since is not None and time.monotonic() - since > BLOCKED_SECONDS / 5
-
-    def release(self) -> None:
-        """Hand the lock to the longest waiting thread, or free it."""
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._held = False
-
-
 _write_locks: dict[str, FairLock] = {}
 _write_locks_guard = threading.Lock()
 
@@ -169,16 +117,17 @@ class StoreConnection(sqlite3.Connection):
         self._holds = True
         self._write_lock.blocked_since = now = time.monotonic()
         left = max(timeout - (now - began), 0)
-        adjust = patience is not None or left < timeout / 2
+        adjust = patience is not None or now - began > 0.05
         try:
             if adjust:
                 self.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
             self.execute("BEGIN IMMEDIATE")
+            self._write_lock.blocked_since = None
         except BaseException:
+            self._write_lock.blocked_since = None  # before the next thread has the lock
             self._free()
             raise
         finally:
-            self._write_lock.blocked_since = None
             if adjust:
                 self.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from checkend.extensions import FairLock
+from checkend.fair_lock import FairLock
 from checkend.ingest.limits import RateLimitedError
 from checkend.ingest.writer import Unavailable
 

@@ -163,6 +163,11 @@ class ReportStore:
             self._version = version
             self._tallies.forget()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the file's size is limited by a setting, rather than by the disk alone."""
+        return self._max_bytes > 0
+
     def repeat_of(self, problem_id: int, digest: bytes | None) -> _Repeat | None:
         return self._repeats.get((problem_id, digest))
 

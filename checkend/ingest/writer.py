@@ -247,8 +247,17 @@ class Writer:
             waiting.turn.release()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
-        """Reject the batch when the store is at fault; else write its reports one by one, so that one fails alone."""
-        if _is_store_error(error):
+        """Reject the batch when the store is at fault; else write its reports one by one, so that one fails alone.
+
+        At the limit of the file's size, a large report fails where a smaller one, or another count, still fits. That
+        says nothing about the next report, so it does not make the writer reject others.
+        """
+        over_limit = self._store.is_limited and getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+        if over_limit and len(batch) == 1:
+            log.error("a report was not stored: CHECKEND_MAX_STORE_BYTES is reached")
+            batch[0].outcome = Unavailable(str(error), "store_limit")
+            return
+        if _is_store_error(error) and not over_limit:
             if not self._failing:  # once, not for every report of a flood
                 self._failing = True
                 log.error("Reports cannot be stored: %s. They get 503 until one can.", error)

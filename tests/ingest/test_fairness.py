@@ -1,9 +1,11 @@
 """One app's flood does not keep the others waiting: bytes, CPU time and large reports are limited per app."""
 
 import gzip
+import http.client
 import itertools
 import json
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,12 +17,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from waitress import create_server
 from werkzeug.test import TestResponse
 
 from checkend.app import create_app
 from checkend.extensions import connect
 from checkend.ingest.large_reports import LARGE_BYTES, LargeReports
 from checkend.ingest.limits import SAMPLE, RateLimitedError, RateLimiter
+from checkend.ingest.server_queue import request_threads, seconds_in_queue
 from checkend.ingest.writer import Unavailable
 from checkend.store_version import store_path
 from tests.clients import Channel, Clients, Request, make_get, make_instance, wait_until
@@ -175,6 +179,36 @@ def test_large_reports_are_processed_one_at_a_time_and_wait_for_their_turn_only_
         large._enter(app_id, LARGE_BYTES, is_behind=True)
     with pytest.raises(RateLimitedError):  # one thread is left
         large._enter(7, LARGE_BYTES, is_behind=True)
+
+
+def test_waitress_tells_how_long_a_request_was_queued_and_how_many_threads_there_are() -> None:
+    told: list[tuple[float | None, int]] = []
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        told.append((seconds_in_queue(environ), request_threads(environ, 99)))
+        time.sleep(0.3)
+        start_response("204 No Content", [])
+        return []
+
+    server = create_server(wsgi_app, host="127.0.0.1", port=0, threads=1)
+    threading.Thread(target=server.run, daemon=True).start()
+
+    def get(_: int) -> None:
+        with closing(http.client.HTTPConnection("127.0.0.1", server.effective_port)) as connection:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+
+    with ThreadPoolExecutor(2) as clients:
+        list(clients.map(get, range(2)))
+    server.task_dispatcher.shutdown()
+    server.close()
+    (first, _), (second, _) = told
+    assert first is not None
+    assert second is not None
+    assert [threads for _, threads in told] == [1, 1]
+    assert first >= 0
+    assert second > 0.2  # it waited for the only thread
+    assert (seconds_in_queue({}), request_threads({}, 99)) == (None, 99)
 
 
 def expensive_bodies() -> list[bytes]:

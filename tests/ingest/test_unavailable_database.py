@@ -130,6 +130,7 @@ class BlockedStore(ReportStore):
     """A store whose lock is held by another process, or whose disk is full, for as long as a test wants."""
 
     def __init__(self) -> None:
+        self._max_bytes = 0
         self.locked = threading.Event()
         self.full = threading.Event()
         self.written: list[str] = []
@@ -168,6 +169,21 @@ def writer(store: BlockedStore) -> Iterator[Writer]:
 
 def prepared(message: str) -> Prepared:
     return Prepared(SENDER, "f", "E", message, None, (), (), 0, 0)
+
+
+class LimitedStore(BlockedStore):
+    """A store at the limit of its size: nothing is left for a report called "large"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._max_bytes = 1
+
+    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+        if any(prepared.error_message.startswith("large") for prepared in batch):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        return super().write(batch)
 
 
 class Submissions:
@@ -262,6 +278,20 @@ def test_a_full_disk_is_logged_once_and_the_next_report_is_stored_when_there_is_
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
+def test_at_the_limit_of_the_stores_size_large_reports_do_not_get_small_ones_rejected() -> None:
+    store = LimitedStore()
+    writer = Writer(store, queue_size=100, timeout=2)
+    store.locked.set()
+    reports = Submissions(writer)
+    reports.start("large 1", "small 1", "large 2", "small 2")
+    wait_until(lambda: writer.queue_length == 4)
+    store.locked.clear()
+    assert reports.finish() == ["store_limit", "store_limit", "stored", "stored"]
+    assert sorted(store.written) == ["small 1", "small 2"]
+    assert writer.is_healthy
+    writer.close()
+
+
 def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: BlockedStore, writer: Writer) -> None:
     store.locked.set()
     began = time.monotonic()
@@ -296,6 +326,30 @@ def test_a_report_that_waited_too_long_for_a_thread_is_rejected(
         answer = app.test_client().post(INGEST, json=report(number), headers=headers, environ_overrides=environ)
         assert answer.status_code == status
     assert stored_numbers(store_path(Path(app.instance_path))) == ({1, 2} if status == 201 else set())
+
+
+def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
+    app: Flask, key_for: Callable[..., dict[str, str]]
+) -> None:
+    headers = key_for()
+    answers: list[tuple[int, float]] = []
+
+    def write(number: int) -> None:
+        began = time.monotonic()
+        answer = app.test_client().post("/api/v1/apps", json={"name": f"app {number}"}, headers=headers)
+        answers.append((answer.status_code, time.monotonic() - began))
+
+    with closing(connect(store_path(Path(app.instance_path)))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(answers) == 5, seconds=4)
+        assert [status for status, _ in answers] == [503] * 5
+        other.execute("ROLLBACK")
+        for thread in threads:
+            thread.join()
+    assert [status for status, _ in answers] == [503] * 5 + [201]
 
 
 def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
