@@ -238,11 +238,12 @@ class Writer:
 
     def _finish(self, batch: list[_Waiting]) -> None:
         """Answer the batch. Whoever is answered meets the new state of the writer with the next report."""
-        with self._guard:
-            self._writing = 0
-            self._stalled = False
-            self.is_healthy = not self._failing
-            self._expected = len(batch) + len(self._queue)
+        self._writing = 0
+        self._expected = len(batch) + len(self._queue)
+        if self._stalled or self._failing or not self.is_healthy:
+            with self._guard:
+                self._stalled = False
+                self.is_healthy = not self._failing
         for waiting in batch:
             waiting.turn.release()
 

@@ -86,7 +86,7 @@ def test_while_another_process_holds_the_database_reports_get_503_in_time_and_ev
     during = [answer for answer in sent if locked_at + 0.5 < answer.at < unlocked_at]
     assert {answer.status for answer in sent} == {201, 503}
     assert {answer.status for answer in during} == {503}
-    assert len(during) > 100  # most are rejected at once
+    assert len(during) > 50  # most are rejected at once
     assert max(answer.seconds for answer in sent) < TIMEOUT + 1.5
     assert {answer.status for answer in sent if answer.at > unlocked_at + 0.5} == {201}
     assert stored_numbers(database) == {answer.name for answer in sent if answer.status == 201}
