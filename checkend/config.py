@@ -129,7 +129,12 @@ POSITIVE = _between(1)
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", TEXT, "Address that `checkend serve` listens on."),
     Setting("PORT", 8080, _between(0, 65535), "Port that `checkend serve` listens on; 0 takes a free one."),
-    Setting("THREADS", 8, _between(1, 128), "Request threads of `checkend serve`."),
+    Setting(
+        "THREADS",
+        8,
+        _between(1, 128),
+        "Request threads of `checkend serve`; assumed for any other server than waitress, which tells its number.",
+    ),
     Setting(
         "MAX_CONNECTIONS",
         1000,
@@ -182,6 +187,18 @@ SETTINGS: tuple[Setting, ...] = (
         3_000_000,
         POSITIVE,
         "Reports that one ingestion key may send in an hour.",
+    ),
+    Setting(
+        "RATE_LIMIT_INGESTION_BYTES_PER_MINUTE",
+        536_870_912,
+        POSITIVE,
+        "Bytes of reports, after unpacking, that one ingestion key may send in a minute.",
+    ),
+    Setting(
+        "RATE_LIMIT_INGESTION_CPU_SECONDS_PER_MINUTE",
+        30,
+        _between(1, 3600),
+        "CPU seconds that processing the reports of one ingestion key may take in a minute.",
     ),
     Setting(
         "NOTICE_DEDUP_ENABLED",
@@ -274,7 +291,7 @@ SETTINGS: tuple[Setting, ...] = (
         "INGEST_TIMEOUT_SECONDS",
         10,
         _between(1, 300),
-        "How long a report waits to be stored before it is refused.",
+        "Seconds from its arrival that a report may wait to be stored before it is rejected with 503.",
     ),
 )
 

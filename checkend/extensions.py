@@ -7,7 +7,7 @@ polling for the lock.
 
 import sqlite3
 import threading
-from collections import deque
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from flask import Flask, g, has_app_context
+from flask import Flask, g, has_app_context, has_request_context
 from flask.cli import ScriptInfo
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, BigInteger, ColumnElement, Connection, MetaData, column, event, func, or_, text
@@ -25,8 +25,12 @@ from sqlalchemy.types import TypeDecorator
 
 from checkend import clock
 from checkend.database_file import DatabaseFile, track, tracked
+from checkend.fair_lock import FairLock
 
+# For how many seconds commands and background threads wait for other writers, and for how many a request does: a page
+# that cannot write says so while its reader is still there, and its thread serves the next request.
 LOCK_TIMEOUT_SECONDS = 10.0
+REQUEST_LOCK_SECONDS = 5.0
 ASIDE_SECONDS = 0.25
 FILE_NAME = "checkend.sqlite3"
 
@@ -77,40 +81,6 @@ def updated_column() -> Any:
     return mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)
 
 
-class FairLock:
-    """A lock that is handed to whoever waited longest, so that a busy writer cannot starve the others."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._held = False
-        self._waiting: deque[threading.Lock] = deque()
-
-    def acquire(self, timeout: float) -> bool:
-        """Wait up to ``timeout`` seconds; False when the lock did not become free in that time."""
-        with self._guard:
-            if not self._held:
-                self._held = True
-                return True
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        if turn.acquire(timeout=timeout):
-            return True
-        with self._guard:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-                return False
-        return True  # handed over just as the time ran out
-
-    def release(self) -> None:
-        """Hand the lock to the longest waiting thread, or free it."""
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._held = False
-
-
 _write_locks: dict[str, FairLock] = {}
 _write_locks_guard = threading.Lock()
 
@@ -134,30 +104,37 @@ class StoreConnection(sqlite3.Connection):
         self._lock_timeout: float = kwargs.get("timeout", LOCK_TIMEOUT_SECONDS)
         self._holds = False
 
-    def begin(self, *, writing: bool, patience: float | None = None) -> None:
+    def begin(self, *, writing: bool, patience: float | None = None, withdraw: bool = False) -> None:
         """Open a transaction; with ``writing`` as the only writer.
 
         Raises sqlite3.OperationalError when the lock did not become free in the connection's time-out, or in
-        ``patience`` seconds, and its subclass `DatabaseReplacedError` when the file was removed or replaced.
+        ``patience`` seconds, in all, and its subclass `DatabaseReplacedError` when the file was removed or replaced.
+        ``withdraw`` is as in `FairLock.acquire`.
         """
         if not writing:
             self._file.check(self)
             self.execute("BEGIN")
             return
         timeout = self._lock_timeout if patience is None else patience
-        if not self._write_lock.acquire(timeout):
+        began = time.monotonic()
+        if not self._write_lock.acquire(timeout, withdraw=withdraw):
             raise sqlite3.OperationalError("database is locked")
         self._holds = True
+        self._write_lock.blocked_since = now = time.monotonic()
+        left = max(timeout - (now - began), 0)
+        adjust = patience is not None or now - began > 0.05
         try:
             self._file.check(self)
-            if patience is not None:
-                self.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+            if adjust:
+                self.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
             self.execute("BEGIN IMMEDIATE")
+            self._write_lock.blocked_since = None
         except BaseException:
+            self._write_lock.blocked_since = None  # before the next thread has the lock
             self._free()
             raise
         finally:
-            if patience is not None:
+            if adjust:
                 self.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 
     def commit(self) -> None:
@@ -266,7 +243,7 @@ def init_database(app: Flask, path: Path) -> None:
     track(path)
     app.config["SQLALCHEMY_DATABASE_URI"] = URL.create("sqlite", database=str(path))
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "creator": lambda: connect(path, LOCK_TIMEOUT_SECONDS),
+        "creator": lambda: connect(path, REQUEST_LOCK_SECONDS),
         "pool_size": 16,
         "max_overflow": 112,
         "hide_parameters": True,  # values of failed statements would end up in the log
@@ -280,7 +257,11 @@ def _begin(connection: Connection) -> None:
     raw = connection.connection.driver_connection
     assert isinstance(raw, StoreConnection)
     in_app = has_app_context()
-    raw.begin(writing=bool(in_app and g.get("writing")), patience=g.get("patience") if in_app else None)
+    in_request = has_request_context()
+    patience = g.get("patience") if in_app else None
+    if patience is None and not in_request:
+        patience = LOCK_TIMEOUT_SECONDS
+    raw.begin(writing=bool(in_app and g.get("writing")), patience=patience, withdraw=in_request)
 
 
 def begin_writing() -> None:

@@ -34,6 +34,7 @@ class Counts:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._reports: dict[tuple[int | None, str, int], int] = {}
+        self._rejections: dict[tuple[int, str], int] = {}
         self._requests: dict[tuple[str, int], int] = {}
         self._seconds: dict[str, Histogram] = {}
 
@@ -42,6 +43,12 @@ class Counts:
         key = (app_id, outcome, status)
         with self._guard:
             self._reports[key] = self._reports.get(key, 0) + 1
+
+    def rejection(self, app_id: int, reason: str) -> None:
+        """Count a report that was answered with 429 or 503, and why."""
+        key = (app_id, reason)
+        with self._guard:
+            self._rejections[key] = self._rejections.get(key, 0) + 1
 
     def request(self, group: str, status: int, seconds: float) -> None:
         """Count an answered request and how long it took."""
@@ -57,6 +64,11 @@ class Counts:
         """``((app id, outcome, status), count)``, of all that were counted."""
         with self._guard:
             return list(self._reports.items())
+
+    def rejections(self) -> list[tuple[tuple[int, str], int]]:
+        """Return ``((app id, reason), count)`` for all rejected reports."""
+        with self._guard:
+            return list(self._rejections.items())
 
     def requests(self) -> list[Sample]:
         """Requests, labelled with group and status."""

@@ -136,11 +136,21 @@ def _write_reports(page: Page) -> None:
             for (app_id, outcome, status), count in counts.reports()
         ],
     )
+    page.number(
+        "checkend_reports_rejected_total",
+        "counter",
+        "Reports answered with 429 or 503, by app and reason.",
+        [
+            ({"app": slugs.get(app_id, app_id), "reason": reason}, count)
+            for (app_id, reason), count in counts.rejections()
+        ],
+    )
 
 
 def _write_writer(page: Page) -> None:
     writer = ingestion().writer
     page.number("checkend_queue_length", "gauge", "Reports that wait for the writer.", writer.queue_length)
+    page.number("checkend_writer_healthy", "gauge", "0 while the writer is stalled or failing.", int(writer.is_healthy))
     page.histogram("checkend_batch_size", "Reports that the writer stored in one transaction.", [({}, writer.batches)])
     page.histogram("checkend_commit_seconds", "Time that such a transaction took.", [({}, writer.commits)])
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from flask import Flask
+from flask import Flask, g
 
 from checkend import clock
+from checkend.extensions import REQUEST_LOCK_SECONDS
 from checkend.reclaiming import remove_over, remove_over_in_apps
 from checkend.removal import Removed
 from checkend.retention import limits_of, remove
@@ -68,6 +69,7 @@ class Retention:
         guard = AgeGuard(self._max_share, starting=self.runs == 0)
         try:
             with self._app.app_context():
+                g.patience = REQUEST_LOCK_SECONDS  # stopping the server waits for the step under way
                 self._take(self._steps(whole, guard))
         except Exception as error:  # a full disk, say: the next run finds what this one left
             self.failures += 1

@@ -10,11 +10,12 @@ from werkzeug.exceptions import HTTPException
 
 from checkend.errors import SENTENCES, ApiError
 from checkend.ingest.answers import body_of, origin_headers, outcome_of
-from checkend.ingest.payload import Invalid, Unreadable, read_json
+from checkend.ingest.limits import RateLimitedError
+from checkend.ingest.payload import Invalid, Unreadable
 from checkend.ingest.quota import RETRY_AFTER_SECONDS, StorageLimitError
 from checkend.ingest.service import Ingestion, UnknownKey, ingestion
 from checkend.ingest.short_way import COUNTED, FAILED
-from checkend.ingest.store import Sender, Stored
+from checkend.ingest.store import Stored
 from checkend.ingest.writer import Unavailable, Unstorable
 from checkend.metrics import Counts
 from checkend.models.api_key import PREFIX as API_KEY_PREFIX
@@ -43,25 +44,29 @@ def _take(asked: Request, into: Ingestion) -> Stored:
     try:
         sender = into.sender(key)
         g.reporting_app = sender.app_id
-        if failed := asked.environ.get(FAILED):
-            raise failed
         try:
-            if COUNTED not in asked.environ:
-                _limit(sender, into)
-            value = read_json(_body(asked, into.max_body_bytes))
-        except (ApiError, HTTPException, Unreadable):
+            if failed := asked.environ.get(FAILED):
+                raise failed
+            if COUNTED not in asked.environ and into.limiter is not None:
+                into.limiter.check(sender.app_id)
+            return into.receive(sender, _body(asked, into.max_body_bytes), asked.environ)
+        except (ApiError, HTTPException, Unreadable, RateLimitedError):
             into.check(key)  # a key that is none any more learns nothing else
             raise
-        return into.accept(sender, value)
     except UnknownKey as error:
         raise _unauthorized(key) from error
     except Unreadable as error:
         raise ApiError(400, str(error)) from error
     except StorageLimitError as error:
+        g.rejected_for = "app_storage"
         raise ApiError(429, str(error), retry_after=RETRY_AFTER_SECONDS) from error
     except (Invalid, Unstorable) as error:
         raise ApiError(422, str(error)) from error
+    except RateLimitedError as error:
+        g.rejected_for = f"rate_limit_{error.limit}"
+        raise ApiError(429, str(error), retry_after=error.retry_after) from error
     except Unavailable as error:
+        g.rejected_for = error.reason
         raise ApiError(503, SENTENCES[503]) from error
 
 
@@ -84,6 +89,8 @@ def finish(response: Response) -> Response:
     if asked.method == "POST":
         counts: Counts = current_app.extensions["checkend_counts"]
         counts.report(g.get("reporting_app"), g.get("outcome", "refused"), response.status_code)
+        if reason := g.get("rejected_for"):
+            counts.rejection(g.reporting_app, reason)
     response.headers.extend(origin_headers(asked.headers.get("Origin")))
     return response
 
@@ -98,12 +105,6 @@ def _unauthorized(key: str) -> ApiError:
     if key.startswith(API_KEY_PREFIX):
         return ApiError(401, "This is a key of the Management API; reports need the ingestion key of an app")
     return ApiError(401, "Invalid or missing ingestion key")
-
-
-def _limit(sender: Sender, into: Ingestion) -> None:
-    limiter = into.limiter
-    if limiter is not None and (wait := limiter.take(sender.app_id)):
-        raise ApiError(429, f"Rate limit exceeded. Retry after {wait} seconds.", retry_after=wait)
 
 
 def _body(asked: Request, limit: int) -> bytes:

@@ -3,25 +3,31 @@
 import hashlib
 import json
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask import Flask, current_app
 
 from checkend import clock
-from checkend.extensions import StoreConnection, connect
+from checkend.extensions import REQUEST_LOCK_SECONDS, StoreConnection, connect
 from checkend.ingest.backtraces import parse
 from checkend.ingest.facets import facets_of, sources_of
 from checkend.ingest.grouping import group
+from checkend.ingest.large_reports import LARGE_BYTES, LargeReports, Turn
 from checkend.ingest.limits import RateLimiter
-from checkend.ingest.payload import Invalid, Report, Unreadable, to_report
+from checkend.ingest.payload import Invalid, Report, Unreadable, read_json, to_report
 from checkend.ingest.quota import Limits
 from checkend.ingest.scrubbing import Policy, Scrubber
+from checkend.ingest.server_queue import request_threads, seconds_in_queue
 from checkend.ingest.store import Content, NotARepeat, Prepared, ReportStore, Sender, SenderChanged, Stored, find_sender
-from checkend.ingest.writer import Writer
+from checkend.ingest.writer import STALL_SECONDS, Unavailable, Writer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _REMEMBERED_SENDERS = 1000
 _REMEMBERED_REPORTS = 2000
@@ -54,14 +60,23 @@ class Ingestion:
         self._seen: dict[tuple[object, ...], _Seen] = {}
         self._senders: dict[str, Sender] = {}
         self.limiter = (
-            RateLimiter(config["RATE_LIMIT_INGESTION_PER_MINUTE"], config["RATE_LIMIT_INGESTION_PER_HOUR"])
+            RateLimiter(
+                config["RATE_LIMIT_INGESTION_PER_MINUTE"],
+                config["RATE_LIMIT_INGESTION_PER_HOUR"],
+                bytes_per_minute=config["RATE_LIMIT_INGESTION_BYTES_PER_MINUTE"],
+                cpu_seconds_per_minute=config["RATE_LIMIT_INGESTION_CPU_SECONDS_PER_MINUTE"],
+            )
             if config["RATE_LIMIT_ENABLED"]
             else None
         )
+        self._timeout: float = config["INGEST_TIMEOUT_SECONDS"]
+        self._threads: int | None = None
+        self._assumed_threads: int = config["THREADS"]
+        self.large_reports = LargeReports(limited=config["RATE_LIMIT_ENABLED"], threads=config["THREADS"])
         window = config["NOTICE_DEDUP_WINDOW_SECONDS"] if config["NOTICE_DEDUP_ENABLED"] else 0
         self._repeat_window = window * 1_000_000
         self.writer = Writer(
-            ReportStore(path, window, limits=limits_of(config), lock_timeout=config["INGEST_TIMEOUT_SECONDS"]),
+            ReportStore(path, window, limits=limits_of(config), lock_timeout=STALL_SECONDS),
             queue_size=config["INGEST_QUEUE_SIZE"],
             timeout=config["INGEST_TIMEOUT_SECONDS"],
         )
@@ -91,21 +106,57 @@ class Ingestion:
         self._senders[ingestion_key] = found
         return found
 
-    def accept(self, sender: Sender, value: Any) -> Stored:
+    def receive(self, sender: Sender, body: bytes, environ: "WSGIEnvironment") -> Stored:
+        """Store the report in ``body``, unpacked JSON, and charge its app for it; on the disk when this returns.
+
+        Raises what `accept` does, and `limits.RateLimitedError` when the app has too many large reports in progress.
+        """
+        if self._threads is None:
+            self._learn_threads(environ)
+        if not self.writer.is_healthy:
+            self.writer.check()
+        waited = seconds_in_queue(environ)
+        deadline = time.monotonic() + self._timeout - (waited or 0.0)
+        if waited is not None and waited >= self._timeout:
+            raise Unavailable("the report waited too long for a request thread", "timeout")
+        limiter = self.limiter
+        if limiter is None:
+            return self._process(sender, body, waited, deadline)
+        began = limiter.measure(len(body))
+        try:
+            return self._process(sender, body, waited, deadline)
+        finally:
+            limiter.charge(sender.app_id, len(body), began)
+
+    def _process(self, sender: Sender, body: bytes, waited: float | None, deadline: float) -> Stored:
+        if len(body) < LARGE_BYTES:
+            return self.accept(sender, read_json(body), deadline)
+        with self.large_reports.admit(sender.app_id, len(body), waited, deadline) as turn:
+            return self.accept(sender, read_json(body), deadline, turn)
+
+    def _learn_threads(self, environ: "WSGIEnvironment") -> None:
+        """Keep two request threads free of reports while the writer is stalled; one where there are only two."""
+        threads = request_threads(environ, self._assumed_threads)
+        self.writer.stalled_limit = max(threads - 2, min(threads - 1, 1))
+        self.large_reports.threads = self._threads = threads
+
+    def accept(self, sender: Sender, value: Any, deadline: float | None = None, turn: Turn | None = None) -> Stored:
         """Store the report in ``value``, a JSON value in any SDK's form; on the disk when this returns.
+
+        ``deadline`` is as in `Writer.submit`. ``turn`` is released before the report waits for the writer.
 
         Raises `payload.Unreadable`, `payload.Invalid`, `UnknownKey`, `writer.Unavailable`, `writer.Unstorable`,
         `quota.StorageLimitError`.
         """
         try:
-            return self._accept(sender, value)
+            return self._accept(sender, value, deadline, turn)
         except SenderChanged:
-            return self.accept(self._look_up(sender.ingestion_key), value)
+            return self.accept(self._look_up(sender.ingestion_key), value, deadline)
         except (Unreadable, Invalid):
             self._look_up(sender.ingestion_key)  # whoever has no valid key learns nothing else
             raise
 
-    def _accept(self, sender: Sender, value: Any) -> Stored:
+    def _accept(self, sender: Sender, value: Any, deadline: float | None, turn: Turn | None) -> Stored:
         received_at = clock.now()
         micros = clock.to_micros(received_at)
         try:
@@ -114,14 +165,19 @@ class Ingestion:
             seen = self._seen.get(key)
             if seen is not None and 0 <= micros - seen.stored_at < self._repeat_window:
                 with suppress(NotARepeat):
-                    return self.writer.submit(self._prepare_repeat(sender, report, micros, seen))
+                    return self._submit(self._prepare_repeat(sender, report, micros, seen), deadline, turn)
             prepared = self.prepare(sender, report, micros)
         except RecursionError:
             raise Unreadable("Request body is nested too deeply") from None
-        stored = self.writer.submit(prepared)
+        stored = self._submit(prepared, deadline, turn)
         if not stored.deduplicated:
             self._remember(key, prepared)
         return stored
+
+    def _submit(self, prepared: Prepared, deadline: float | None, turn: Turn | None) -> Stored:
+        if turn is not None:
+            turn.release()
+        return self.writer.submit(prepared, deadline)
 
     def _remember(self, key: tuple[object, ...], prepared: Prepared) -> None:
         if len(prepared.error_message) > _REMEMBERED_MESSAGE:
@@ -185,7 +241,7 @@ class Ingestion:
     def _reader(self) -> StoreConnection:
         connection: StoreConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect(self._path)
+            connection = self._local.connection = connect(self._path, timeout=REQUEST_LOCK_SECONDS)
             self._readers.append(connection)
         return connection
 

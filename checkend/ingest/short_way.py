@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from checkend.ingest.answers import body_of, origin_headers, outcome_of
-from checkend.ingest.payload import Invalid, Unreadable, read_json
 from checkend.ingest.service import Ingestion, UnknownKey
 from checkend.ingest.store import Sender, Stored
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 PATH = "/ingest/v1/errors"
 COUNTED = "checkend.counted"  # the rate limit has counted the report
 TO_ROUTE = "checkend.to_route"  # somebody in front wants the route to answer
-FAILED = "checkend.failed"  # why it could not be stored: the route answers with it instead of trying again
+FAILED = "checkend.failed"  # why it was not stored: the route answers with it instead of trying again
 _TYPES = frozenset(("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"))
 _STATUS = {200: "200 OK", 201: "201 CREATED"}
 
@@ -63,16 +62,15 @@ class ShortWay:
 
     def _take(self, sender: Sender, environ: "WSGIEnvironment") -> Stored | None:
         """Have the report stored; None when the route has to answer."""
-        if self._into.limiter is not None:
-            if self._into.limiter.take(sender.app_id):
-                return None
-            environ[COUNTED] = True
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        environ["wsgi.input"] = BytesIO(body)
         try:
-            return self._into.accept(sender, read_json(body))
-        except (Unreadable, Invalid, UnknownKey):
-            return None  # the route finds the same, and words it
+            if self._into.limiter is not None:
+                self._into.limiter.check(sender.app_id)
+                environ[COUNTED] = True
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = BytesIO(body)
+            return self._into.receive(sender, body, environ)
+        except UnknownKey:
+            return None  # the route finds the same, or the key's new app
         except Exception as error:
             environ[FAILED] = error
             return None

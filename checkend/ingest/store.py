@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,6 @@ MESSAGE_LENGTH = 2_000
 _NO_LIMITS = Limits()
 
 log = logging.getLogger("checkend.store")
-# For so long at a time SQLite waits for another process, so that the store can stop waiting when the server stops.
-_WAIT_MILLISECONDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +127,19 @@ class ReportStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._window = repeat_window_seconds * 1_000_000
-        self._gives_up = False
         self._connection: StoreConnection | None = None
         self._version = -1
         self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
         self._tallies = Tallies()
 
+    def lock(self) -> None:
+        """Begin the next `write`'s transaction, as the only writer. Raises what SQLite raises."""
+        (self._connection or self._open()).begin(writing=True)
+
     def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
+
+        The transaction is the one that `lock` began, or else its own.
 
         An exception in the list stands for a report that was left out: `SenderChanged` when the key is not as it was
         any more, `NotARepeat` when the report came without content and has to be stored, `StorageLimitError` when its
@@ -147,7 +149,8 @@ class ReportStore:
         """
         connection = self._connection or self._open()
         work = _Batch(self, connection)
-        self._begin(connection)
+        if not connection.in_transaction:
+            connection.begin(writing=True)
         try:
             self._notice_others(connection)
             work.version = self._version
@@ -163,27 +166,8 @@ class ReportStore:
             self._repeats.popitem(last=False)
         return results
 
-    def stop_waiting(self) -> None:
-        """Make a `write` that waits for another writer, and all later ones, fail and store nothing."""
-        self._gives_up = True
-
-    def _begin(self, connection: StoreConnection) -> None:
-        until = time.monotonic() + self._lock_timeout
-        while True:
-            try:
-                connection.begin(writing=True)
-                break
-            except sqlite3.OperationalError as error:
-                locked = getattr(error, "sqlite_errorname", "SQLITE_BUSY").startswith("SQLITE_BUSY")
-                if not locked or self._gives_up or time.monotonic() >= until:
-                    raise
-        if self._gives_up:  # the reports have been answered already
-            connection.rollback()
-            raise sqlite3.OperationalError("the server is stopping")
-
     def _open(self) -> StoreConnection:
         connection = connect(self._path, timeout=self._lock_timeout)
-        connection.execute(f"PRAGMA busy_timeout = {min(self._lock_timeout * 1000, _WAIT_MILLISECONDS):.0f}")
         if self._limits.store_bytes:
             limit_size(connection, self._limits.store_bytes)
         self._connection = connection
@@ -206,6 +190,11 @@ class ReportStore:
         if version != self._version:
             self._version = version
             self._tallies.forget()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the file's size is limited by a setting, rather than by the disk alone."""
+        return self._limits.store_bytes > 0
 
     def repeat_of(self, problem_id: int, digest: bytes | None) -> _Repeat | None:
         return self._repeats.get((problem_id, digest))

@@ -1,0 +1,381 @@
+"""A locked or full database: reports are rejected in time and not stored later, and everything else responds."""
+
+import http.client
+import itertools
+import json
+import resource
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from checkend.app import create_app
+from checkend.extensions import connect
+from checkend.ingest.store import Prepared, ReportStore, Sender, Stored
+from checkend.ingest.writer import STALL_SECONDS, Unavailable, Writer
+from checkend.store_version import store_path
+from tests.clients import Channel, Clients, Request, make_get, make_instance, wait_until
+from tests.factories import Factory
+from tests.live import LiveServer
+from tests.test_metrics import parse, value
+
+INGEST = "/ingest/v1/errors"
+PATHS = ("/up", "/sign-in", "/api/v1/apps")
+TIMEOUT = 1
+SENDER = Sender("key", 1, None, frozenset())
+
+
+def report(number: int) -> dict[str, Any]:
+    return {"error": {"class": "E", "message": str(number), "backtrace": [f"/srv/a.py:{number} in f{number}"]}}
+
+
+def stored_numbers(database: Path) -> set[int]:
+    with closing(sqlite3.connect(database)) as connection:
+        return {int(message) for (message,) in connection.execute("SELECT error_message FROM problems")}
+
+
+def make_reports(key: str) -> Callable[[], Request]:
+    numbers = itertools.count()
+    headers = {"Checkend-Ingestion-Key": key, "Content-Type": "application/json"}
+
+    def make() -> Request:
+        number = next(numbers)
+        return number, "POST", INGEST, json.dumps(report(number)), headers
+
+    return make
+
+
+def test_while_another_process_holds_the_database_reports_get_503_in_time_and_everything_else_responds(
+    tmp_path: Path,
+) -> None:
+    key, api_key = make_instance(tmp_path)
+    api = {"Content-Type": "application/json", "Checkend-API-Key": api_key}
+    database = tmp_path / "checkend.sqlite3"
+    settings = {"INGEST_TIMEOUT_SECONDS": str(TIMEOUT), "RATE_LIMIT_ENABLED": "false"}
+    with (
+        LiveServer(tmp_path, **settings) as server,
+        closing(sqlite3.connect(database, isolation_level=None)) as other,
+        Clients(server) as clients,
+    ):
+        clients.start(12, make_reports(key))
+        for path in PATHS:
+            clients.start(1, partial(make_get, path, api))
+        clients.start(4, lambda: ("write", "POST", "/api/v1/apps", '{"name":"x"}', api))
+        wait_until(lambda: any(answer.name == "/sign-in" for answer in clients.answers))
+        other.execute("BEGIN IMMEDIATE")
+        locked_at = time.monotonic()
+        time.sleep(TIMEOUT + 2)
+        other.execute("ROLLBACK")
+        unlocked_at = time.monotonic()
+        wait_until(
+            lambda: sum(answer.status == 201 and answer.at > unlocked_at + 0.5 for answer in clients.answers) > 20
+        )
+        clients.stop()
+        with closing(http.client.HTTPConnection(server.url.removeprefix("http://"))) as connection:
+            connection.request("GET", "/metrics")
+            metrics = connection.getresponse().read().decode()
+
+    sent = [answer for answer in clients.answers if isinstance(answer.name, int)]
+    during = [answer for answer in sent if locked_at + 0.5 < answer.at < unlocked_at]
+    assert {answer.status for answer in sent} == {201, 503}
+    assert {answer.status for answer in during} == {503}
+    assert len(during) > 50  # most are rejected at once
+    assert max(answer.seconds for answer in sent) < TIMEOUT + 1.5
+    assert {answer.status for answer in sent if answer.at > unlocked_at + 0.5} == {201}
+    assert stored_numbers(database) == {answer.name for answer in sent if answer.status == 201}
+
+    for path in PATHS:
+        responses = [answer for answer in clients.answers if answer.name == path]
+        assert {answer.status for answer in responses} == {200}
+        assert max(answer.seconds for answer in responses) < 2
+        assert sum(locked_at < answer.at < unlocked_at for answer in responses) > 3
+    writes = [answer for answer in clients.answers if answer.name == "write"]
+    assert {answer.status for answer in writes} <= {201, 503}
+    assert max(answer.seconds for answer in writes) < 7
+    rejected = [answer for answer in sent if answer.status == 503]
+    reasons = {labels["reason"]: count for labels, count in parse(metrics)["checkend_reports_rejected_total"]}
+    assert set(reasons) <= {"stalled", "database", "timeout"}
+    assert sum(reasons.values()) == len(rejected)
+    assert value(metrics, "checkend_writer_healthy") == 1
+
+
+def test_on_a_full_disk_a_flood_of_reports_leaves_pages_responsive_and_recovers(tmp_path: Path) -> None:
+    key, _ = make_instance(tmp_path)
+    database = tmp_path / "checkend.sqlite3"
+    with LiveServer(tmp_path, RATE_LIMIT_ENABLED="false") as server, Clients(server) as clients:
+        clients.start(12, make_reports(key))
+        clients.start(1, lambda: ("/up", "GET", "/up", None, {}))
+        wait_until(lambda: any(answer.status == 201 for answer in clients.answers))
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        full_at = time.monotonic()
+        wait_until(lambda: sum(answer.status == 503 for answer in clients.answers) > 40)
+        room_at = time.monotonic()
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_until(lambda: clients.stored_since(room_at) > 20)
+        clients.stop()
+    sent = [answer for answer in clients.answers if isinstance(answer.name, int)]
+    assert {answer.status for answer in sent if full_at + 0.2 < answer.at < room_at} <= {503}
+    assert max(answer.seconds for answer in clients.answers) < 2
+    assert stored_numbers(database) == {answer.name for answer in sent if answer.status == 201}
+
+
+class BlockedStore(ReportStore):
+    """A store whose lock is held by another process, or whose disk is full, for as long as a test wants."""
+
+    def __init__(self) -> None:
+        self._max_bytes = 0
+        self.locked = threading.Event()
+        self.full = threading.Event()
+        self.written: list[str] = []
+
+    def lock(self) -> None:
+        until = time.monotonic() + STALL_SECONDS
+        while self.locked.is_set():
+            if time.monotonic() > until:
+                raise sqlite3.OperationalError("database is locked")
+            time.sleep(0.005)
+
+    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+        if self.full.is_set():
+            raise sqlite3.OperationalError("database or disk is full")
+        self.written += [prepared.error_message for prepared in batch]
+        return [Stored(1, 1, False, 1) for _ in batch]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def store() -> BlockedStore:
+    return BlockedStore()
+
+
+@pytest.fixture
+def writer(store: BlockedStore) -> Iterator[Writer]:
+    """A writer with a timeout of two seconds that lets three reports wait while it is stalled."""
+    writer = Writer(store, queue_size=100, timeout=2)
+    writer.stalled_limit = 3
+    yield writer
+    store.locked.clear()
+    writer.close()
+
+
+def prepared(message: str) -> Prepared:
+    return Prepared(SENDER, "f", "E", message, None, (), (), 0, 0)
+
+
+class LimitedStore(BlockedStore):
+    """A store at the limit of its size: nothing is left for a report called "large"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._max_bytes = 1
+
+    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+        if any(prepared.error_message.startswith("large") for prepared in batch):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        return super().write(batch)
+
+
+class Submissions:
+    """Reports that were handed to a writer by a thread each; ``results`` has ``(outcome, seconds)`` by message."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._threads: list[threading.Thread] = []
+        self.results: dict[str, tuple[str, float]] = {}
+
+    def start(self, *messages: str) -> None:
+        for message in messages:
+            self._threads.append(threading.Thread(target=self._submit, args=(message,)))
+            self._threads[-1].start()
+
+    def _submit(self, message: str) -> None:
+        began = time.monotonic()
+        try:
+            self._writer.submit(prepared(message))
+            outcome = "stored"
+        except Unavailable as error:
+            outcome = error.reason
+        self.results[message] = (outcome, time.monotonic() - began)
+
+    def finish(self) -> list[str]:
+        for thread in self._threads:
+            thread.join()
+        return sorted(outcome for outcome, _ in self.results.values())
+
+
+def test_a_stalled_writer_frees_all_request_threads_but_the_ones_that_may_wait(
+    store: BlockedStore, writer: Writer
+) -> None:
+    store.locked.set()
+    first = Submissions(writer)
+    first.start(*"abcdefgh")
+    time.sleep(STALL_SECONDS + 0.4)
+    assert sorted(outcome for outcome, _ in first.results.values()) == ["stalled"] * 5
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as rejected:
+        writer.submit(prepared("late"))
+    assert (rejected.value.reason, time.monotonic() - began < 0.3) == ("stalled", True)
+    store.locked.clear()
+    assert first.finish() == ["stalled"] * 5 + ["stored"] * 3
+    assert sorted(store.written) == sorted(name for name, (outcome, _) in first.results.items() if outcome == "stored")
+    assert writer.is_healthy
+    assert isinstance(writer.submit(prepared("after")), Stored)
+
+
+def test_after_a_batch_failed_one_report_at_a_time_is_tried_and_the_others_are_rejected_at_once(
+    store: BlockedStore, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.locked.set()
+    first = Submissions(writer)
+    first.start(*"abc")
+    assert set(first.finish()) <= {"timeout", "database"}
+    assert all(seconds < 2.7 for _, seconds in first.results.values())
+    wait_until(lambda: "Reports cannot be stored" in caplog.text)
+    probe = Submissions(writer)
+    probe.start("probe")
+    wait_until(lambda: writer.queue_length == 1)
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(Unavailable, match="another report is trying"):
+            writer.submit(prepared("late"))
+        with pytest.raises(Unavailable, match="another report is trying"):
+            writer.check()
+    assert time.monotonic() - began < 0.3
+    store.locked.clear()
+    assert probe.finish() == ["stored"]
+    assert writer.is_healthy
+    assert store.written == ["probe"]
+    assert isinstance(writer.submit(prepared("after")), Stored)
+    messages = [record.message for record in caplog.records if record.name == "checkend.writer"]
+    assert [message.partition(":")[0] for message in messages] == [
+        "Reports cannot be stored",
+        "Reports can be stored again.",
+    ]
+
+
+def test_a_full_disk_is_logged_once_and_the_next_report_is_stored_when_there_is_room(
+    store: BlockedStore, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.full.set()
+    for _ in range(5):
+        with pytest.raises(Unavailable, match="full"):
+            writer.submit(prepared("lost"))
+    assert not writer.is_healthy
+    store.full.clear()
+    writer.submit(prepared("kept"))
+    assert store.written == ["kept"]
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+def test_at_the_limit_of_the_stores_size_large_reports_do_not_get_small_ones_rejected() -> None:
+    store = LimitedStore()
+    writer = Writer(store, queue_size=100, timeout=2)
+    store.locked.set()
+    reports = Submissions(writer)
+    reports.start("large 1", "small 1", "large 2", "small 2")
+    wait_until(lambda: writer.queue_length == 4)
+    store.locked.clear()
+    assert reports.finish() == ["store_limit", "store_limit", "stored", "stored"]
+    assert sorted(store.written) == ["small 1", "small 2"]
+    assert writer.is_healthy
+    writer.close()
+
+
+def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: BlockedStore, writer: Writer) -> None:
+    store.locked.set()
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as rejected:
+        writer.submit(prepared("old"), began + 0.2)
+    assert rejected.value.reason == "timeout"
+    assert time.monotonic() - began < 0.5
+    store.locked.clear()
+    writer.submit(prepared("new"))
+    assert store.written == ["new"]
+
+
+def test_closing_does_not_wait_for_whoever_holds_the_database(store: BlockedStore, writer: Writer) -> None:
+    store.locked.set()
+    waiting = Submissions(writer)
+    waiting.start("a")
+    wait_until(lambda: writer.queue_length == 1)
+    began = time.monotonic()
+    writer.close()
+    assert time.monotonic() - began < 1.5
+    assert waiting.finish() == ["database"]
+    assert store.written == []
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-3600, 201), (0, 201), (8, 201), (11, 503)])
+def test_a_report_that_waited_too_long_for_a_thread_is_rejected(
+    app: Flask, make: Factory, seconds: float, status: int
+) -> None:
+    headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
+    for number in (1, 2):  # by the route, and by the short way for keys that are known already
+        environ = {"waitress.client_disconnected": Channel(seconds).check_client_disconnected}
+        answer = app.test_client().post(INGEST, json=report(number), headers=headers, environ_overrides=environ)
+        assert answer.status_code == status
+    assert stored_numbers(store_path(Path(app.instance_path))) == ({1, 2} if status == 201 else set())
+
+
+def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
+    app: Flask, key_for: Callable[..., dict[str, str]]
+) -> None:
+    headers = key_for()
+    answers: list[tuple[int, float]] = []
+
+    def write(number: int) -> None:
+        began = time.monotonic()
+        answer = app.test_client().post("/api/v1/apps", json={"name": f"app {number}"}, headers=headers)
+        answers.append((answer.status_code, time.monotonic() - began))
+
+    with closing(connect(store_path(Path(app.instance_path)))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(answers) == 5, seconds=4)
+        assert [status for status, _ in answers] == [503] * 5
+        other.execute("ROLLBACK")
+        for thread in threads:
+            thread.join()
+    assert [status for status, _ in answers] == [503] * 5 + [201]
+
+
+def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checkend.extensions.REQUEST_LOCK_SECONDS", 0.7)
+    _, api_key = make_instance(tmp_path / "instance")
+    app = create_app({}, instance_path=tmp_path / "instance")
+    statuses: list[int] = []
+
+    def write() -> None:
+        headers = {"Checkend-API-Key": api_key}
+        statuses.append(app.test_client().post("/api/v1/apps", json={"name": "x"}, headers=headers).status_code)
+
+    other = connect(store_path(Path(app.instance_path)))
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    threads = [threading.Thread(target=write) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [503] * 6
+    assert time.monotonic() - began < 3  # not one after the other
+    other.execute("ROLLBACK")
+    write()
+    assert statuses[-1] == 201
+    other.close()
+    app.extensions["checkend_shutdown"]()
