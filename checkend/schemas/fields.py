@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from checkend import clock
 
+_FLAGS = {"true": True, "false": False}
 REQUIRED = {"required": "can't be blank.", "null": "can't be blank."}
 
 
@@ -91,7 +92,7 @@ class Password(fields.Field[str]):
 
 
 class Flag(fields.Field[bool]):
-    """true or false, and nothing that is merely like it."""
+    """true or false, or one of those words as text; nothing that is merely like them."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
         "null": "must be true or false.",
@@ -99,6 +100,8 @@ class Flag(fields.Field[bool]):
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bool:
+        if isinstance(value, str):
+            value = _FLAGS.get(value)
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value
