@@ -18,6 +18,7 @@ from checkend import (
     monitoring,
     process,
     requests_log,
+    response_headers,
     retention_thread,
     server_lock,
     store_version,
@@ -45,6 +46,7 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     lock = server_lock.ServerLock(Path(app.instance_path))
     requests_log.register(app)
     errors.register(app)
+    response_headers.register(app)
     api.register(app)
     ingest.register(app, store_version.store_path(Path(app.instance_path)))
     retention_thread.register(app)

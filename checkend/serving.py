@@ -15,6 +15,7 @@ from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
 from checkend.config import CannotStart
+from checkend.keep_alive import KeepAliveTask
 
 STOP_SECONDS = 8.0  # under the 10 s that container runtimes give before they kill
 BACKLOG = 1024
@@ -67,6 +68,8 @@ class BodyRefused(WSGITask):  # type: ignore[misc]  # waitress ships no types
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     """A connection on which the app answers for bodies that are too large, as for all else that has a path."""
+
+    task_class = KeepAliveTask
 
     def error_task_class(self, channel: HTTPChannel, request: HTTPRequestParser) -> Task:
         too_large = isinstance(request.error, RequestEntityTooLarge)
