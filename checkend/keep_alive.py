@@ -10,6 +10,8 @@ class KeepAliveTask(WSGITask):  # type: ignore[misc]  # waitress ships no types
     These have no body, and RFC 9110 (8.6) forbids that header in a 204.
     """
 
+    close_on_finish: bool = False
+
     def build_response_header(self) -> bytes:
         """Return the status line and headers, without the ``Connection: close`` that waitress adds on its own."""
         client_closes = self.version != "1.1" or self.request.headers.get("CONNECTION", "").lower() == "close"
