@@ -19,6 +19,7 @@ from checkend import (
     path_prefix,
     process,
     requests_log,
+    response_headers,
     retention_thread,
     server_lock,
     store_version,
@@ -47,6 +48,7 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     lock = store_version.lock_for_serving(store_version.store_path(Path(app.instance_path)))
     requests_log.register(app)
     errors.register(app)
+    response_headers.register(app)
     api.register(app)
     ingest.register(app, store_version.store_path(Path(app.instance_path)))
     retention_thread.register(app)

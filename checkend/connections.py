@@ -13,8 +13,10 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask, Task, WSGITask
+from waitress.task import ErrorTask, Task
 from waitress.utilities import BadRequest, RequestEntityTooLarge
+
+from checkend.keep_alive import KeepAliveTask
 
 HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its head
 IDLE_SECONDS = 60.0  # between a response, or the connection's start, and the next request
@@ -67,7 +69,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress ships 
         return consumed
 
 
-class AppTask(WSGITask):  # type: ignore[misc]  # waitress ships no types
+class AppTask(KeepAliveTask):
     """A request that the app answers; with ``Connection: close`` once the server is stopping."""
 
     def __init__(self, channel: "Connection", request: RequestParser) -> None:

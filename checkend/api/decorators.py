@@ -5,13 +5,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Response, jsonify, request
+from flask import Response, current_app, jsonify, request
 from marshmallow import Schema, ValidationError
 from sqlalchemy import Select
+from werkzeug.datastructures import MultiDict
 
 from checkend.auth.decorators import read_body
 from checkend.errors import ApiError
 from checkend.extensions import db
+from checkend.parameters import unknown_parameters
 from checkend.schemas.base import Query, Resource, sentences
 from checkend.schemas.page import Page
 
@@ -37,12 +39,15 @@ def body(schema: Resource, *, partial: bool = False) -> Callable[[View], View]:
 
 
 def query(schema: Query) -> Callable[[View], View]:
-    """The view gets what ``schema`` makes of the query parameters as its arguments; 422 for wrong ones."""
+    """Pass what ``schema`` makes of the query parameters to the view as arguments; 422 for invalid or unknown ones.
+
+    Parameters without a value count as not given.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def reading(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, **kwargs, **_load(schema, request.args))
+            return view(*args, **kwargs, **_load_parameters(schema))
 
         reading.query = schema  # type: ignore[attr-defined]  # for the OpenAPI document
         return reading  # type: ignore[return-value]  # the view without what the schema makes
@@ -51,11 +56,16 @@ def query(schema: Query) -> Callable[[View], View]:
 
 
 def response(schema: Schema | None = None, status: int = 200) -> Callable[[Callable[..., Any]], Answering]:
-    """What the view returns is answered as ``schema`` shows it, with ``status``; without a schema, with no body."""
+    """What the view returns is answered as ``schema`` shows it, with ``status``; without a schema, with no body.
+
+    Query parameters are rejected with 422, unless a `query` above it accepts some.
+    """
 
     def decorate(view: Callable[..., Any]) -> Answering:
         @wraps(view)
         def answering(*args: Any, **kwargs: Any) -> Response:
+            if request.args and not hasattr(current_app.view_functions[str(request.endpoint)], "query"):
+                raise ApiError(422, messages=unknown_parameters(request.args, ()))
             result = view(*args, **kwargs)
             if schema is None:
                 empty = Response(status=status)
@@ -101,6 +111,18 @@ def _load(schema: Schema, data: Any, **options: Any) -> Any:
         return schema.load(data, **options)
     except ValidationError as error:
         raise ApiError(422, messages=sentences(schema, error)) from None
+
+
+def _load_parameters(schema: Query) -> Any:
+    messages = unknown_parameters(request.args, schema.parameters)
+    given = MultiDict((name, value) for name, value in request.args.items(multi=True) if value)
+    try:
+        loaded = schema.load(given)
+    except ValidationError as error:
+        messages += sentences(schema, error)
+    if messages:
+        raise ApiError(422, messages=messages)
+    return loaded
 
 
 def _json_object() -> dict[str, Any]:

@@ -6,13 +6,16 @@ from flask import Blueprint
 from sqlalchemy import text
 
 from checkend import clock
+from checkend.api.decorators import response
 from checkend.extensions import db
+from checkend.schemas.health import HealthSchema
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/health")
+@response(HealthSchema())
 def show() -> dict[str, Any]:
     """Whether the server and its store can be used. Needs no key."""
     db.session.execute(text("SELECT 1 FROM alembic_version"))
-    return {"status": "ok", "timestamp": clock.iso(clock.now())}
+    return {"status": "ok", "timestamp": clock.now()}

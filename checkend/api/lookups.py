@@ -54,11 +54,6 @@ def _team(ids: Ids) -> Team:
     return _there(by_slug_or_id(Team, ids["team_id"]), "Team")
 
 
-def _app_of(team: Team, ids: Ids) -> App:
-    app = _app(ids)
-    return _there(app if app in team.apps else None, "App")
-
-
 def _member(ids: Ids) -> TeamMember:
     team, member = _team(ids), by_id(TeamMember, ids["member_id"])
     return _there(member if member and member.team_id == team.id else None, "Member")
@@ -96,6 +91,5 @@ def with_problem_and_tag(ids: Ids) -> dict[str, Any]:
 
 @_replacing
 def with_team_and_app(ids: Ids) -> dict[str, Any]:
-    """Both; 404 when the app is not assigned to the team."""
-    team = _team(ids)
-    return {"team": team, "app": _app_of(team, ids)}
+    """Both, whether or not the app is assigned to the team."""
+    return {"team": _team(ids), "app": _app(ids)}

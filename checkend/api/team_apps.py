@@ -10,6 +10,7 @@ from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.extensions import commit
 from checkend.models import App, Team
+from checkend.models.rules import RuleBroken
 from checkend.schemas.app import AppSchema
 from checkend.schemas.team import AssignmentSchema, MessageSchema
 
@@ -33,7 +34,10 @@ def index(team: Team) -> list[App]:
 @response(MessageSchema(), 201)
 def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
     """Assign an app to a team; no change when it is assigned."""
-    team.assign(named(App, data["app_id"], "App not found"))
+    apps = {named(App, reference, "App not found") for reference in data.values()}
+    if len(apps) > 1:
+        raise RuleBroken("The body names more than one app.")
+    team.assign(apps.pop())
     commit()
     return {"message": "App assigned to team successfully"}
 
@@ -43,6 +47,7 @@ def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
 @with_team_and_app
 @response(status=204)
 def delete(team: Team, app: App) -> None:
-    """Take an app away from a team. The app stays."""
-    team.apps.remove(app)
+    """Take an app away from a team; no change if it is not assigned. The app stays."""
+    if app in team.apps:
+        team.apps.remove(app)
     commit()

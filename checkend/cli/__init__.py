@@ -2,9 +2,12 @@
 
 import click
 
+from checkend import sdk_conflict
 from checkend._version import __version__
 from checkend.cli import api_key, app, config, db, demo, dev, fixture, prune, send_test, serve, status, tail, user
 from checkend.cli.errors import Commands
+
+sdk_conflict.check()  # before click reads the command line: --version must fail too
 
 EPILOG = (
     "Exit status: 0 done; 1 refused or failed, with the reason on standard error; 2 the command line is wrong; "

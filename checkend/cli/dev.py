@@ -50,11 +50,13 @@ def _server(port: int) -> Iterator[tuple["Flask", str]]:
     """A server over the store in dev/, and its address."""
     from checkend import config, serving
     from checkend.app import create_app
+    from checkend.testing.loopback import LoopbackOnly
 
     folder = Path(config.instance_path()) / "dev"
     bound = serving.bind("127.0.0.1", port)
     settings = {"HOST": "127.0.0.1", "PORT": bound.getsockname()[1], "URL": "", "NOTICE_DEDUP_ENABLED": False}
     app = create_app(settings, instance_path=folder)
+    app.wsgi_app = LoopbackOnly(app.wsgi_app)  # type: ignore[method-assign]  # how Flask documents it
     server = serving.Server(app, bound)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

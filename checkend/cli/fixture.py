@@ -34,10 +34,13 @@ class NotExecutable(Refused):
 
 @click.command("fixture", epilog="Example: checkend fixture --fail-on-error -- npm test")
 @click.option("--port", default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address or host name to listen on, for other containers."
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the server; repeatable.")
 @click.option("--fail-on-error", is_flag=True, help="Exit with 1, and say what, when something was reported.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def fixture(port: int, settings: tuple[str, ...], fail_on_error: bool, command: tuple[str, ...]) -> None:
+def fixture(port: int, host: str, settings: tuple[str, ...], fail_on_error: bool, command: tuple[str, ...]) -> None:
     """A real server with a temporary store, for tests in any language.
 
     Without COMMAND, print one line of JSON when ready (url, ingestion_key, api_key, app, env, pid), and serve until
@@ -53,7 +56,7 @@ def fixture(port: int, settings: tuple[str, ...], fail_on_error: bool, command: 
     with refusals(), uncollected():
         from checkend.testing.running import Running
 
-        running = Running(_read(settings), port)
+        running = Running(_read(settings), port, host)
     try:
         access = running.fixture.make_app("main")
         status = _run(command, running, access, leaving, fail_on_error) if command else _serve(access, leaving)

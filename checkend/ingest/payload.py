@@ -9,6 +9,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from checkend.models.tag import lenient_name, normal_name
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_NUMBER = b"0" * 19
 MAX_TAGS = 50
+MAX_TIME = 64  # characters of a time that is sent as text
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -153,11 +155,29 @@ def _moment(sent: _Sent, received_at: datetime) -> datetime:
 
 def _read_time(value: Any) -> datetime | None:
     if isinstance(value, str):
-        moment = datetime.fromisoformat(value.strip())
+        moment = _read_text_time(value.strip())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value / 1000 if value > 100_000_000_000 else value, UTC)
     return None
+
+
+def _read_text_time(text: str) -> datetime:
+    """Parse ISO 8601, ``2025-01-01 12:00:00 UTC`` or ``+0000`` (Ruby's `Time#to_s`), or RFC 1123. Raises ValueError."""
+    if len(text) > MAX_TIME:
+        raise ValueError("too long for a time")
+    with suppress(ValueError):
+        return datetime.fromisoformat(text)
+    start, _, zone = text.rpartition(" ")
+    if zone == "UTC" or zone.startswith(("+", "-")):
+        with suppress(ValueError):
+            return datetime.fromisoformat(start + zone.replace("UTC", "Z"))
+    moment: datetime | None = None
+    with suppress(ValueError, IndexError, TypeError):  # the last two for some malformed dates
+        moment = parsedate_to_datetime(text)
+    if moment is None:
+        raise ValueError("not a time in any of the accepted formats")
+    return moment
 
 
 def _details(sent: _Sent) -> dict[str, dict[str, Any]]:

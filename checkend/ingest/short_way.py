@@ -13,6 +13,7 @@ from flask import Flask
 from checkend.ingest.answers import body_of, origin_headers, outcome_of
 from checkend.ingest.service import Ingestion, UnknownKey
 from checkend.ingest.store import Sender, Stored
+from checkend.response_headers import HEADERS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -40,7 +41,7 @@ class ShortWay:
             return self._wsgi_app(environ, start_response)
         body, status = body_of(stored, documented_200=self._into.documented_200)
         self._app.extensions["checkend_counts"].report(sender.app_id, outcome_of(stored), status)
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *HEADERS.items()]
         start_response(_STATUS[status], headers + origin_headers(environ.get("HTTP_ORIGIN")))
         return [body]
 

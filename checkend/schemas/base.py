@@ -31,12 +31,18 @@ class Resource(Schema):
 
 
 class Query(Schema):
-    """The query parameters of a route. Parameters that it does not know are none of its business."""
+    """The query parameters of a route. ``aliases`` are names that `load` accepts besides those of the fields."""
 
     raw_names: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ()
 
     class Meta:
-        unknown = EXCLUDE
+        unknown = EXCLUDE  # the caller compares them with `parameters`
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names that the route recognizes."""
+        return (*self.fields, *self.aliases)
 
 
 def sentences(schema: Schema, error: ValidationError) -> list[str]:

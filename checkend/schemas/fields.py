@@ -11,6 +11,7 @@ from checkend import clock
 from checkend.common_passwords import is_common
 
 FORBIDDEN = frozenset(' ,;:<>()[]"\\')
+_FLAGS = {"true": True, "false": False}
 REQUIRED = {"required": "can't be blank.", "null": "can't be blank."}
 
 
@@ -99,7 +100,7 @@ class Password(fields.Field[str]):
 
 
 class Flag(fields.Field[bool]):
-    """true or false, and nothing that is merely like it."""
+    """true or false, or one of those words as text; nothing that is merely like them."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
         "null": "must be true or false.",
@@ -107,6 +108,8 @@ class Flag(fields.Field[bool]):
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bool:
+        if isinstance(value, str):
+            value = _FLAGS.get(value)
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value

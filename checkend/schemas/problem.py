@@ -41,7 +41,9 @@ class ProblemSchema(Schema):
 class ProblemQuery(PageQuery):
     """Which problems of an app, in which order, and which page of them."""
 
-    status = fields.String(validate=_one_of("resolved", "unresolved"))
+    aliases = ("tags[]",)
+
+    status = fields.String(validate=_one_of("resolved", "unresolved", "all"))
     search = fields.String()
     tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
     date_from = Bound()
@@ -56,6 +58,8 @@ class ProblemQuery(PageQuery):
 
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if data.get("status") == "all":
+            del data["status"]
         return {"page": take_page(data), "wanted": ProblemFilter(**data | {"tags": tuple(data["tags"])})}
 
 

@@ -6,6 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from checkend.models.rules import MAX_NAME
 from checkend.models.team import ROLES
+from checkend.schemas.app import AppWithKeySchema
 from checkend.schemas.base import Resource
 from checkend.schemas.fields import Moment, Reference, Text
 from checkend.schemas.user import UserSchema
@@ -53,11 +54,19 @@ class NewMemberSchema(MemberSchema):
 
 
 class AssignmentSchema(Resource):
-    """Which app is to be assigned to the team."""
+    """Which app is to be assigned to the team: by ``app_id``, or by the id or slug of an app as the API shows it."""
 
     roots = ("app", "team_app")
+    ignored = frozenset(AppWithKeySchema().fields) - {"id", "slug"}
 
-    app_id = Reference(required=True)
+    app_id = Reference()
+    id = Reference()
+    slug = Reference()
+
+    @validates_schema(skip_on_field_errors=True)
+    def _names_an_app(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("can't be blank.", "app_id")
 
 
 class MessageSchema(Schema):

@@ -24,8 +24,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(f"checkend.testing.{_HOMES[name]}"), name)
     if name == "Testing":  # only the Python SDK asks: its modules lie over the server's
-        raise ImportError(
-            "The Python SDK (the distribution 'checkend') and checkend-server are installed in the same environment. "
-            "Both are imported as `checkend`, so each needs a virtual environment of its own."
-        )
+        from checkend.sdk_conflict import refuse
+
+        refuse()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -99,7 +99,7 @@ class Client:
         self,
         app: Id,
         *,
-        status: Literal["resolved", "unresolved"] | None = None,
+        status: Literal["resolved", "unresolved", "all"] | None = None,
         search: str | None = None,
         tags: list[str] | None = None,
         date_from: str | None = None,

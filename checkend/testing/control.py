@@ -1,13 +1,18 @@
-"""The routes below ``/_fixture/``, in fixture mode only. They need no key: the server is for one machine."""
+"""The routes below ``/_fixture/``, in fixture mode only.
+
+They need no key, because the server is for one machine: see `checkend.testing.loopback`.
+"""
 
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from checkend.parameters import unknown_parameters
 from checkend.testing import faults, findings
 from checkend.testing.faults import FaultRefused
 from checkend.testing.fixture import Fixture, NoSuchApp
+from checkend.testing.loopback import host_error, origin_error
 
 DEFAULT_TIMEOUT = 5.0
 MOST_SECONDS = 300.0
@@ -18,21 +23,47 @@ class WrongParameter(ValueError):
     """A parameter or a body that cannot be read; the text says which, and what is allowed."""
 
 
+# The parameters of each route; those of any other are none.
+PARAMETERS = {
+    "reset": ("app",),
+    "wait": ("app", "count", "error_class", "message", "requests", "timeout"),
+    "journal": ("app",),
+    "report": ("app",),
+    "clear_faults": ("app",),
+}
+
+
 def build(fixture: Fixture) -> Flask:
     """The WSGI application that answers what lies below ``/_fixture/``."""
     app = Flask("checkend.testing", static_folder=None)
     _answer_errors(app)
+    _check_requests(app, fixture.host)
     _register_apps(app, fixture)
     _register_waits(app, fixture)
     _register_faults(app, fixture)
     return app
 
 
+def _check_requests(app: Flask, host: str) -> None:
+    @app.before_request
+    def check() -> Any:
+        """Reject requests from elsewhere, and parameters without effect, with which a test would pass for nothing."""
+        if message := host_error(request.environ, also=host) or origin_error(request.environ):
+            return {"error": message}, 403
+        unknown = unknown_parameters(request.args, PARAMETERS.get(request.endpoint or "", ()))
+        if unknown and request.endpoint is not None:
+            raise WrongParameter(" ".join(unknown))
+        return None
+
+
 def _register_apps(app: Flask, fixture: Fixture) -> None:
     @app.post("/_fixture/apps")
     def make_app() -> tuple[Response, int]:
         """Make an app with keys of its own, as tests that run at the same time need it."""
-        name = _body().get("name", "test")
+        body = _body()
+        if unknown := body.keys() - {"name"}:
+            raise WrongParameter(f"Unknown field: {min(unknown)[:100]}.")
+        name = body.get("name", "test")
         if not isinstance(name, str) or not name.strip():
             raise WrongParameter("name must be text.")
         return jsonify(fixture.make_app(name.strip()[:200])), 201
@@ -46,7 +77,7 @@ def _register_apps(app: Flask, fixture: Fixture) -> None:
     @app.post("/_fixture/reset")
     def reset() -> Response:
         """Forget problems, requests and faults, of one app or of all. Apps and keys stay."""
-        fixture.reset(request.args.get("app"))
+        fixture.reset(request.args.get("app") or None)
         return _nothing()
 
 
@@ -56,7 +87,9 @@ def _register_waits(app: Flask, fixture: Fixture) -> None:
         """Wait for a problem, for requests, or (``count=0``) for nothing; 404 with the reasons when it was in vain."""
         slug = request.args.get("app") or fixture.first_app
         seconds = _float("timeout", DEFAULT_TIMEOUT)
-        if "requests" in request.args:
+        if request.args.get("requests"):
+            if any(map(request.args.get, ("count", "error_class", "message"))):
+                raise WrongParameter("requests cannot be combined with count, error_class or message.")
             return _wait_for_requests(fixture, slug, _integer("requests", 1), seconds)
         return _wait_for_problem(fixture, slug, _integer("count", 1), seconds)
 
@@ -76,7 +109,7 @@ def _register_waits(app: Flask, fixture: Fixture) -> None:
 
 
 def _wait_for_problem(fixture: Fixture, slug: str, count: int, seconds: float) -> Any:
-    error_class, message = request.args.get("error_class"), request.args.get("message")
+    error_class, message = request.args.get("error_class") or None, request.args.get("message") or None
 
     def look() -> dict[str, Any] | None:
         found = fixture.find(slug, error_class, message, max(count, 1))
@@ -116,7 +149,7 @@ def _register_faults(app: Flask, fixture: Fixture) -> None:
     @app.delete("/_fixture/faults")
     def clear_faults() -> Response:
         """Take back the faults of one app, or all; reports that are held up are let go."""
-        fixture.faults.clear(request.args.get("app"))
+        fixture.faults.clear(request.args.get("app") or None)
         return _nothing()
 
 
@@ -149,15 +182,15 @@ def _body() -> dict[str, Any]:
 
 
 def _integer(name: str, default: int) -> int:
-    text = request.args.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and int(text) <= MOST_REPORTS):
+    text = request.args.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= MOST_REPORTS):
         raise WrongParameter(f"{name} must be a whole number from 0 to {MOST_REPORTS}.")
     return int(text)
 
 
 def _float(name: str, default: float) -> float:
     try:
-        seconds = float(request.args.get(name, default))
+        seconds = float(request.args.get(name) or default)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= MOST_SECONDS:

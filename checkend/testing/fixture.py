@@ -44,11 +44,11 @@ class _Made:
 
 
 class Fixture:
-    """What a server in fixture mode can do beyond serving. ``url`` is set once it listens."""
+    """What a server in fixture mode can do beyond serving. ``url`` and ``host`` are set once it listens."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.app = create_app(SETTINGS | settings, instance_path=folder)
-        self.url = ""
+        self.url, self.host = "", "127.0.0.1"
         self.journal = Journal()
         self.faults = Faults()
         self._made: dict[str, _Made] = {}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkend import sdk_conflict
+
 if TYPE_CHECKING:
     from checkend.testing import CheckendApp, Server
 
@@ -21,7 +23,9 @@ OPTIONS = {"fail_on_unexpected", "within"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known. Raises UsageError where the Python SDK is installed in the same environment."""
+    if sdk_conflict.is_installed():
+        raise pytest.UsageError(sdk_conflict.CONFLICT)
     config.addinivalue_line("markers", HELP)
 
 

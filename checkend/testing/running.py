@@ -1,6 +1,7 @@
 """A fixture being served, from a thread of this process."""
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +14,21 @@ from checkend.testing.fixture import Fixture
 from checkend.testing.recorder import Recorder, answer_with_faults
 
 STOP_SECONDS = 15.0
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # where a server that listens everywhere is reached
 
 
 class Running:
-    """A fixture being served from a thread, from the moment it is made until `stop`."""
+    """A fixture being served from a thread, from the moment it is made until `stop`.
 
-    def __init__(self, settings: dict[str, Any], port: int = 0) -> None:
-        bound = serving.bind("127.0.0.1", port)
+    Where ``host`` is a name, the server's URL has this name rather than the IP address.
+    """
+
+    def __init__(self, settings: dict[str, Any], port: int = 0, host: str = "127.0.0.1") -> None:
+        bound = serving.bind(host, port)
         self._folder = folder.make()
         try:
             with _logging_as_it_was():
-                self.fixture = _build(self._folder, settings, serving.address_of(bound))
+                self.fixture = _build(self._folder, settings, _url(host, bound), host)
                 # The look-ahead lets waitress notice that a client has left while its request is held up.
                 self._server = serving.Server(self.fixture.app, bound, channel_request_lookahead=1)
         except BaseException:
@@ -42,9 +47,15 @@ class Running:
         folder.remove(self._folder)
 
 
-def _build(folder: Path, settings: dict[str, Any], url: str) -> Fixture:
+def _url(host: str, bound: socket.socket) -> str:
+    if host in ANY_ADDRESS:
+        return f"http://{ANY_ADDRESS[host]}:{bound.getsockname()[1]}"
+    return serving.address_of(bound) if ":" in host else f"http://{host}:{bound.getsockname()[1]}"
+
+
+def _build(folder: Path, settings: dict[str, Any], url: str, host: str) -> Fixture:
     fixture = Fixture(folder, settings)
-    fixture.url = url
+    fixture.url, fixture.host = url, host
     answer_with_faults(fixture.app)
     recorder = Recorder(fixture.app.wsgi_app, control.build(fixture), fixture.journal, fixture.faults, fixture.app_of)
     fixture.app.wsgi_app = recorder  # type: ignore[method-assign]  # how Flask documents it

@@ -26,6 +26,7 @@ from checkend.web import (
     theme,
     users,
 )
+from checkend.web.lookups import IdConverter
 
 BLUEPRINTS = (
     setup.bp,
@@ -52,6 +53,7 @@ BLUEPRINTS = (
 def register(app: Flask) -> None:
     """Register the dashboard's blueprints, and what all its pages share, on ``app``."""
     app.template_folder = "web/templates"
+    app.url_map.converters["int"] = IdConverter
     assets.register(app)
     security.register(app)
     sessions.register(app)

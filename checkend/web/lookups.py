@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 from flask import abort
+from werkzeug.routing import IntegerConverter
 
 from checkend.auth.abilities import Ability, require
 from checkend.auth.sessions import me
@@ -11,6 +12,15 @@ from checkend.models import App, Team, User
 from checkend.models.rules import by_slug_or_id
 
 Record = TypeVar("Record")
+
+
+class IdConverter(IntegerConverter):
+    """The ``int`` of URLs, limited to what an id can be: werkzeug's own takes the digits of any script, and any number.
+
+    Python refuses to read numbers of more than 4,300 digits, and SQLite those of more than 64 bits.
+    """
+
+    regex = "[0-9]{1,18}"
 
 
 def app_for(ability: Ability, slug: str) -> App:
@@ -35,7 +45,7 @@ def user_for(slug: str) -> User:
 
 def row(model: type[Record], number: int, **owned_by: Any) -> Record:
     """The row of ``model`` with this id and these values; aborts with 404 where there is none."""
-    record = found(db.session.get(model, number) if number < 2**63 else None)
+    record = found(db.session.get(model, number) if 0 < number < 2**63 else None)
     if any(getattr(record, name) != value for name, value in owned_by.items()):
         abort(404)
     return record

@@ -108,6 +108,7 @@ def test_an_answer_can_be_sent_back(api: Api) -> None:
         ({"name": "a\nb"}, ["Name must not contain control characters."]),
         ({"name": "\ud800"}, ["Name must not contain control characters."]),
         ({"name": "A", "environment": 1}, ["Environment must be text."]),
+        ({"name": "A", "notify_on_new_problem": "True"}, ["Notify on new problem must be true or false."]),
         ({"name": "A", "notify_on_new_problem": "yes"}, ["Notify on new problem must be true or false."]),
         ({"name": "A", "notify_on_new_problem": 1}, ["Notify on new problem must be true or false."]),
         ({"name": "A", "notify_on_reoccurrence": None}, ["Notify on reoccurrence must be true or false."]),
@@ -251,3 +252,12 @@ def test_an_answer_to_a_deletion_has_no_body(api: Api, make: Factory) -> None:
     make.app("A")
     answer = api.delete("/apps/a")
     assert (answer.status_code, answer.data, answer.content_type) == (204, b"", None)
+
+
+def test_flags_may_be_sent_as_words(api: Api) -> None:
+    app = api.post(
+        "/apps", {"name": "A", "notify_on_new_problem": "false", "notify_on_reoccurrence": "true"}
+    ).get_json()
+    assert (app["notify_on_new_problem"], app["notify_on_reoccurrence"]) == (False, True)
+    app = api.patch("/apps/a", {"notify_on_new_problem": "true", "notify_on_reoccurrence": "false"}).get_json()
+    assert (app["notify_on_new_problem"], app["notify_on_reoccurrence"]) == (True, False)

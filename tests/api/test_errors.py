@@ -16,7 +16,7 @@ from tests.factories import Factory
 
 
 @pytest.mark.parametrize(
-    "path", ["", "x", "v1", "v1/", "v1/nope", "v1/apps/", "v1/apps//problems", "v2/apps", "v1/%ff"]
+    "path", ["", "x", "v1", "v1/", "v1/nope", "v1/apps//", "v1/apps//problems", "v2/apps", "v1/%ff"]
 )
 def test_an_unknown_path_is_not_found_without_a_key(app: Flask, path: str) -> None:
     for method in ("GET", "POST", "PATCH", "DELETE"):

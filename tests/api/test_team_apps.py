@@ -29,9 +29,26 @@ def test_an_app_is_assigned_by_slug_or_id(api: Api, reference: Any) -> None:
 def test_an_assignment_may_stand_under_a_root_key(api: Api, root: str) -> None:
     assert api.post("/teams/core/apps", {root: {"app_id": "shop"}}).status_code == 201
     assert [app["slug"] for app in api.get("/teams/core/apps").get_json()] == ["shop"]
-    assert_error(
-        api.post("/teams/core/apps", {root: {"slug": "shop"}}), 422, "App id can't be blank.", "Unknown field: slug."
-    )
+    assert_error(api.post("/teams/core/apps", {root: {"nmae": "shop"}}), 422, "Unknown field: nmae.")
+
+
+@pytest.mark.parametrize("reference", [{"id": 1}, {"id": "1"}, {"slug": "shop"}, {"id": 1, "slug": "shop"}])
+def test_an_app_may_be_named_as_the_api_shows_it(api: Api, reference: dict[str, Any]) -> None:
+    for team, body in (("core", {"app": reference}), ("other", reference)):
+        assert api.post(f"/teams/{team}/apps", body).status_code == 201
+        assert [app["slug"] for app in api.get(f"/teams/{team}/apps").get_json()] == ["shop"]
+
+
+def test_an_app_as_the_api_shows_it_can_be_assigned(api: Api) -> None:
+    for app in (api.get("/apps/shop").get_json(), api.post("/apps/blog/regenerate_ingestion_key").get_json()):
+        assert api.post("/teams/core/apps", {"app": app}).status_code == 201
+    assert len(api.get("/teams/core/apps").get_json()) == 2
+
+
+def test_an_id_and_a_slug_of_different_apps_are_rejected(api: Api) -> None:
+    body = {"app": {"id": 1, "slug": "blog"}}
+    assert_error(api.post("/teams/core/apps", body), 422, "The body names more than one app.")
+    assert api.get("/teams/core/apps").get_json() == []
 
 
 def test_assigning_twice_is_no_error(api: Api) -> None:
@@ -55,6 +72,9 @@ def test_an_unknown_app_is_told(api: Api, reference: Any) -> None:
     ("body", "sentence"),
     [
         ({}, "App id can't be blank."),
+        ({"app": {}}, "App id can't be blank."),
+        ({"app": {"name": "Shop"}}, "App id can't be blank."),
+        ({"app": {"slug": ""}}, "Slug can't be blank."),
         ({"app_id": None}, "App id can't be blank."),
         ({"app_id": ["shop"]}, "App id must be an id or a slug."),
         ({"app_id": "shop", "team": 1}, "Unknown field: team."),
@@ -74,9 +94,10 @@ def test_an_app_is_taken_away_and_stays(api: Api) -> None:
     assert len(api.get("/apps").get_json()) == 3
 
 
-def test_an_app_that_is_not_the_teams_is_not_found(api: Api) -> None:
+def test_taking_away_an_app_that_is_not_assigned_is_no_error(api: Api) -> None:
     api.post("/teams/core/apps", {"app_id": "shop"})
-    for path in ("/teams/other/apps/shop", "/teams/core/apps/blog", "/teams/core/apps/nope"):
-        assert_error(api.delete(path), 404, "App not found.")
+    for path in ("/teams/other/apps/shop", "/teams/core/apps/blog"):
+        assert api.delete(path).status_code == 204
+    assert_error(api.delete("/teams/core/apps/nope"), 404, "App not found.")
     assert_error(api.delete("/teams/nope/apps/shop"), 404, "Team not found.")
     assert len(api.get("/teams/core/apps").get_json()) == 1

@@ -93,6 +93,21 @@ def test_each_fault_is_named_and_nothing_is_made(api: Api, body: dict[str, Any],
     assert api.get("/users").get_json() == []
 
 
+@pytest.mark.parametrize("blank", ["", "   ", None])
+def test_a_blank_password_leaves_the_password_unchanged(api: Api, make: Factory, blank: str | None) -> None:
+    api.post("/users", ANN)
+    for body in ({"password": blank}, {"password": blank, "password_confirmation": blank}):
+        answer = api.patch("/users/ann", {"user": body | {"email_address": "new@example.com"}})
+        assert answer.get_json()["email_address"] == "new@example.com"
+    assert_error(
+        api.patch("/users/ann", {"password": blank, "password_confirmation": "another horse"}),
+        422,
+        "Password confirmation doesn't match the password.",
+    )
+    with make.writing() as session:
+        assert session.get_one(User, 1).check_password(PASSWORD)
+
+
 def test_a_password_is_taken_as_it_is(api: Api, make: Factory) -> None:
     password = "  \t日本語🔥  "
     api.post("/users", ANN | {"password": password})

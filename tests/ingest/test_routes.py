@@ -194,7 +194,39 @@ class TestBodies:
 
 
 class TestTimes:
-    @pytest.mark.parametrize("odd", ["yesterday", "2999-01-01T00:00:00Z", {}, "0001-01-01T00:00:00+14:00", 1e300, -5])
+    @pytest.mark.parametrize(
+        ("sent", "stored"),
+        [
+            ("Wed, 24 Jan 2024 10:00:00 GMT", "2024-01-24T10:00:00Z"),
+            ("24 Jan 2024 10:00:00 +0200", "2024-01-24T08:00:00Z"),
+            ("2024-01-24 10:00:00 UTC", "2024-01-24T10:00:00Z"),
+            ("2024-01-24 10:00:00.5 UTC", "2024-01-24T10:00:00Z"),
+            ("2024-01-24 10:00:00 -0330", "2024-01-24T13:30:00Z"),
+            ("2024-01-24 10:00:00", "2024-01-24T10:00:00Z"),
+        ],
+    )
+    def test_other_formats_than_iso_8601_are_read(
+        self, report: Report, problems: Callable[[], list[Any]], sent: str, stored: str
+    ) -> None:
+        report(error(occurred_at=sent))
+        assert problems()[0]["last_noticed_at"] == stored
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            "yesterday",
+            "2999-01-01T00:00:00Z",
+            {},
+            "0001-01-01T00:00:00+14:00",
+            1e300,
+            -5,
+            "Wed, 24 Jan 2024 25:00:00 GMT",
+            "24 Jan 0000 00:00:00 +9999",
+            "2024-01-24 110:00 UTC",
+            "1 Jan 2024 " * 50_000,
+        ],
+        ids=lambda odd: str(odd)[:30],
+    )
     def test_a_time_that_cannot_be_becomes_the_time_of_receipt(
         self, report: Report, problems: Callable[[], list[Any]], odd: Any
     ) -> None:

@@ -1,0 +1,68 @@
+"""Headers that every response to a program carries."""
+
+import pytest
+from flask import Flask, Response
+
+from checkend.app import create_app
+from checkend.extensions import db
+from tests.api.helpers import Api
+from tests.factories import Factory
+
+
+def assert_headers(response: Response) -> None:
+    assert response.headers.getlist("Cache-Control") == ["no-store"]
+    assert response.headers.getlist("X-Content-Type-Options") == ["nosniff"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/health", 200),
+        ("GET", "/api/v1/apps", 200),
+        ("HEAD", "/api/v1/apps", 200),
+        ("OPTIONS", "/api/v1/apps", 200),
+        ("POST", "/api/v1/apps/shop/regenerate_ingestion_key", 200),
+        ("POST", "/api/v1/apps", 400),
+        ("DELETE", "/api/v1/apps/shop", 204),
+        ("GET", "/api/v1/apps/nope", 404),
+        ("GET", "/api/v1/apps?x", 422),
+        ("GET", "/api/nope", 404),
+        ("GET", "/api", 404),
+        ("PUT", "/api/v1/apps", 405),
+        ("POST", "/ingest/v1/errors", 401),
+        ("GET", "/ingest/v1/errors", 405),
+        ("OPTIONS", "/ingest/v1/errors", 204),
+        ("POST", "/ingest/v1/nope", 404),
+    ],
+)
+def test_every_response_has_them(api: Api, make: Factory, method: str, path: str, status: int) -> None:
+    make.app()
+    response = api.client.open(path, method=method, headers=api.headers)
+    assert response.status_code == status
+    assert_headers(response)
+
+
+def test_without_a_key_and_after_an_internal_error_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_headers(api.client.get("/api/v1/apps"))
+    monkeypatch.setattr("checkend.models.App.newest_first", lambda: 1 / 0)
+    response = api.get("/apps")
+    assert response.status_code == 500
+    assert_headers(response)
+
+
+def test_reports_have_them_on_both_paths(app: Flask, make: Factory) -> None:
+    headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
+    client = app.test_client()
+    for _ in range(2):  # the first report of a key goes through Flask
+        response = client.post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers=headers)
+        assert response.status_code == 201
+        assert_headers(response)
+
+
+def test_a_route_may_set_its_own(tmp_path: object) -> None:
+    app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=str(tmp_path))
+    app.add_url_rule("/api/v1/document", view_func=lambda: Response("{}", headers={"Cache-Control": "max-age=60"}))
+    assert app.test_client().get("/api/v1/document").headers["Cache-Control"] == "max-age=60"
+    app.extensions["checkend_shutdown"]()
+    with app.app_context():
+        db.engine.dispose()
