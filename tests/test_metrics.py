@@ -63,6 +63,7 @@ def test_the_page_is_prometheus_text_and_tells_of_writer_requests_store_and_rete
     make.notice(problem, at=clock.from_micros(0))
     client.get("/api/v1/health")
     client.post(INGEST, json=report(1), headers={"Checkend-Ingestion-Key": make.app("Other")["ingestion_key"]})
+    app.extensions["checkend_retention"]._max_share = 100  # the notice of 1970 looks like a clock that has jumped
     app.extensions["checkend_retention"].run()
     answer = client.get("/metrics")
     text = answer.text
