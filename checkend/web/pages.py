@@ -22,13 +22,14 @@ def signed_in_blueprint(name: str, url_prefix: str | None = None, *, writing: bo
     ``writing`` is false.
     """
     blueprint = Blueprint(name, f"checkend.web.{name}", url_prefix=url_prefix)
-    blueprint.before_request(_require_sign_in)
+    blueprint.before_request(require_sign_in)
     if writing:
         blueprint.before_request(_write_where_unsafe)
     return blueprint
 
 
-def _require_sign_in() -> Any:
+def require_sign_in() -> Response | None:
+    """Redirect to the sign-in page those who are not signed in."""
     return None if current_user.is_authenticated else to_sign_in()
 
 
