@@ -1,7 +1,6 @@
 """What the dashboard's blueprints share: sign-in before anything else, and a writing transaction for what changes."""
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
