@@ -4,6 +4,7 @@ import click
 
 from checkend._version import __version__
 from checkend.cli import api_key, app, config, db, demo, dev, fixture, prune, send_test, serve, status, tail, user
+from checkend.cli.terminal import PipeFriendlyGroup
 
 EPILOG = (
     "Exit status: 0 done; 1 refused or failed, with the reason on standard error; 2 the command line is wrong; "
@@ -11,7 +12,11 @@ EPILOG = (
 )
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=PipeFriendlyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="checkend")
 def main() -> None:
     """Checkend, a self-hosted error monitor.

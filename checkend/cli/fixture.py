@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from checkend.cli.options import PORT
 from checkend.cli.output import REFUSED, Refused, refusals
 from checkend.startup import uncollected
 
@@ -33,7 +34,7 @@ class NotExecutable(Refused):
 
 
 @click.command("fixture", epilog="Example: checkend fixture --fail-on-error -- npm test")
-@click.option("--port", default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=PORT, default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the server; repeatable.")
 @click.option("--fail-on-error", is_flag=True, help="Exit with 1, and say what, when something was reported.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
