@@ -7,8 +7,9 @@ get no session at all.
 import logging
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Flask, Request, current_app, request, session, url_for
+from flask import Flask, Request, current_app, flash, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from sqlalchemy import or_, update
@@ -146,6 +147,21 @@ def sign_out() -> None:
 
 
 def to_sign_in() -> Response:
-    """A redirect to the sign-in page that comes back to where one was going."""
-    going = request.full_path.rstrip("?") if request.method == "GET" else None
+    """Return a redirect to the sign-in page, which leads back to the page asked for afterwards.
+
+    The data of a form that was sent is lost: after sign-in its page is shown again, and the sign-in page says so.
+    """
+    if request.method in ("GET", "HEAD"):
+        going: str | None = request.full_path.rstrip("?")
+    else:
+        going = _page_of_form()
+        flash("Your session has ended, so nothing was changed. Sign in and try again.", "warning")
     return redirect(url_for("sign_in.sign_in", next=going if going != "/" else None))
+
+
+def _page_of_form() -> str | None:
+    """Return path and query of the page of this server that sent the form, where the browser says which it was."""
+    page = urlsplit(request.referrer or "")
+    if page.netloc != request.host or not page.path:
+        return None
+    return page.path + (f"?{page.query}" if page.query else "")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from checkend.cli.options import PORT
 from checkend.cli.output import refusals
+from checkend.cli.terminal import discard_output, output_is_closed
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -24,7 +26,7 @@ LOOK_SECONDS = 0.2
 
 
 @click.command("dev", epilog="Example: checkend dev -- python manage.py runserver")
-@click.option("--port", default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=PORT, default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--stay", is_flag=True, help="Serve on when COMMAND has ended, until Ctrl-C.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def dev(port: int, stay: bool, command: tuple[str, ...]) -> None:
@@ -127,9 +129,18 @@ def _printing(client: "Client", url: str) -> Iterator[None]:
     follower = Follower(client, url, None)
     ended = threading.Event()
 
+    def print_next() -> bool:
+        try:
+            return follower.print_next(0)
+        except BrokenPipeError:
+            if not output_is_closed():
+                raise
+            discard_output()  # its reader has left, and COMMAND runs on
+            return True
+
     def follow() -> None:
         while not ended.wait(LOOK_SECONDS):
-            follower.print_next(0)
+            print_next()
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
@@ -138,6 +149,6 @@ def _printing(client: "Client", url: str) -> Iterator[None]:
     finally:
         ended.set()
         thread.join(STOP_SECONDS)
-        while follower.print_next(0):
+        while print_next():
             pass
         client.close()

@@ -1,18 +1,18 @@
 """Turn what can end any command (a full disk, a locked or damaged database) into messages, in one place."""
 
 import errno
-import os
 import sys
 from typing import Any
 
 import click
 
 from checkend.cli.output import Refused
+from checkend.cli.terminal import PipeFriendlyGroup, discard_output
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class Commands(click.Group):
+class Commands(PipeFriendlyGroup):
     """A group whose commands end with a message and exit status 1 on such an error, never with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -72,9 +72,7 @@ def _discard_unwritable_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        discard = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(discard, sys.stdout.fileno())
-        os.close(discard)
+        discard_output()
 
 
 def tell(text: str) -> None:

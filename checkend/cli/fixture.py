@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from checkend.cli.options import PORT
 from checkend.cli.output import REFUSED, Refused, refusals
 from checkend.startup import uncollected
 
@@ -33,7 +34,7 @@ class NotExecutable(Refused):
 
 
 @click.command("fixture", epilog="Example: checkend fixture --fail-on-error -- npm test")
-@click.option("--port", default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=PORT, default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address or host name to listen on, for other containers."
 )

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import click
 
+from checkend.cli.terminal import output_is_closed, style
 from checkend.ingest.app_frames import Origin, origin
 from checkend.ingest.backtraces import UNKNOWN, Frame, parse
 from checkend.ingest.runtimes import innermost_first, language_of
@@ -30,7 +31,7 @@ class Follower:
     def follow(self) -> None:
         """Print what comes in, for ever. Waits for a server that cannot be reached; misses nothing.
 
-        Raises `ApiRefused` when the key is not allowed to.
+        Raises `ApiRefused` when the key is not allowed to, and BrokenPipeError when the reader of the output leaves.
         """
         reachable = True
         while True:
@@ -38,6 +39,8 @@ class Follower:
             try:
                 found = self.print_next(WAIT_SECONDS)
             except (OSError, HTTPException) as error:
+                if output_is_closed():
+                    raise
                 if reachable:
                     click.echo(f"{self._url} cannot be reached ({error}); trying again.", err=True)
                 reachable, found = False, False
@@ -63,9 +66,9 @@ class Follower:
         notice = self._notice(problem, arrival["notice_id"])
         at, error_class = time.strftime("%H:%M:%S"), printable((notice or problem)["error_class"])
         message = printable((notice or problem)["error_message"] or "(no message)")
-        click.echo(f"{at} {click.style(error_class, fg='red', bold=True)}: {message}", nl=False)
+        click.echo(f"{at} {style(error_class, fg='red', bold=True)}: {message}", nl=False)
         if before:
-            click.echo(click.style(f"  (again, {before + 1} times now)", dim=True))
+            click.echo(style(f"  (again, {before + 1} times now)", dim=True))
             return
         click.echo()
         for line in trace(notice) if notice else []:
@@ -104,7 +107,7 @@ def _run_lines(run: list[Frame], own: bool) -> list[str]:
         return [f"→ {_line(frame)}" for frame in run]
     if len(run) == 1:
         return [f"  {_line(run[0])}"]
-    return [f"  {_line(run[0])}", click.style(f"  … {len(run) - 1} more library frame(s)", dim=True)]
+    return [f"  {_line(run[0])}", style(f"  … {len(run) - 1} more library frame(s)", dim=True)]
 
 
 def _line(frame: Frame) -> str:

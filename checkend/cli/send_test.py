@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from checkend.cli.options import url_option
 from checkend.cli.output import Refused, json_option, open_store, print_json
 from checkend.cli.records import find_app
 
@@ -13,7 +14,7 @@ TIMEOUT_SECONDS = 15
 
 @click.command("send-test", epilog="Example: checkend send-test shop --url https://errors.example.com")
 @click.argument("app")
-@click.option("--url", help="Address of the server. [CHECKEND_URL, else CHECKEND_HOST and CHECKEND_PORT]")
+@url_option
 @json_option
 def send_test(app: str, url: str | None, as_json: bool) -> None:
     """Send an error to the running server as APP (its slug or id) would, and print where to see it.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from checkend.cli.errors import tell
+from checkend.cli.options import PORT
 from checkend.cli.output import refusals
 from checkend.startup import uncollected
 
@@ -20,11 +21,11 @@ EXIT_SECONDS = 9.5  # under the 10 s that container runtimes give before they ki
 
 @click.command(epilog="Example: checkend serve --port 9000 --open")
 @click.option("--host", help="Address to listen on. [CHECKEND_HOST, else 127.0.0.1]")
-@click.option("--port", help="Port to listen on; 0 takes a free one. [CHECKEND_PORT, else 8080]")
+@click.option("--port", type=PORT, help="Port to listen on; 0 takes a free one. [CHECKEND_PORT, else 8080]")
 @click.option("--threads", help="Requests answered at the same time. [CHECKEND_THREADS, else 8]")
 @click.option("--log-format", help="text for people, json for machines. [CHECKEND_LOG_FORMAT, else text]")
 @click.option("--open", "open_browser", is_flag=True, help="Open the dashboard in a browser.")
-def serve(open_browser: bool, **options: str | None) -> None:
+def serve(open_browser: bool, **options: str | int | None) -> None:
     """Run the server until Ctrl-C or SIGTERM.
 
     Then what is in flight is answered and committed, and the exit status is 0. A second signal ends it at once.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from checkend.cli.options import server_url
 from checkend.cli.output import json_option, open_store, print_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 
 @click.command(epilog="Example: checkend status --url http://127.0.0.1:9000")
-@click.option("--url", help="Where the server listens. [from CHECKEND_HOST and CHECKEND_PORT]")
+@click.option("--url", type=server_url, metavar="URL", help="URL of the server. [from CHECKEND_HOST and CHECKEND_PORT]")
 @json_option
 def status(url: str | None, as_json: bool) -> None:
     """Say how the server and its store are: what came in, how fast it is stored, how much there is, what is removed.

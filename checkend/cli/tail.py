@@ -4,15 +4,17 @@ from http.client import HTTPException
 
 import click
 
+from checkend.cli.options import url_option
 from checkend.cli.output import Refused, refusals
 from checkend.cli.send_test import own_address
+from checkend.cli.terminal import output_is_closed
 
 
 @click.command(
     "tail", epilog="Example: CHECKEND_MANAGEMENT_KEY=cka_… checkend tail shop --url https://errors.example.com"
 )
 @click.argument("app", required=False)
-@click.option("--url", help="The server. [CHECKEND_URL, else CHECKEND_HOST and CHECKEND_PORT]")
+@url_option
 @click.option("--key", envvar="CHECKEND_MANAGEMENT_KEY", help="An API key. [CHECKEND_MANAGEMENT_KEY]")
 def tail(app: str | None, url: str | None, key: str | None) -> None:
     """Print reports as they come in at a running server: of APP (its slug or id), or of all apps.
@@ -36,6 +38,8 @@ def tail(app: str | None, url: str | None, key: str | None) -> None:
     except ApiRefused as error:
         raise Refused(f"{url} refuses: {error.message}") from error
     except (OSError, HTTPException, ValueError) as error:
+        if output_is_closed():
+            raise
         raise Refused(f"{url} cannot be followed: {error}") from error
     except KeyboardInterrupt:
         return

@@ -74,6 +74,12 @@ def days_of_apps(app_ids: Iterable[int], since: datetime) -> dict[int, Counts]:
     return _days(AppHour.app_id, AppHour.hour, AppHour.count, list(app_ids), since)
 
 
+def have_reported(app_ids: list[int] | None) -> bool:
+    """Return whether any of the apps (None: any at all) ever sent a report, also when its problem was deleted since."""
+    statement = select(AppHour.app_id) if app_ids is None else select(AppHour.app_id).where(AppHour.app_id.in_(app_ids))
+    return db.session.scalar(statement.limit(1)) is not None
+
+
 def _days(owner: Any, hour: Any, count: Any, owner_ids: list[int], since: datetime) -> dict[int, Counts]:
     day = type_coerce(hour, BigInteger) // DAY_MICROS
     statement = select(owner, day, func.sum(count)).where(owner.in_(owner_ids), hour >= since).group_by(owner, day)

@@ -18,6 +18,7 @@ from checkend.web.forms import Form
 from checkend.web.links import public_address
 from checkend.web.lookups import row
 from checkend.web.pages import Page, settle, signed_in_blueprint
+from checkend.web.shown_once import pop_secret, redirect_with_secret
 
 bp = signed_in_blueprint("api_keys", "/api-keys")
 
@@ -44,7 +45,7 @@ def index() -> Page:
 
 @bp.route("/new", methods=["GET", "POST"])
 def create() -> Any:
-    """Make a key; the page shows its value, once."""
+    """Create a key, and redirect to the page that shows its value once."""
     require(me(), Ability.MANAGE_API_KEYS)
     form = ApiKeyForm()
     if form.validate_on_submit():
@@ -52,8 +53,16 @@ def create() -> Any:
         if made:
             commit()
             key, value = made
-            return render_template("api_keys/made.html", key=key, value=value, address=public_address())
+            return redirect_with_secret(url_for("api_keys.created", key_id=key.id), value=value)
     return render_template("api_keys/new.html", form=form, resources=_resources()), form.status
+
+
+@bp.get("/<int:key_id>/created")
+def created(key_id: int) -> Page:
+    """Show the value of a key that was just created, and after a reload where it went."""
+    require(me(), Ability.MANAGE_API_KEYS)
+    key, value = row(ApiKey, key_id), pop_secret().get("value")
+    return render_template("api_keys/created.html", key=key, value=value, address=public_address())
 
 
 @bp.post("/<int:key_id>/revoke")

@@ -6,7 +6,7 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, IntegerField, SelectMultipleField, StringField
+from wtforms import IntegerField, SelectMultipleField, StringField
 from wtforms.validators import NumberRange, Optional, ValidationError
 
 from checkend.auth.abilities import Ability, can, require, team_ids_with, visible_app_ids
@@ -15,6 +15,7 @@ from checkend.extensions import commit, db
 from checkend.ingest.grouping import RULES
 from checkend.models import App, Team, TeamApp
 from checkend.models.bulk import delete_app_in_steps
+from checkend.models.counters import have_reported
 from checkend.schemas.app import AppSchema
 from checkend.web.forms import Form, Shape
 from checkend.web.links import public_address
@@ -41,14 +42,15 @@ class NewAppForm(Form):
 
 
 class SettingsForm(Form):
-    """What can be changed of an app."""
+    """What can be changed of an app.
+
+    Not here: notify_on_new_problem and notify_on_reoccurrence, which the API keeps and nothing acts on yet.
+    """
 
     name = StringField("Name", [Shape(AppSchema, "name")])
     environment = StringField("Environment", [Shape(AppSchema, "environment")])
-    notify_on_new_problem = BooleanField("Tell people of new problems")
-    notify_on_reoccurrence = BooleanField("Tell people of resolved problems that happen again")
     retention_days = IntegerField("Days to keep notices", [Optional(), NumberRange(0, 36_500)])
-    retention_notices = IntegerField("Notices to keep a problem", [Optional(), NumberRange(0, 1_000_000)])
+    retention_notices = IntegerField("Notices to keep per problem", [Optional(), NumberRange(0, 1_000_000)])
     grouping = SelectMultipleField("Grouping rules", choices=list(RULES))
 
     def values(self) -> dict[str, object]:
@@ -90,7 +92,13 @@ def show(slug: str) -> Page:
     app = app_for(Ability.SEE_APP, slug)
     shown = snippets(app.ingestion_key, public_address()) if can(me(), Ability.EDIT_APP, app) else []
     teams = select(Team).join(TeamApp).where(TeamApp.app_id == app.id).order_by(Team.name)
-    return render_template("apps/show.html", app=app, snippets=shown, teams=db.session.scalars(teams).all())
+    return render_template(
+        "apps/show.html",
+        app=app,
+        snippets=shown,
+        teams=db.session.scalars(teams).all(),
+        has_reports=have_reported([app.id]),
+    )
 
 
 @bp.route("/<slug>/settings", methods=["GET", "POST"])

@@ -54,6 +54,8 @@ def _run(frames: list[tuple[Frame, Origin]]) -> Run:
 
 
 def frame_text(frame: Frame) -> str:
-    """``file:line in method``, leaving out what is not known."""
-    place = frame.file + (f":{frame.line}" if frame.line > 0 else "")
+    """Return ``file:line:column in method``, without the parts that are not known."""
+    place = frame.file
+    if frame.line > 0:
+        place += f":{frame.line}" + (f":{frame.column}" if frame.column else "")
     return place if frame.method == UNKNOWN else f"{place} in {frame.method}"

@@ -21,6 +21,7 @@ from checkend.web.forms import Form, Shape
 from checkend.web.links import full_url
 from checkend.web.lookups import row, team_for
 from checkend.web.pages import settle, signed_in_blueprint
+from checkend.web.shown_once import redirect_with_secret
 from checkend.web.team_members import granted_role
 from checkend.web.teams import team_page
 
@@ -48,7 +49,7 @@ class JoinForm(Form):
 
 @bp.post("")
 def create(slug: str) -> Any:
-    """Invite someone; the page shows the link, once, and it is mailed where mail is set up."""
+    """Invite someone: mail the link where mail is set up, and redirect to the team's page, which shows it once."""
     team = team_for(Ability.INVITE, slug)
     form = InvitationForm()
     if not form.validate():
@@ -59,7 +60,8 @@ def create(slug: str) -> Any:
     invitation, token = made
     commit()
     link = full_url("invitation.join", token=token)
-    return team_page(team, invited=invitation, link=link, mailed=_mail(invitation, link))
+    shown = {"email_address": invitation.email_address, "role": invitation.role, "link": link}
+    return redirect_with_secret(url_for("teams.show", slug=team.slug), **shown, mailed=_mail(invitation, link))
 
 
 @bp.post("/<int:invitation_id>/revoke")

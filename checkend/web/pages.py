@@ -1,7 +1,6 @@
 """What the dashboard's blueprints share: sign-in before anything else, and a writing transaction for what changes."""
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, flash, redirect, request
 from flask_login import current_user
@@ -26,7 +25,7 @@ def signed_in_blueprint(
     ``writing`` is false. With ``ability``, an `Ability` on the server, only those who have it get that far.
     """
     blueprint = Blueprint(name, f"checkend.web.{name}", url_prefix=url_prefix)
-    blueprint.before_request(_require_sign_in)
+    blueprint.before_request(require_sign_in)
     if ability is not None:
         blueprint.before_request(lambda: require(me(), ability))
     if writing:
@@ -34,7 +33,8 @@ def signed_in_blueprint(
     return blueprint
 
 
-def _require_sign_in() -> Any:
+def require_sign_in() -> Response | None:
+    """Redirect to the sign-in page those who are not signed in."""
     return None if current_user.is_authenticated else to_sign_in()
 
 

@@ -44,8 +44,8 @@ class ProblemQuery:
 
     @property
     def more(self) -> int:
-        """How many of the filters that the page folds away are in use."""
-        return len(self.given.keys() & {"tags", "environment", "since", "date_from", "date_to", "min_notices"})
+        """How many of the filters under "More filters" are in use; the period has a field of its own above them."""
+        return len(self.given.keys() & {"tags", "environment", "date_from", "date_to", "min_notices"})
 
     def args(self, **changes: str | int | None) -> dict[str, str]:
         """The address's parameters for this list with ``changes`` (None leaves one out); defaults are not spelled."""

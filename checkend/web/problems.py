@@ -15,7 +15,7 @@ from checkend.auth.sessions import me
 from checkend.extensions import db
 from checkend.models import App, Problem
 from checkend.models.bulk import Choice, set_status_of, tag_all, untag_all
-from checkend.models.counters import days_of_problems
+from checkend.models.counters import days_of_problems, have_reported
 from checkend.models.problem import (
     RESOLVED,
     UNRESOLVED,
@@ -81,6 +81,7 @@ def _page(app: App | None) -> tuple[str, int]:
         tags=tags_in_use(app_ids, TAGS_OFFERED),
         environments=_environments(app, problems),
         has_problems=bool(problems) or count_problems(app_ids, ProblemFilter()) > 0,
+        has_reports=bool(problems) or have_reported(app_ids),
         choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE},
     )
     return html, 422 if query.faults else 200
@@ -140,8 +141,11 @@ ACTIONS = {
 
 
 def _act(app: App | None) -> Any:
-    action = ACTIONS.get(request.form.get("action", ""))
     query = read_query(request.args)
+    if request.form.get("action") == "":  # Enter in a browser without JavaScript
+        flash("Choose what to do with the selected problems.", "warning")
+        return _back(app, query)
+    action = ACTIONS.get(request.form.get("action", ""))
     if action is None or query.faults:
         abort(400, " ".join(query.faults) or "There is no such action.")
     choice = _choice(app, action, query)

@@ -1,11 +1,14 @@
 """What protects the pages: CSRF tokens on every form, and the headers of every answer that is not for programs."""
 
-from flask import Flask, Response, current_app, request, session
+from flask import Flask, current_app, request, session
+from flask_login import current_user
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
+from werkzeug.wrappers import Response
 
-from checkend.auth.sessions import for_programs, is_https
+from checkend.auth.sessions import for_programs, is_https, to_sign_in
 from checkend.errors import ApiError
+from checkend.web.pages import require_sign_in
 
 POLICY = "; ".join(
     (
@@ -27,7 +30,8 @@ HEADERS = {
 }
 HSTS = "max-age=31536000"  # a year; other hosts of the domain are not this server's to decide for
 STATIC = ("static", "bootstrap.static")
-STALE = "The form was not accepted (CSRF). Go back, reload the page, and send it again."
+STALE = "The form has expired (CSRF). Go back, reload the page and send it again."
+WITH_AND_WITHOUT_SIGN_IN = ("sign_in.sign_out", "theme.choose")  # stand on pages for both
 
 csrf = CSRFProtect()
 
@@ -43,13 +47,24 @@ def register(app: Flask) -> None:
     app.after_request(_add_headers)
 
 
-def _check_token() -> None:
-    if not for_programs(request.path) and request.endpoint is not None:
-        request.max_content_length = current_app.config["MAX_BODY_BYTES"]
-        try:
-            csrf.protect()
-        except CSRFError as error:
-            raise ApiError(400, f"{STALE} {error.description}") from error
+def _check_token() -> Response | None:
+    if for_programs(request.path) or request.endpoint is None:
+        return None
+    request.max_content_length = current_app.config["MAX_BODY_BYTES"]
+    try:
+        csrf.protect()
+    except CSRFError as error:
+        if _session_has_ended():
+            return to_sign_in()
+        raise ApiError(400, f"{STALE} {error.description}") from error
+    return None
+
+
+def _session_has_ended() -> bool:
+    """Whether the form comes from a page that one sees signed in, and the browser is not: its token went with that."""
+    hooks = current_app.before_request_funcs.get(request.blueprint, ())
+    signed_in_page = require_sign_in in hooks or request.endpoint in WITH_AND_WITHOUT_SIGN_IN
+    return signed_in_page and not current_user.is_authenticated
 
 
 def _add_headers(response: Response) -> Response:

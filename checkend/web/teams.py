@@ -17,6 +17,7 @@ from checkend.schemas.team import TeamSchema
 from checkend.web.forms import Form, Shape
 from checkend.web.lookups import row, team_for
 from checkend.web.pages import Page, settle, signed_in_blueprint
+from checkend.web.shown_once import pop_secret
 
 bp = signed_in_blueprint("teams", "/teams")
 
@@ -55,8 +56,8 @@ def create() -> Any:
 
 @bp.get("/<slug>")
 def show(slug: str) -> Page:
-    """The team's members, apps and open invitations."""
-    return team_page(team_for(Ability.SEE_TEAM, slug))
+    """Show the team's members, apps and open invitations, and the link of one that was just created, once."""
+    return team_page(team_for(Ability.SEE_TEAM, slug), invited=pop_secret())
 
 
 @bp.post("/<slug>")

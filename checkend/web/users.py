@@ -1,6 +1,7 @@
 """Users, for site admins."""
 
 import secrets
+from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from checkend.web.forms import Form, Shape
 from checkend.web.links import full_url
 from checkend.web.lookups import user_for
 from checkend.web.pages import Page, page_number, settle, signed_in_blueprint
+from checkend.web.shown_once import pop_secret, redirect_with_secret
 
 bp = signed_in_blueprint("users", "/users", ability=Ability.MANAGE_USERS)
 PER_PAGE = 50
@@ -32,14 +34,17 @@ class NewUserForm(Form):
 
 @bp.get("")
 def index() -> Page:
-    """The users, newest first, a page at a time; ``?search=`` narrows to a part of the address."""
+    """List the users, newest first; ``?search=`` narrows to a part of the email address.
+
+    After a redirect from `_show_link` the page shows that password link, once.
+    """
     require(me(), Ability.MANAGE_USERS)
-    return _page(NewUserForm(formdata=None))
+    return _page(NewUserForm(formdata=None), pop_secret())
 
 
 @bp.post("")
-def create() -> Page:
-    """Make a user; the page shows the link, once, with which they set their password."""
+def create() -> Page | Response:
+    """Create a user, and show the link with which they set their password."""
     nobody_knows = NewPassword(secrets.token_urlsafe(32))  # slow: before the first question takes the write lock
     require(me(), Ability.MANAGE_USERS)
     form = NewUserForm()
@@ -49,13 +54,13 @@ def create() -> Page:
     if user is None:
         return _page(form)
     commit()
-    return _page(NewUserForm(formdata=None), linked=user)
+    return _show_link(user)
 
 
 @bp.post("/<slug>/password-link")
-def password_link(slug: str) -> Page:
-    """Make a link with which a user sets a new password, and show it once."""
-    return _page(NewUserForm(formdata=None), linked=user_for(slug))
+def password_link(slug: str) -> Response:
+    """Create a link with which a user sets a new password, and show it."""
+    return _show_link(user_for(slug))
 
 
 @bp.post("/<slug>/site-admin")
@@ -80,11 +85,16 @@ def delete(slug: str) -> Response:
     return settle(user.delete, f"{user.email_address} is deleted.", url_for("users.index"))
 
 
-def _page(form: NewUserForm, linked: User | None = None) -> Page:
-    link = full_url("passwords.renew", token=password_links.token_for(linked)) if linked else ""
+def _show_link(user: User) -> Response:
+    """Redirect to the list of users, which shows a new password link of ``user`` once."""
+    link = full_url("passwords.renew", token=password_links.token_for(user))
+    return redirect_with_secret(url_for("users.index"), email_address=user.email_address, link=link)
+
+
+def _page(form: NewUserForm, linked: dict[str, Any] | None = None) -> Page:
     search, page = request.args.get("search", "").strip(), page_number()
     found = User.with_part(search)
     total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
     users = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
     listing = {"users": users, "total": total, "page": page, "per_page": PER_PAGE, "search": search}
-    return render_template("users/index.html", form=form, linked=linked, link=link, **listing), form.status
+    return render_template("users/index.html", form=form, linked=linked, **listing), form.status

@@ -22,6 +22,12 @@ def submit(client: FlaskClient, address: str, fields: dict[str, object] | None =
     return client.post(address, data={"csrf_token": token} | (fields or {}))
 
 
+def follow(client: FlaskClient, answer: TestResponse) -> str:
+    """Return the page that ``answer`` redirects to."""
+    assert answer.status_code == 302, answer.get_data(as_text=True)
+    return client.get(answer.location).get_data(as_text=True)
+
+
 def sign_in(client: FlaskClient, email: str, password: str = PASSWORD) -> None:
     """Sign in through the page."""
     answer = submit(client, "/sign-in", {"email_address": email, "password": password}, page="/sign-in")

@@ -112,6 +112,7 @@ SERVER = [
     Act("api_keys.index", "GET", Ability.MANAGE_API_KEYS),
     Act("api_keys.create", "GET", Ability.MANAGE_API_KEYS),
     Act("api_keys.create", "POST", Ability.MANAGE_API_KEYS, {"name": "k", "permissions": "apps:read"}),
+    Act("api_keys.created", "GET", Ability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
     Act("api_keys.revoke", "POST", Ability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
     Act("api_keys.delete", "POST", Ability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
     Act("users.index", "GET", Ability.MANAGE_USERS),

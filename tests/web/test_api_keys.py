@@ -1,17 +1,20 @@
 """Keys of the Management API, made in the dashboard by site admins."""
 
+import base64
 import re
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
 from checkend.models import ApiKey
 from checkend.permissions import Permission
 from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
+from tests.web.helpers import follow, sign_in, submit
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +28,9 @@ def admin(client: FlaskClient, make: Factory) -> FlaskClient:
 def _make_key(admin: FlaskClient, **fields: Any) -> str:
     """The value that the page shows."""
     answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]} | fields)
-    value = re.search(r'<code id="api-key">(cka_[\w-]+)</code>', answer.get_data(as_text=True))
-    assert value, answer.get_data(as_text=True)
+    page = follow(admin, answer)
+    value = re.search(r'<code id="api-key">(cka_[\w-]+)</code>', page)
+    assert value, page
     return value[1]
 
 
@@ -41,8 +45,8 @@ def test_a_key_made_on_the_page_works_with_exactly_its_permissions(admin: FlaskC
 
 def test_the_value_is_shown_once_with_a_curl_line_and_kept_nowhere(admin: FlaskClient, make: Factory) -> None:
     answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
-    text = answer.get_data(as_text=True)
-    value = re.search(r"cka_[\w-]+", text)
+    text = follow(admin, answer)
+    value = re.search(r"cka_[\w-]{20,}", text)
     assert value
     assert f"curl -H &#39;Checkend-API-Key: {value[0]}&#39; http://localhost/api/v1/apps" in text
     assert f'data-copy="{value[0]}"' in text
@@ -50,6 +54,43 @@ def test_the_value_is_shown_once_with_a_curl_line_and_kept_nowhere(admin: FlaskC
     assert value[0] not in page
     assert value[0][:14] in page
     assert value[0] not in make.run(lambda: repr(vars(ApiKey.newest_first()[0])))
+
+
+def test_reloading_the_page_of_a_new_key_neither_creates_another_nor_shows_it_again(
+    admin: FlaskClient, make: Factory
+) -> None:
+    created = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
+    assert created.status_code == 302
+    shown, reloaded = follow(admin, created), follow(admin, created)
+    value = re.search(r'<code id="api-key">(cka_[\w-]+)</code>', shown)
+    assert value
+    assert value[1] not in reloaded
+    assert "cannot be shown again" in reloaded
+    assert [key.prefix for key in make.run(ApiKey.newest_first)] == [value[1][:14]]
+
+
+def test_the_value_of_a_new_key_travels_encrypted_and_only_to_the_session_that_created_it(
+    app: Flask, admin: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
+    cookie = admin.get_cookie("checkend_shown_once", path="/api-keys/1/created")
+    assert cookie
+    assert (cookie.http_only, cookie.same_site, cookie.max_age) == (True, "Strict", 60)
+    prefix = make.run(ApiKey.newest_first)[0].prefix
+    decoded = base64.urlsafe_b64decode(cookie.value)
+    for sent in (created.get_data(), str(created.headers).encode(), decoded):
+        assert prefix.encode() not in sent
+
+    make.user("eve@example.com", site_admin=True)
+    eve = app.test_client()
+    sign_in(eve, "eve@example.com")
+    eve.set_cookie("checkend_shown_once", cookie.value, path="/api-keys/1/created")
+    assert "cannot be shown again" in eve.get("/api-keys/1/created").text
+
+    expired = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: expired)
+    admin.set_cookie("checkend_shown_once", cookie.value, path="/api-keys/1/created")
+    assert "cannot be shown again" in admin.get("/api-keys/1/created").text
 
 
 def test_the_form_offers_every_permission_with_its_meaning(admin: FlaskClient) -> None:

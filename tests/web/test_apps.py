@@ -74,7 +74,6 @@ def test_settings_are_saved(admin: FlaskClient, make: Factory, shop: dict[str, A
     fields = {
         "name": "Shop 2",
         "environment": "staging",
-        "notify_on_reoccurrence": "y",
         "retention_days": "30",
         "retention_notices": "",
         "grouping": [rule for rule in RULES if rule != "libraries"],
@@ -86,7 +85,6 @@ def test_settings_are_saved(admin: FlaskClient, make: Factory, shop: dict[str, A
         "slug": "shop",
         "environment": "staging",
     }
-    assert (saved["notify_on_new_problem"], saved["notify_on_reoccurrence"]) == (False, True)
     assert (saved["retention_days"], saved["retention_notices"]) == (30, None)
     assert saved["grouping_off"] == "libraries"
 
@@ -96,8 +94,8 @@ def test_an_apps_own_retention_says_what_the_servers_is_and_0_keeps_for_ever(
 ) -> None:
     app.config["RETENTION_NOTICES"] = 0
     page = admin.get("/apps/shop/settings").get_data(as_text=True)
-    assert "Empty: as the server has it, 90. 0: for ever." in page
-    assert "Empty: as the server has it, all. 0: all." in page
+    assert "the server&#39;s setting (90). 0 keeps notices forever." in page
+    assert "the server&#39;s setting (all). 0 keeps all." in page
     for days, notices in (("0", "0"), ("", "5"), ("36500", "")):
         fields = {"name": "Shop", "retention_days": days, "retention_notices": notices}
         assert submit(admin, "/apps/shop/settings", fields).status_code == 302
@@ -117,7 +115,16 @@ def test_the_settings_page_shows_what_is_saved_so_that_saving_it_changes_nothing
     boxes = re.findall(r'type="checkbox" value="(\w+)" checked|name="grouping" id="\S+" value="(\w+)" checked', page)
     assert [rule for _, rule in boxes if rule] == [rule for rule in RULES if rule != "wording"]
     assert re.search(r'name="retention_days"[^>]*value="7"', page)
-    assert re.search(r'name="notify_on_new_problem"', page)
+
+
+def test_notification_settings_without_an_effect_are_not_offered_and_saving_the_page_keeps_them(
+    admin: FlaskClient, make: Factory, shop: dict[str, Any]
+) -> None:
+    make.run(lambda: db.session.query(App).one().change(notify_on_new_problem=False))
+    assert "notif" not in admin.get("/apps/shop/settings").text.lower()
+    assert submit(admin, "/apps/shop/settings", {"name": "Shop", "notify_on_reoccurrence": ""}).status_code == 302
+    saved = _app(make)
+    assert (saved["notify_on_new_problem"], saved["notify_on_reoccurrence"]) == (False, True)
 
 
 @pytest.mark.parametrize(

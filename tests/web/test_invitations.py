@@ -12,7 +12,7 @@ from checkend import clock
 from checkend.extensions import db
 from checkend.models import Team
 from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
+from tests.web.helpers import follow, sign_in, submit
 from tests.web.mail_server import MailServer
 
 GUEST = "guest@example.com"
@@ -29,8 +29,7 @@ def owner(client: FlaskClient, make: Factory) -> FlaskClient:
 def _invite(owner: FlaskClient, address: str = GUEST, role: str = "member") -> str:
     """The path of the link."""
     answer = submit(owner, "/teams/core/invitations", {"email_address": address, "role": role})
-    assert answer.status_code == 200
-    link = re.search(r"<code>http://localhost(/invitations/[\w-]+)</code>", answer.get_data(as_text=True))
+    link = re.search(r"<code>http://localhost(/invitations/[\w-]+)</code>", follow(owner, answer))
     assert link
     return link[1]
 
@@ -40,6 +39,14 @@ def _members(make: Factory) -> dict[str, str]:
         return {member.user.email_address: member.role for member in db.session.query(Team).one().ranked_members()}
 
     return make.run(read)
+
+
+def test_reloading_the_page_with_an_invitation_neither_creates_nor_shows_another(owner: FlaskClient) -> None:
+    answer = submit(owner, "/teams/core/invitations", {"email_address": GUEST, "role": "member"})
+    shown, reloaded = follow(owner, answer), follow(owner, answer)
+    assert f"Invitation for {GUEST}" in shown
+    assert f"Invitation for {GUEST}" not in reloaded
+    assert reloaded.count("/revoke") == 1
 
 
 def test_someone_new_makes_an_account_with_the_link_and_is_in_the_team(
@@ -126,7 +133,7 @@ def test_where_mail_is_set_up_the_invitation_is_mailed(mailing: Flask, mail_serv
     make.run(lambda: Team.create("Core", _ada()))
     sign_in(client, "ada@example.com")
     answer = submit(client, "/teams/core/invitations", {"email_address": GUEST, "role": "developer"})
-    assert "It is on its way by mail." in answer.get_data(as_text=True)
+    assert "It is on its way by mail." in follow(client, answer)
     assert mail_server.came.wait(5)
     (recipient, mail), *more = mail_server.mails
     payload = mail.get_payload(decode=True)
@@ -143,7 +150,7 @@ def test_where_mail_fails_the_link_is_there_to_copy(mailing: Flask, mail_server:
     make.run(lambda: Team.create("Core", _ada()))
     sign_in(client, "ada@example.com")
     answer = submit(client, "/teams/core/invitations", {"email_address": GUEST, "role": "developer"})
-    text = answer.get_data(as_text=True)
+    text = follow(client, answer)
     assert re.search(r"https://errors\.example\.com/invitations/[\w-]+", text)
 
 

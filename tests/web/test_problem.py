@@ -148,6 +148,15 @@ def test_the_markdown_can_be_pasted_anywhere(reported: dict[str, str], client: F
     assert "→ [PROJECT_ROOT]/app/models/cart.rb:12 in Cart#total" in lines
 
 
+def test_columns_of_javascript_frames_are_copied(make: Factory, client: FlaskClient) -> None:
+    make.user("ada@example.com", site_admin=True)
+    frames = ["TypeError: x", "    at pay (https://shop.example.com/app.js:1:48213)"]
+    send(client, make.app("Shop")["ingestion_key"], "TypeError", backtrace=frames, notifier={"language": "javascript"})
+    sign_in(client, "ada@example.com")
+    assert "app.js:1:48213 in pay" in client.get("/problems/1/markdown").text
+    assert "app.js:1:48213 in pay" in client.get("/problems/1/notices/1").text
+
+
 def test_markdown_fences_are_longer_than_any_in_the_text(reported: dict[str, str], client: FlaskClient) -> None:
     send(client, reported["key"], "Fenced", backtrace=["/a.rb:1:in '```'"], notifier=RAILS)
     text = client.get("/problems/2/markdown").text

@@ -306,11 +306,46 @@ class TestRoles:
         assert "secret-project" not in page
 
 
+def test_more_filters_are_unfolded_by_a_filter_that_is_among_them_alone(
+    shop: dict[str, object], client: FlaskClient
+) -> None:
+    def is_unfolded(query: str) -> bool:
+        fold = re.search(r'<details class="filter-more" (open)?>', client.get(f"/problems?{query}").text)
+        assert fold
+        return bool(fold[1])
+
+    assert not is_unfolded("since=24h&sort=notices&search=x&status=all")
+    for query in ("tags=a", "environment=a", "date_from=2024-01-01", "date_to=2024-01-01", "min_notices=2"):
+        assert is_unfolded(query)
+
+
+def test_enter_without_javascript_changes_nothing(shop: dict[str, object], make: Factory, client: FlaskClient) -> None:
+    make.problem(int(str(shop["id"])))
+    page = client.get("/problems").text
+    first = re.search(r'<form method="post" action="/problems".*?<button[^>]*name="action" value="(\w*)"', page, re.S)
+    assert first
+    answer = submit(client, "/problems", {"action": first[1], "id": 1})
+    assert answer.location == "/problems"
+    assert "Choose what to do" in client.get("/problems").text
+
+
 class TestEmptyStates:
     def test_an_app_without_errors_leads_to_connecting_it(self, shop: dict[str, object], client: FlaskClient) -> None:
         page = client.get("/apps/shop/problems").text
         assert "No error has been reported yet" in page
         assert 'href="/apps/shop"' in page
+
+    def test_after_all_problems_were_deleted_no_page_says_that_no_error_was_reported(
+        self, shop: dict[str, object], client: FlaskClient
+    ) -> None:
+        send(client, str(shop["ingestion_key"]))
+        assert submit(client, "/problems/1/delete").status_code == 302
+        for address in ("/apps/shop/problems", "/problems"):
+            page = client.get(address).text
+            assert "No error has been reported yet" not in page
+            assert "All problems have been deleted." in page
+        assert "first error" not in client.get("/apps/shop").text
+        assert "no errors yet" not in client.get("/").text
 
     def test_everything_resolved_is_said(self, shop: dict[str, object], make: Factory, client: FlaskClient) -> None:
         make.problem(int(str(shop["id"])), status="resolved")

@@ -167,7 +167,7 @@ def test_only_trusted_proxies_say_that_it_was_https(tmp_path: object, proxies: i
 
 
 @pytest.mark.parametrize(
-    ("status", "path", "method"), [(404, "/nope", "GET"), (405, "/theme", "GET"), (400, "/theme", "POST")]
+    ("status", "path", "method"), [(404, "/nope", "GET"), (405, "/theme", "GET"), (400, "/sign-in", "POST")]
 )
 def test_error_pages_are_pages(client: FlaskClient, status: int, path: str, method: str) -> None:
     answer = client.open(path, method=method)

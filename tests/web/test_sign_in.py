@@ -14,9 +14,9 @@ from checkend import clock
 from checkend.app import create_app
 from checkend.auth import throttle
 from checkend.extensions import db
-from checkend.models import User, UserSession
+from checkend.models import Team, User, UserSession
 from tests.factories import Factory
-from tests.web.helpers import PASSWORD, sign_in, submit
+from tests.web.helpers import PASSWORD, csrf_token, sign_in, submit
 from tests.web.mail_server import MailServer
 
 ADA = "ada@example.com"
@@ -84,6 +84,41 @@ def test_one_returns_to_where_one_was_going_and_nowhere_else(client: FlaskClient
 
 def test_a_page_that_needs_sign_in_says_where_one_was_going(client: FlaskClient) -> None:
     assert client.get("/account/sessions?a=b").location == "/sign-in?next=/account/sessions?a%3Db"
+
+
+@pytest.mark.parametrize("ended", ["expired", "revoked", "signed out"])
+def test_a_form_sent_after_the_session_has_ended_leads_to_sign_in_and_back_to_its_page(
+    client: FlaskClient, make: Factory, ended: str
+) -> None:
+    sign_in(client, ADA)
+    token = csrf_token(client, "/account")
+    if ended == "expired":
+        client.delete_cookie("checkend_session")
+    elif ended == "revoked":
+        make.run(lambda: db.session.query(UserSession).delete())
+    else:
+        submit(client, "/sign-out")
+    for address in ("/teams", "/problems?search=x", "/apps/shop/settings"):
+        page = {"Referer": "http://localhost/problems?search=a%26b&page=2"}
+        answer = client.post(address, data={"csrf_token": token, "name": "Core"}, headers=page)
+        assert answer.location == "/sign-in?next=/problems?search%3Da%2526b%26page%3D2"
+    shown = client.get(answer.location).text
+    assert "Your session has ended, so nothing was changed." in shown
+    fields = {"email_address": ADA, "password": PASSWORD}
+    again = submit(client, answer.location, fields, page=answer.location)
+    assert again.location == "/problems?search=a%26b&page=2"
+    assert make.run(lambda: db.session.query(Team).count()) == 0
+
+
+@pytest.mark.parametrize("referrer", ["https://evil.example/problems", "", "http://localhost"])
+def test_after_the_session_has_ended_no_foreign_page_is_where_sign_in_leads(client: FlaskClient, referrer: str) -> None:
+    assert client.post("/teams", headers={"Referer": referrer}).location == "/sign-in"
+
+
+@pytest.mark.parametrize("address", ["/sign-out", "/theme"])
+def test_the_menus_of_a_page_whose_session_has_ended_lead_to_sign_in(client: FlaskClient, address: str) -> None:
+    page = {"Referer": "http://localhost/teams"}
+    assert client.post(address, headers=page).location == "/sign-in?next=/teams"
 
 
 def test_a_wrong_password_and_an_unknown_address_are_answered_alike(client: FlaskClient) -> None:

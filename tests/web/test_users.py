@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from checkend.models import User
 from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
+from tests.web.helpers import follow, sign_in, submit
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def _link(text: str) -> str:
 
 def test_a_new_user_sets_a_password_with_the_link(app: Flask, admin: FlaskClient, make: Factory) -> None:
     answer = submit(admin, "/users", {"email_address": "Bob@example.com"})
-    link, bob = _link(answer.get_data(as_text=True)), app.test_client()
+    link, bob = _link(follow(admin, answer)), app.test_client()
     assert submit(bob, link, {"password": "bobs password"}, page=link).status_code == 302
     assert bob.get("/account").status_code == 200
     assert bob.get("/users").status_code == 403
@@ -70,10 +70,19 @@ def test_an_address_that_cannot_be_used_makes_no_user(
 
 def test_a_password_link_lets_a_user_back_in(app: Flask, admin: FlaskClient, make: Factory) -> None:
     make.user("bob@example.com")
-    link = _link(submit(admin, "/users/bob/password-link").get_data(as_text=True))
+    link = _link(follow(admin, submit(admin, "/users/bob/password-link")))
     bob = app.test_client()
     submit(bob, link, {"password": "battery staple"}, page=link)
     sign_in(app.test_client(), "bob@example.com", "battery staple")
+
+
+def test_reloading_the_page_with_a_password_link_neither_creates_nor_shows_another(admin: FlaskClient) -> None:
+    for answer in (
+        submit(admin, "/users", {"email_address": "bob@example.com"}),
+        submit(admin, "/users/bob/password-link"),
+    ):
+        assert "Password link for bob@example.com" in follow(admin, answer)
+        assert "/new-password/" not in follow(admin, answer)
 
 
 def test_site_admin_is_granted_and_removed_and_counts_at_once(app: Flask, admin: FlaskClient, make: Factory) -> None:

@@ -39,13 +39,21 @@
     });
   }
 
-  // A form is sent once, however often its button is pressed.
+  // A form is sent once, however often its button is pressed, until loading the next page fails or is stopped. Only
+  // some browsers report that (navigateerror); in the others the form can be sent again after a while.
+  const RESEND_MILLISECONDS = 10_000; // the server answers, if only with 503, within 10 s
+  let timer;
+  const release = () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  };
   document.addEventListener("submit", (event) => {
     const form = event.target;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return; // a dialog's or a search form
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "yes";
+    clearTimeout(timer);
+    timer = setTimeout(release, RESEND_MILLISECONDS);
   });
-  addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-  });
+  addEventListener("pageshow", release); // back from the next page
+  window.navigation?.addEventListener("navigateerror", release);
 })();

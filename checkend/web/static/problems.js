@@ -55,6 +55,13 @@
     show();
   }
 
+  // Enter in the tag field adds the tag. On a checkbox it does nothing: it must not press one of the buttons.
+  bulk?.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.localName !== "input") return;
+    event.preventDefault();
+    if (event.target.name === "tag") bulk.requestSubmit(bulk.querySelector("[name=action][value=tag]"));
+  });
+
   // Keyboard
   function move(step) {
     if (!rows.length) return;
