@@ -14,7 +14,7 @@ from typing import Any
 from flask import after_this_request, current_app, redirect, request
 from werkzeug.wrappers import Response
 
-from checkend.auth.sessions import my_session
+from checkend.auth.sessions import is_https, my_session
 
 COOKIE = "checkend_shown_once"
 VALID_SECONDS = 60
@@ -32,7 +32,7 @@ def redirect_with_secret(address: str, **values: Any) -> Response:
         _cipher().encrypt(plain).decode(),
         max_age=VALID_SECONDS,
         path=address,
-        secure=request.is_secure,
+        secure=is_https(),
         httponly=True,
         samesite="Strict",
     )
@@ -60,7 +60,7 @@ def pop_secret() -> dict[str, Any]:
 
 
 def _without_cookie(response: Response, path: str) -> Response:
-    response.delete_cookie(COOKIE, path=path, secure=request.is_secure, httponly=True, samesite="Strict")
+    response.delete_cookie(COOKIE, path=path, secure=is_https(), httponly=True, samesite="Strict")
     return response
 
 
