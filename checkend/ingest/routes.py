@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from checkend.errors import SENTENCES, ApiError
 from checkend.ingest.answers import body_of, origin_headers, outcome_of
-from checkend.ingest.payload import Invalid, Unreadable, read_json
+from checkend.ingest.payload import Invalid, Unreadable
 from checkend.ingest.service import Ingestion, UnknownKey, ingestion
 from checkend.ingest.short_way import COUNTED, FAILED
 from checkend.ingest.store import Sender, Stored
@@ -47,7 +47,7 @@ def _take(asked: Request, into: Ingestion) -> Stored:
         try:
             if COUNTED not in asked.environ:
                 _limit(sender, into)
-            value = read_json(_body(asked, into.max_body_bytes))
+            value = into.read(_body(asked, into.max_body_bytes))
         except (ApiError, HTTPException, Unreadable):
             into.check(key)  # a key that is none any more learns nothing else
             raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from checkend.ingest.answers import body_of, origin_headers, outcome_of
-from checkend.ingest.payload import Invalid, Unreadable, read_json
+from checkend.ingest.payload import Invalid, Unreadable
 from checkend.ingest.service import Ingestion, UnknownKey
 from checkend.ingest.store import Sender, Stored
 
@@ -70,7 +70,7 @@ class ShortWay:
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         environ["wsgi.input"] = BytesIO(body)
         try:
-            return self._into.accept(sender, read_json(body))
+            return self._into.accept(sender, self._into.read(body))
         except (Unreadable, Invalid, UnknownKey):
             return None  # the route finds the same, and words it
         except Exception as error:
