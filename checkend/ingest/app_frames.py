@@ -27,13 +27,15 @@ def origin(frame: Frame, language: str) -> Origin:
     file, line, method, column = frame
     if len(file) + len(method) > _LONGEST or (method == UNKNOWN and line == 0 and column == 0):
         return Origin.NOWHERE
-    return _origin(file, method, language)
+    if len(file) + len(method) > _CACHED_LENGTH:
+        return _origin(file, method, language)
+    return _cached_origin(file, method, language)
 
 
-_LONGEST = 1000  # no file and function together are longer; and it bounds what the cache can hold
+_LONGEST = 1000  # no file and function together are longer
+_CACHED_LENGTH = 300  # longer ones are looked at anew each time: so 4,096 entries take at most some megabytes
 
 
-@lru_cache(maxsize=4096)
 def _origin(file: str, method: str, language: str) -> Origin:
     path = file.replace("\\", "/")
     if _GENERATED.search(path):
@@ -43,6 +45,8 @@ def _origin(file: str, method: str, language: str) -> Origin:
     special = _BY_LANGUAGE.get(language)
     return special(path, method) if special else Origin.APPLICATION
 
+
+_cached_origin = lru_cache(maxsize=4096)(_origin)
 
 # Code that exists only while it runs: Python's exec (`<string>`), Ruby's and PHP's eval, V8's `eval at`, and
 # the folders where template engines keep what they compiled, under names that change with each deploy.

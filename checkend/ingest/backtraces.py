@@ -16,7 +16,7 @@ from typing import NamedTuple
 UNKNOWN = "unknown"
 ANONYMOUS = "<anonymous>"  # a JavaScript function that has no name
 LINE_MAX = 2**31 - 1  # a line or column beyond this is nonsense, and would not fit an integer column
-_CACHED_LENGTH = 400  # a longer line is parsed anew each time: 8,192 entries then hold at most some megabytes
+_CACHED_LENGTH = 200  # a longer line is parsed anew each time: 8,192 entries then hold at most some megabytes
 
 
 class Frame(NamedTuple):

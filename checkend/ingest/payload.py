@@ -4,9 +4,11 @@ Nothing that was sent is dropped, and no error is lost to a detail: what has ano
 well as it can be. Only a body that is no JSON object, and a report without a class, are refused.
 """
 
+import gc
 import json
 import math
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,13 +16,18 @@ from typing import Any
 
 import orjson
 
+from checkend.ingest.budget import bound
 from checkend.models.tag import lenient_name, normal_name
 
 # Every digit as 0 and everything else as a blank: 19 digits in a row are then found without a regular expression.
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_NUMBER = b"0" * 19
+_LONGEST_INT = 4000  # digits; Python refuses to read, and to write, integers of more than 4,300
+_LARGE = 65_536  # bytes
 MAX_TAGS = 50
 MAX_TIME = 64  # characters of a time that is sent as text
+_READ_TAGS = 1000  # of more the first 1,000 are looked at
+_READ_TAG = 1000  # characters of a tag, of which at most 50 become its name
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,27 +52,56 @@ class Report:
     details: dict[str, dict[str, Any]]
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, most_items: int = 20_000) -> Any:
     """The value in ``body``, read leniently: raw control characters, NaN, lone surrogates and bad UTF-8 pass.
 
-    Numbers keep all their digits. Raises `Unreadable`.
+    Numbers keep all their digits. Beyond ``most_items`` keys and items the rest is left out, and marked.
+
+    Raises `Unreadable`.
     """
-    if _LONG_NUMBER not in body.translate(_DIGITS):  # orjson would round integers of more than 64 bits
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(body)
+    if len(body) < _LARGE:
+        return _read(body, 0)
+    items = body.count(b",") + body.count(b"[") + body.count(b"{")
+    with _without_collecting():
+        return _read(body, most_items if items > most_items else 0)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep the garbage collector from running: it would go through the objects of a large body ten times over.
+
+    It works for the whole process. When threads overlap, the first that leaves lets the collector run again, and the
+    other is only slower: a thread that found it off leaves it as it is.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
     try:
-        return _read_leniently(body)
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _read(body: bytes, most_items: int) -> Any:
+    digits = body.translate(_DIGITS)
+    if _LONG_NUMBER not in digits:  # orjson would round integers of more than 64 bits
+        with suppress(orjson.JSONDecodeError):
+            value = orjson.loads(body)
+            return bound(value, most_items) if most_items else value
+    try:
+        value = _parse_leniently(body, digits)
+        return _writable(bound(value, most_items) if most_items else value)
     except RecursionError:
         raise Unreadable("Request body is nested too deeply") from None
 
 
-def _read_leniently(body: bytes) -> Any:
+def _parse_leniently(body: bytes, digits: bytes) -> Any:
     text = body.decode("utf-8-sig", "replace")
+    parse_int = _int_or_text if b"0" * _LONGEST_INT in digits else int  # json's own way of reading int is much faster
     try:
-        value = json.loads(text, strict=False, parse_constant=str, parse_int=_int_or_text)
+        return json.loads(text, strict=False, parse_constant=str, parse_int=parse_int)
     except ValueError as error:
         raise Unreadable(f"Request body is not valid JSON: {error}") from None
-    return _writable(value)
 
 
 def to_report(value: Any, received_at: datetime) -> Report:
@@ -125,11 +161,13 @@ def _tags(sent: _Sent) -> tuple[str, ...]:
     names: dict[str, None] = {}
     left: list[Any] = []
     for tags in (sent.take("tags"), sent.take("tags")):
-        for tag in tags if isinstance(tags, list) else [tags]:
+        listed = tags if isinstance(tags, list) else [tags]
+        left += listed[_READ_TAGS:]
+        for tag in listed[:_READ_TAGS]:
             if tag in (None, "", {}):
                 continue
             text = _text(tag)
-            name = lenient_name(text)
+            name = lenient_name(text[:_READ_TAG])
             if name and len(names) < MAX_TAGS:
                 names[name] = None
             if name != normal_name(text) or name not in names:
@@ -221,10 +259,9 @@ def _writable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_writable(name): _writable(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_writable(item) for item in value]
+        return [item if type(item) is int else _writable(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _int_or_text(digits: str) -> int | str:
-    """Python refuses to read, and to write, integers of more than 4,300 digits."""
-    return int(digits) if len(digits) < 4000 else digits
+    return int(digits) if len(digits) < _LONGEST_INT else digits

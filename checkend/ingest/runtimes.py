@@ -67,7 +67,7 @@ def language_of(notifier: Mapping[str, object] | None, frames: Sequence[Frame]) 
             return _LANGUAGES[said.lower()]
         name = notifier.get("name")
         if isinstance(name, str):
-            for word in re.findall(r"[a-z]+", name.lower()[:100]):
+            for word in re.findall(r"[a-z]+", name[:100].lower()):
                 if word in _LANGUAGES:
                     return _LANGUAGES[word]
     for frame in frames[:_LOOKED_AT]:

@@ -5,19 +5,32 @@ the query strings of URLs. Values beyond the limits are shortened, and say so. P
 through once goes through again unchanged.
 """
 
+import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from checkend.ingest.secret_names import ADDRESS_NAMES, USER_NAMES, SecretNames, bare
-from checkend.ingest.secret_texts import hides_something, is_marked, without_secrets
+import orjson
 
-FILTERED = "[FILTERED]"
-SHORTENED = "[SHORTENED"
+from checkend.ingest.budget import SHORTENED, Limits, fit_frames, fit_parts
+from checkend.ingest.secret_names import ADDRESS_NAMES, PARAMETER_NAMES, USER_NAMES, SecretNames, bare
+from checkend.ingest.secret_texts import hides_something, without_secrets
+from checkend.ingest.secret_values import FILTERED, is_marked
+
+MAX_CLASS_LENGTH = 1000
 _QUERY_NAMES = frozenset("query querystring rawquery".split())
 _SECRET, _QUERY, _PLAIN = "secret", "query", "plain"
 _REMEMBERED_NAMES = 5000
+_REMEMBERED_LENGTH = 100  # a longer name is looked at anew each time: so all of them take at most some megabytes
 _NAME_LENGTH = 500
 _EMPTY: tuple[Any, ...] = (None, "", {}, [])
+# A text is cut before secrets are looked for, but this much later than it ends: more than any secret's surroundings.
+_SLACK = 4096
+_LOOKED_AT_TWICE = 1000  # characters
+# The beginning of [FILTERED], <removed> and the like at the end of what is kept.
+_PARTIAL_MARK = re.compile(r"[\[<({]{1,2} ?[A-Za-z]{0,10}\Z")
+_CUT_END = " characters in all]"
+_CUT = re.compile(r" \[SHORTENED: \d{1,20} characters in all\]\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +45,13 @@ class Policy:
     text: int = 65_536
     frames: int = 500
 
+    def limits(self) -> Limits:
+        """What all of the details of a report may hold together: follows from the limits of one object and text."""
+        return Limits(5 * max(self.keys, 1000), 2 * max(self.text, 65_536), self.keys, self.text, self.depth)
 
-def shorten(text: str, limit: int) -> str:
-    """``text`` cut to ``limit`` characters, the mark that says so included."""
-    if len(text) <= limit:
-        return text
-    mark = f" {SHORTENED}: {len(text)} characters in all]"
-    return text[: max(limit - len(mark), 0)] + mark
+    def frame_limits(self) -> Limits:
+        """What all frames of a backtrace may hold together."""
+        return self.limits()._replace(items=8 * max(self.frames, 500), characters=250 * max(self.frames, 500))
 
 
 class Scrubber:
@@ -49,17 +62,42 @@ class Scrubber:
         personal = ADDRESS_NAMES | USER_NAMES if policy.drop_personal else frozenset()
         self._secret_names = SecretNames(policy.add, policy.remove, personal)
         self._kinds: dict[str, str] = {}
+        self._limits = policy.limits()
+        self._frame_limits = policy.frame_limits()
+        # Keys and items of a report that are worth reading.
+        self.most_items = max(20_000, 2 * self._limits.items, 4 * policy.frames)
 
     def details(self, details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """``context request user notifier`` as they may be stored."""
         if self.policy.drop_personal:
             details = details | {"user": {}}
-        return {part: self._object(value, 1) for part, value in details.items()}
+        is_large = _may_exceed(details, self._limits)
+        if is_large:
+            details = fit_parts(details, self._limits)
+        scrubbed = {part: self._object(value, 1) for part, value in details.items()}
+        # Once more, since marks take the place of shorter secrets.
+        return fit_parts(scrubbed, self._limits) if is_large else scrubbed
 
-    def text(self, text: str) -> str:
-        """A message, or any other text, as it may be stored."""
-        text = without_secrets(text, self._is_secret)
-        return shorten(text, self.policy.text)
+    def error_class(self, text: str) -> str:
+        """An error class as it may be stored: at most `MAX_CLASS_LENGTH` characters."""
+        return self.text(text, min(MAX_CLASS_LENGTH, self.policy.text))
+
+    def text(self, text: str, limit: int = 0) -> str:
+        """A message, or any other text, as it may be stored: at most ``limit`` characters, or as the policy says."""
+        limit = limit or self.policy.text
+        if len(text) > limit + _SLACK:
+            return _cut(self._without_secrets(text[: limit + _SLACK]), limit, len(text))
+        if text.endswith(_CUT_END) and (mark := _CUT.search(text, len(text) - 60)):
+            # It was cut before. Its last secret may have been cut as well, and must not take the mark for its end.
+            return shorten(self._without_secrets(text[: mark.start()], is_cut=True) + mark[0], limit)
+        return shorten(self._without_secrets(text), limit)
+
+    def _without_secrets(self, text: str, *, is_cut: bool = False) -> str:
+        scrubbed = without_secrets(text, self._is_secret, self._is_secret_parameter, is_cut=is_cut)
+        if scrubbed == text or len(text) > _LOOKED_AT_TWICE:
+            return scrubbed
+        # What was filtered may have stood between two other parts: "--password &token=x"=>y
+        return without_secrets(scrubbed, self._is_secret, self._is_secret_parameter, is_cut=is_cut)
 
     def backtrace(self, raw: Any) -> list[Any]:
         """A backtrace as it may be stored: always a list; of too many frames those in the middle are left out."""
@@ -71,19 +109,33 @@ class Scrubber:
             tail = self.policy.frames - head - 1
             left_out = f"{SHORTENED}: {len(frames) - head - tail} frames left out]"
             frames = [*frames[:head], left_out, *frames[len(frames) - tail :]]
-        return [self._frame(frame) for frame in frames]
+        if self._are_plain(frames):
+            return frames
+        if not _may_exceed(frames, self._frame_limits):
+            return [self._frame(frame) for frame in frames]
+        frames = [self._frame(frame) for frame in fit_frames(frames, self._frame_limits)]
+        return fit_frames(frames, self._frame_limits)
+
+    def _are_plain(self, frames: list[Any]) -> bool:
+        """Return whether all frames hide nothing and are not too long, as most often: by one look at all texts."""
+        try:
+            joined = "\n".join(frames)
+        except TypeError:
+            if not all(type(frame) is dict and len(frame) < 10 for frame in frames):
+                return False
+            values = [item for frame in frames for item in frame.values() if type(item) is not int]
+            if not all(type(item) is str for item in values):
+                return False
+            joined = "\n".join(values)
+            names = {name for frame in frames for name in frame}
+            if not all(self._kinds.get(name) is _PLAIN for name in names):
+                return False
+        return len(joined) <= self.policy.text and not hides_something(joined)
 
     def _frame(self, frame: Any) -> Any:
-        """Lines of code are full of quotes; what may hide in them stands in an address."""
         if isinstance(frame, str):
-            return frame if _is_short_and_plain(frame) else self.text(frame)
-        if isinstance(frame, dict) and len(frame) < 10 and all(map(self._is_plain, frame, frame.values())):
-            return frame
+            return frame if len(frame) < 1000 and not hides_something(frame) else self.text(frame)
         return self._value(frame, 1)
-
-    def _is_plain(self, name: str, item: Any) -> bool:
-        kind = type(item)
-        return (kind is int or (kind is str and _is_short_and_plain(item))) and self._kinds.get(name) is _PLAIN
 
     def _value(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
@@ -112,7 +164,7 @@ class Scrubber:
                 cleaned = self._value(item, depth)
             else:
                 cleaned = self._query(item, depth)
-            kept[name if len(name) <= _NAME_LENGTH else _short_name(name, kept)] = cleaned
+            kept[name if len(name) <= _NAME_LENGTH else _short_name(name)] = cleaned
         if left_out:
             kept[f"{SHORTENED}]"] = f"{left_out} more keys left out"
         return kept
@@ -145,29 +197,57 @@ class Scrubber:
     def _is_secret(self, name: str) -> bool:
         return (self._kinds.get(name) or self._kind(name)) is _SECRET
 
+    def _is_secret_parameter(self, name: str) -> bool:
+        return len(name) < _REMEMBERED_LENGTH and (name in PARAMETER_NAMES or bare(name) in PARAMETER_NAMES)
+
     def _kind(self, name: str) -> str:
-        start = name[:_NAME_LENGTH]
-        kind = _SECRET if start in self._secret_names else _QUERY if bare(start) in _QUERY_NAMES else _PLAIN
+        """Classify the name of a key. Of a long one the beginning and the end count, and what is stored of it."""
         if len(name) <= _NAME_LENGTH:
+            is_secret = name in self._secret_names
+        else:
+            ends = f"{name[: _NAME_LENGTH - 100]}_{name[-100:]}"
+            is_secret = ends in self._secret_names or _short_name(name) in self._secret_names
+        kind = _SECRET if is_secret else _QUERY if len(name) <= 30 and bare(name) in _QUERY_NAMES else _PLAIN
+        if len(name) <= _REMEMBERED_LENGTH:
             if len(self._kinds) >= _REMEMBERED_NAMES:
                 self._kinds.clear()
             self._kinds[name] = kind
         return kind
 
 
-def _is_short_and_plain(text: str) -> bool:
-    return "=" not in text and "@" not in text and len(text) < 1000
+def _may_exceed(value: Any, limits: Limits) -> bool:
+    """Return whether ``value`` may be more than ``limits`` allow: cheap, with false alarms, but no misses."""
+    try:
+        text = orjson.dumps(value)
+    except TypeError:  # integers of more than 64 bits, or too many levels
+        return True
+    if len(text) <= 2 * limits.items:  # a key or item takes two bytes at least
+        return False
+    items = text.count(b",") + text.count(b"[") + text.count(b"{")
+    return items > limits.items or len(text) > limits.characters
+
+
+def shorten(text: str, limit: int) -> str:
+    """``text`` cut to ``limit`` characters, the mark that says so included."""
+    return text if len(text) <= limit else _cut(text, limit, len(text))
+
+
+def _cut(text: str, limit: int, length: int) -> str:
+    mark = f" {SHORTENED}: {length} characters in all]"
+    text = text[: max(limit - len(mark), 0)]
+    partial = _PARTIAL_MARK.search(text, max(len(text) - 14, 0))
+    return (text[: partial.start()] if partial else text) + mark
 
 
 def _filtered(item: Any) -> Any:
-    """What stands for a secret: what an SDK has put for it already, else our own mark."""
-    return item if isinstance(item, str) and is_marked(item) else FILTERED
+    """What stands for a secret: what an SDK has put for it already, or a mark of what was left out, else our own."""
+    return item if isinstance(item, str) and (is_marked(item) or _LEFT_OUT.fullmatch(item)) else FILTERED
 
 
-def _short_name(name: str, taken: dict[str, Any]) -> str:
-    """``name`` shortened, and still no other name's."""
-    short, number = shorten(name, _NAME_LENGTH), 1
-    while short in taken:
-        number += 1
-        short = shorten(name, _NAME_LENGTH - 10) + f" ({number})"
-    return short
+_LEFT_OUT = re.compile(r"\[SHORTENED: (?:\d{1,20} (?:characters in all|keys left out|items left out|more left out))\]")
+
+
+def _short_name(name: str) -> str:
+    """``name`` shortened, and still no other name's: with a digest of all of it."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return shorten(name, _NAME_LENGTH - 20) + f" ({digest})"

@@ -57,6 +57,7 @@ USER_NAMES = frozenset(
 
 _WORD = re.compile(r"[^\W\d_a-z]+(?![^\W\d_A-Z])|[^\W\d_a-z]?[^\W\d_A-Z]+")
 _NOT_WORD = re.compile(r"[\W_]+")
+_LONGEST = 300  # characters of a decomposed name: one character may become 18
 
 
 class SecretNames:
@@ -73,12 +74,16 @@ class SecretNames:
         self._key_kinds = frozenset() if "key" in removed else KEY_KINDS
 
     def __contains__(self, name: str) -> bool:
-        plain = bare(name)
+        spelled = _plain(name)
+        plain = _NOT_WORD.sub("", spelled.lower())
         if plain in self._removed:
             return False
-        if plain in self._names or any(part in plain for part in self._parts):
+        if plain in self._names:
             return True
-        words = words_of(name)
+        for part in self._parts:
+            if part in plain:
+                return True
+        words = [word.lower() for word in _WORD.findall(spelled)]
         if not words:
             return False
         return not self._words.isdisjoint(words) or words[-1] in self._endings or self._is_key(name, words)
@@ -95,10 +100,12 @@ def bare(name: str) -> str:
     return _NOT_WORD.sub("", _plain(name).lower())
 
 
-def words_of(name: str) -> list[str]:
-    """The words of ``name`` in lower case, by punctuation, digits and humps."""
-    return [word.lower() for word in _WORD.findall(_plain(name))]
-
-
 def _plain(name: str) -> str:
-    return name if name.isascii() else unicodedata.normalize("NFKD", name)
+    """Decompose ``name``; of what is, or becomes, longer than any name keep the beginning and the end."""
+    if name.isascii():
+        return name
+    return _ends(unicodedata.normalize("NFKD", _ends(name)))
+
+
+def _ends(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}_{name[-_LONGEST // 2 :]}"

@@ -1,4 +1,4 @@
-"""Secrets within texts: parameters of URLs, parts of connection strings, JSON in a string, headers, userinfo.
+"""Secrets within texts: parameters of URLs, parts of connection strings, JSON in a string, headers, userinfo, options.
 
 Every pattern is linear in the length of the text, and changes nothing in what it has changed before.
 """
@@ -7,34 +7,31 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from checkend.ingest.secret_names import PARAMETER_NAMES, bare
-
-FILTERED = "[FILTERED]"
+from checkend.ingest.secret_labels import hide_labelled, hide_options
+from checkend.ingest.secret_values import FILTERED, filtered_like, is_marked, nested_end
 
 IsSecret = Callable[[str], bool]
 
-# What others put for a secret that they took out.
-_MARK = re.compile(
-    r"[\[<({]{1,2} ?(?:filtered|redacted|removed|hidden|masked|scrubbed|protected|omitted|secret) ?[\])>}]{1,2}|"
-    r"[*•]{3,60}",
-    re.IGNORECASE,
-)
+__all__ = ["FILTERED", "hides_something", "is_marked", "without_secrets"]
+
 # ?token=x  &token=x  #token=x  Password=x;  password='x y'
 _PARAMETER = re.compile(
-    r"""(?P<before>\A|[?&;\#,\s("'{])(?P<name>[^=&;?\#,\s"'<>(){}]{1,200})=
-        (?P<value>"[^"]*+"?|'[^']*+'?|[^&;\#\s"'<>]++)""",
+    r"""(\A|[?&;\#,\s("'{])([^=&;?\#,\s"'<>(){}]{1,200})=("[^"]*+"?|'[^']*+'?|[^&;\#\s"'<>]++)""",
     re.VERBOSE,
 )
-# The same once more encoded, as in ?next=%2Fpage%3Ftoken%3Dx
+# The same up to three times encoded, as in ?next=%2Fpage%3Ftoken%3Dx or next=token%3Dx.
 _ENCODED = re.compile(
-    r"(?P<before>%3F|%26)(?P<name>[^%&=\s\"'<>]{1,200})%3D(?P<value>(?:(?!%26|%23)[^&;#\s\"'<>])++)", re.IGNORECASE
+    r"""((?:%(?:25){0,2}(?!25|5B|5D|2D|2E|5F)[0-9A-F]{2}|(?<![^=&?\#;,\s"'<>(){}/])))
+        ((?:[^%=&?\#;,\s"'<>(){}/]|%(?:25){0,2}(?:5B|5D|2D|2E|5F)){1,200}+)(%(?:25){0,2}3D)
+        ((?:(?!%(?:25){0,2}2[36])[^&;#\s"'<>])++)""",
+    re.IGNORECASE | re.VERBOSE,
 )
-# "password": "x"  'password': 'x'  "password"=>"x", and with the backslashes of JSON in JSON
-_QUOTED = re.compile(
-    r"""(?P<before>["'])(?P<name>[\w.\ \[\]-]{1,100})(?P<middle>\\{0,3}["']\s{0,3}(?::|=>)\s{0,3})
-        (?P<value>(?P<open>\\{1,3}["'])(?:(?!\\{1,3}["']).)*+(?:\\{1,3}["'])? |
-                  "(?:[^"\\]++|\\.)*+"? | '(?:[^'\\]++|\\.)*+'? |
-                  [\[{][^\]}]*+[\]}]? | [^\s,;}\]"'\\{\[]++)""",
+# The name in "password": "x"  'password': 'x'  "password"=>"x", and with the backslashes of JSON in JSON
+_KEY = re.compile(r"""["']([\w.\ \[\]-]{1,100})\\{0,3}["']\s{0,3}(?::|=>)\s{0,3}""")
+# Its value, when that is no object or list.
+_VALUE = re.compile(
+    r"""(\\{1,3}["'])(?:(?!\\{1,3}["']).)*+(?:\\{1,3}["'])? | "(?:[^"\\]++|\\.)*+"? | '(?:[^'\\]++|\\.)*+'? |
+        [^\s,;}\]"'\\{\[]++""",
     re.VERBOSE | re.DOTALL,
 )
 _USERINFO = re.compile(
@@ -42,56 +39,90 @@ _USERINFO = re.compile(
     r"[^\s/?#]{1,400}(?=@)",
     re.IGNORECASE,
 )
-_CREDENTIALS = re.compile(r"\b((?:bearer|basic)\s{1,3})(?=[\w.~+/-]{0,2000}[0-9=])[\w.~+/=-]{12,4000}", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"\b((?:bearer|basic) {1,3})(?=[\w.~+/-]{0,2000}[0-9=])[\w.~+/=-]{12,4000}", re.IGNORECASE)
 _HEADER = re.compile(
-    r"((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,2}:\s{0,2})(?!\s)[^\r\n\"']{1,8000}", re.IGNORECASE
+    r"((?:(?:proxy-)?authorization|(?:set-)?cookie)\s{0,2}:\s{0,2})(?!\s)([^\r\n\"']{1,8000})", re.IGNORECASE
 )
 
 
-def is_marked(text: str) -> bool:
-    """Whether ``text`` is what somebody put for a secret."""
-    return _MARK.fullmatch(text) is not None
-
-
 def hides_something(text: str) -> bool:
-    """Whether a short text may hold what `without_secrets` looks for. Meant to be cheap, not exact."""
-    return "=" in text or "@" in text or '"' in text or "': " in text or "earer" in text or "uthorization" in text
+    """Return whether `without_secrets` may find something in ``text``: cheap, with false alarms, but no misses."""
+    return (
+        "=" in text
+        or "@" in text
+        or '"' in text
+        or "%" in text
+        or (" " in text and (": " in text or "--" in text or "earer " in text or "asic " in text))
+        or (":" in text and ("uthorization" in text or "ookie" in text or "OOKIE" in text or "UTHORIZATION" in text))
+    )
 
 
-def without_secrets(text: str, is_secret: IsSecret) -> str:
-    """``text`` with `FILTERED` for the values of all names that ``is_secret``, and for passwords in addresses."""
+def without_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecret, *, is_cut: bool = False) -> str:
+    """Replace the values of all secret names in ``text``, and passwords in URLs, by `FILTERED`.
 
-    def hide(match: re.Match[str]) -> str:
-        name, value = match["name"], match["value"]
+    In the query string of a URL a name is secret when either ``is_secret`` or ``is_secret_parameter``. ``is_cut``
+    says that the text was scrubbed before and its end cut off, so that it cannot be told what followed the last word.
+    """
+
+    def hide_parameter(match: re.Match[str]) -> str:
+        before, name, value = match.groups()
         if "%" in name:
             name = unquote(name)
-        in_address = match["before"] in _IN_ADDRESS and bare(name) in PARAMETER_NAMES
-        if not (in_address or is_secret(name)) or is_marked(value.strip("\"'\\")) or FILTERED.startswith(value):
+        if not (is_secret(name) or (before in _IN_URL and is_secret_parameter(name))) or is_marked(value):
             return match[0]
-        return match[0][: match.start("value") - match.start()] + _quoted(value, match.re is _QUOTED)
+        return f"{before}{match[2]}={filtered_like(value)}"
+
+    def hide_encoded(match: re.Match[str]) -> str:
+        before, name, equals, value = match.groups()
+        plain = unquote(unquote(unquote(name)))
+        in_url = before[-2:].upper() in ("3F", "26")
+        if not (is_secret(plain) or (in_url and is_secret_parameter(plain))) or is_marked(value):
+            return match[0]
+        return f"{before}{name}{equals}{FILTERED}"
 
     if "=" in text:
-        text = _PARAMETER.sub(hide, text)
-        if "%3" in text:
-            text = _ENCODED.sub(hide, text)
-    if '"' in text or "': " in text:
-        text = _QUOTED.sub(hide, text)
+        text = _PARAMETER.sub(hide_parameter, text)
+    if "%" in text and ("3D" in text or "3d" in text):
+        text = _ENCODED.sub(hide_encoded, text)
+    has_labels = ": " in text
+    if '"' in text or "'=>" in text or (has_labels and "': " in text):
+        text = _hide_quoted(text, is_secret)
     if "@" in text and "://" in text:
         text = _USERINFO.sub(rf"\g<before>{FILTERED}", text)
-    if "earer" in text or "asic" in text:
+    if "earer " in text or "asic " in text:
         text = _CREDENTIALS.sub(rf"\1{FILTERED}", text)
-    if "uthorization" in text or "ookie" in text:
-        text = _HEADER.sub(rf"\1\2{FILTERED}", text)
+    if has_labels or "uthorization" in text or "ookie" in text or "OOKIE" in text or "UTHORIZATION" in text:
+        text = _HEADER.sub(_hide_header, text)
+    if has_labels or "=>" in text:
+        text = hide_labelled(text, is_secret, is_cut=is_cut)
+    if "--" in text:
+        text = hide_options(text, is_secret)
     return text
 
 
-_IN_ADDRESS = ("?", "&", "#", "%3F", "%3f", "%26")
+_IN_URL = frozenset("?&#")
 
 
-def _quoted(value: str, always: bool) -> str:
-    """`FILTERED` in the quotes that ``value`` has; in JSON, where it has none, in new ones."""
-    quotes = value[: len(value) - len(value.lstrip("\\"))]
-    mark = value[len(quotes) : len(quotes) + 1]
-    if mark in ('"', "'"):
-        return f"{quotes}{mark}{FILTERED}{quotes}{mark}"
-    return f'"{FILTERED}"' if always else FILTERED
+def _hide_header(match: re.Match[str]) -> str:
+    return match[0] if is_marked(match[2]) else f"{match[1]}{FILTERED}"
+
+
+def _hide_quoted(text: str, is_secret: IsSecret) -> str:
+    """Replace the values of secret names in JSON and in what looks like it, however deep they lie.
+
+    The value of another name is not skipped: it may hold further names. That of a secret is, whole.
+    """
+    parts: list[str] = []
+    done = 0
+    key = _KEY.search(text)
+    while key is not None:
+        end = key.end()
+        if is_secret(key[1]):
+            value = _VALUE.match(text, end)
+            value_end = value.end() if value else nested_end(text, end)
+            if value_end > end and not is_marked(text[end:value_end]):
+                parts += [text[done:end], filtered_like(text[end:value_end], quoted=True)]
+                done = value_end
+            end = value_end
+        key = _KEY.search(text, end)
+    return "".join([*parts, text[done:]]) if parts else text

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _REMEMBERED_SENDERS = 1000
 _REMEMBERED_REPORTS = 2000
-_REMEMBERED_MESSAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,8 @@ class Ingestion:
         self._local = threading.local()
         self._readers: list[StoreConnection] = []
         self.scrubber = Scrubber(policy_of(config))
-        self._seen: dict[tuple[object, ...], _Seen] = {}
+        self._seen: dict[tuple[Sender, bytes], _Seen] = {}
+        self._seen_guard = threading.Lock()
         self._senders: dict[str, Sender] = {}
         self.limiter = (
             RateLimiter(
@@ -130,9 +130,13 @@ class Ingestion:
 
     def _process(self, sender: Sender, body: bytes, waited: float | None, deadline: float) -> Stored:
         if len(body) < LARGE_BYTES:
-            return self.accept(sender, read_json(body), deadline)
+            return self.accept(sender, self.read(body), deadline)
         with self.large_reports.admit(sender.app_id, len(body), waited, deadline) as turn:
-            return self.accept(sender, read_json(body), deadline, turn)
+            return self.accept(sender, self.read(body), deadline, turn)
+
+    def read(self, body: bytes) -> Any:
+        """Return the JSON value in ``body``, with no more keys and items than are kept. Raises `payload.Unreadable`."""
+        return read_json(body, self.scrubber.most_items)
 
     def _learn_threads(self, environ: "WSGIEnvironment") -> None:
         """Keep two request threads free of reports while the writer is stalled; one where there are only two."""
@@ -179,12 +183,12 @@ class Ingestion:
             turn.release()
         return self.writer.submit(prepared, deadline)
 
-    def _remember(self, key: tuple[object, ...], prepared: Prepared) -> None:
-        if len(prepared.error_message) > _REMEMBERED_MESSAGE:
-            return
-        if len(self._seen) >= _REMEMBERED_REPORTS:
-            self._seen.clear()
-        self._seen[key] = _Seen(prepared.fingerprint, prepared.digest, prepared.received_at)
+    def _remember(self, key: tuple[Sender, bytes], prepared: Prepared) -> None:
+        with self._seen_guard:
+            self._seen.pop(key, None)
+            while len(self._seen) >= _REMEMBERED_REPORTS:
+                del self._seen[next(iter(self._seen))]  # the oldest
+            self._seen[key] = _Seen(prepared.fingerprint, prepared.digest, prepared.received_at)
 
     def _prepare_repeat(self, sender: Sender, report: Report, received_at: int, seen: "_Seen") -> Prepared:
         """A report that will most likely only be counted: nothing that would be stored is worked out.
@@ -209,7 +213,7 @@ class Ingestion:
         scrubber = self.scrubber
         backtrace = scrubber.backtrace(report.backtrace)
         details = scrubber.details(report.details)
-        error_class = scrubber.text(report.error_class)
+        error_class = scrubber.error_class(report.error_class)
         message = scrubber.text(report.error_message)
         grouping = group(
             error_class,
@@ -264,28 +268,30 @@ def policy_of(config: dict[str, Any]) -> Policy:
     )
 
 
-def _key(sender: Sender, report: Report) -> tuple[object, ...]:
-    """All of a report, as it was sent, that decides where it belongs."""
+def _key(sender: Sender, report: Report) -> tuple[Sender, bytes]:
+    """Identify all of a report that decides where it belongs, as it was sent: by a digest, which keeps none of it."""
     notifier = report.details["notifier"]
-    return (
-        sender,
+    telling = [
         report.error_class,
         report.error_message,
         report.fingerprint,
-        digest_of(report.backtrace),
-        str(notifier.get("name")),
-        str(notifier.get("language")),
-    )
+        report.backtrace,
+        notifier.get("name"),
+        notifier.get("language"),
+    ]
+    return sender, _digest(telling)
 
 
 def digest_of(backtrace: Any) -> bytes | None:
     """Under what a backtrace is stored: 16 bytes that depend on all of its content; None for an empty one."""
-    if not backtrace:
-        return None
+    return _digest(backtrace) if backtrace else None
+
+
+def _digest(value: Any) -> bytes:
     try:
-        text = orjson.dumps(backtrace, option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # integers of more than 64 bits
-        text = json.dumps(backtrace, sort_keys=True).encode()
+        text = json.dumps(value, sort_keys=True).encode()
     return hashlib.blake2b(text, digest_size=16).digest()
 
 

@@ -15,7 +15,8 @@ from checkend.search import unindexed_text
 
 HOUR = 3_600_000_000
 MAX_PROBLEM_TAGS = 500
-_REMEMBERED_FACETS = 2_000
+_REMEMBERED_FACETS = 2_000  # problems
+_REMEMBERED_VALUES = 40_000  # of up to 200 characters, of all these problems together
 _REMEMBERED_TAGS = 20_000
 _COUNTS = (
     "notices_count = notices_count + ?, deduplicated_count = deduplicated_count + ?, "
@@ -63,10 +64,12 @@ class Tallies:
     def __init__(self) -> None:
         self._tags: set[tuple[int, str]] = set()
         self._facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
+        self._values = 0  # in self._facets, added up
 
     def forget(self) -> None:
         """What is remembered may not be so any more: another connection has written, or a batch was rolled back."""
         self._facets.clear()
+        self._values = 0
         self._tags.clear()
 
     def write(self, connection: StoreConnection, problems: Collection[ProblemWork], quota: Quota) -> None:
@@ -130,6 +133,7 @@ class Tallies:
                 if value not in values:
                     if len(values) < FACET_VALUES:
                         values.add(value)
+                        self._values += 1
                     else:
                         value = OTHER_VALUES
                 rows[name, value] = rows.get((name, value), 0) + 1
@@ -166,8 +170,11 @@ class Tallies:
             for name, value in rows:
                 known.setdefault(name, set()).add(value)
             self._facets[problem_id] = known
-            if len(self._facets) > _REMEMBERED_FACETS:
-                self._facets.popitem(last=False)
+            self._values += sum(map(len, known.values()))
+            while len(self._facets) > 1 and (
+                len(self._facets) > _REMEMBERED_FACETS or self._values > _REMEMBERED_VALUES
+            ):
+                self._values -= sum(map(len, self._facets.popitem(last=False)[1].values()))
         return known
 
 

@@ -73,11 +73,60 @@ def test_values_under_ordinary_names_stay(name: str) -> None:
         ("if password == None: retries=1", "if password == None: retries=1"),
         ("code=404 key=7", "code=404 key=7"),
         ("token='[REDACTED]'", "token='[REDACTED]'"),
+        ('{"user": {"password": "x"}, "a": 1}', '{"user": {"password": "[FILTERED]"}, "a": 1}'),
+        ('[{"a": [{"secret": {"b": "}", "c": ["x"]}}, 1]}]', '[{"a": [{"secret": "[FILTERED]"}, 1]}]'),
+        (r'"{\"user\":{\"password\":\"x\"}}"', r'"{\"user\":{\"password\":\"[FILTERED]\"}}"'),
+        ("{ user: { password: 'x', id: 7 } }", "{ user: { password: '[FILTERED]', id: 7 } }"),
+        ('{:password=>"x", :id=>7}', '{:password=>"[FILTERED]", :id=>7}'),
+        ("X-Api-Key: x", "X-Api-Key: [FILTERED]"),
+        ("Host: a\nX-Api-Key: x\nAccept: b", "Host: a\nX-Api-Key: [FILTERED]\nAccept: b"),
+        ("login failed (password: x, user: ann)", "login failed (password: [FILTERED], user: ann)"),
+        ("rejected API key: sk-12345678 of ann", "rejected API key: [FILTERED] of ann"),
+        ("Invalid token: a1b2c3d4e5", "Invalid token: [FILTERED]"),
+        ("secrets: ['x', 'y'] read", "secrets: [FILTERED] read"),
+        ("mysql --password x shop", "mysql --password [FILTERED] shop"),
+        ("curl --api-key 'x y' --verbose", "curl --api-key '[FILTERED]' --verbose"),
+        ("next=password%3Dx%26a%3Db", "next=password%3D[FILTERED]%26a%3Db"),
+        ("password%3Dx", "password%3D[FILTERED]"),
+        ("a%253Fpassword%253Dx%2526b%253Dc", "a%253Fpassword%253D[FILTERED]%2526b%253Dc"),
+        ("user%5Bpassword%5D%3Dx", "user%5Bpassword%5D%3D[FILTERED]"),
     ],
 )
 def test_secrets_within_texts(text: str, expected: str) -> None:
     assert SCRUBBER.text(text) == expected
     assert SCRUBBER.details({"context": {"note": text}})["context"]["note"] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: must be at least 8 characters",
+        "Validation failed: Password: too short (minimum is 8 characters)",
+        "password: required",
+        "token: expired",
+        "Unexpected token: }",
+        "SyntaxError: Unexpected token: punc (;)",
+        "Unexpected token: identifier",
+        "InvalidAuthenticityToken: ActionController::InvalidAuthenticityToken",
+        "jwt.InvalidSignatureError: Signature verification failed",
+        "the option --password is required",
+        "--token must be given, --secret, too",
+        "/srv/app/password.py:12 in reset",
+        "at Token.verify (/srv/app/token.js:1:2)",
+        "app/models/token.rb:42:in 'User#save'",
+    ],
+)
+def test_sentences_and_places_about_secrets_stay(text: str) -> None:
+    assert SCRUBBER.text(text) == text
+    assert SCRUBBER.backtrace([text]) == [text]
+
+
+def test_secrets_in_frames_are_filtered_as_in_messages() -> None:
+    frames = ["/a.py:1 in login(password: x)", {"file": "/b.py", "line": 1, "method": "run --token x"}]
+    assert SCRUBBER.backtrace(frames) == [
+        "/a.py:1 in login(password: [FILTERED])",
+        {"file": "/b.py", "line": 1, "method": "run --token [FILTERED]"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from checkend.ingest.payload import Invalid, Unreadable, read_json, to_report
 from checkend.ingest.scrubbing import Policy, Scrubber
+from checkend.ingest.secret_texts import hides_something
 from tests.factories import Factory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,10 +23,23 @@ WIDE = Scrubber(Policy())
 names = st.sampled_from("password apiKey X-Auth-Token cookie user name q key value headers".split()) | st.text(
     max_size=8
 )
+labels = ["password: ", "X-Api-Key: ", "API key: ", "--password ", "--", "password%3D", "%253D", ":secret=>", "=>"]
+labels += [
+    '{"user": {"password": ',
+    "secret: [",
+    "token",
+    "cookie:",
+    "BEARER ",
+    "basic ",
+    "Authorization",
+    "authorization:",
+]
 pieces = (
     '?token= &password= = & ; # " \' \\" \\ : => { } [ ] , Bearer Cookie: Authorization: %3F %26 %3D :// @ abc a1b2'
 )
-fragments = st.sampled_from([*pieces.split(), "password", "[FILTERED]", "[SHORTENED", "https://u:p@h/", " ", "\n"])
+fragments = st.sampled_from(
+    [*pieces.split(), "password", "[FILTERED]", "[SHORTENED", "https://u:p@h/", " ", "\n", *labels]
+)
 texts = st.text(max_size=30) | st.lists(fragments, max_size=12).map("".join)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
 values = st.recursive(
@@ -67,6 +81,13 @@ def test_texts_once_scrubbed_stay_as_they_are(text: str) -> None:
         once = scrubber.text(text)
         assert scrubber.text(once) == once
     assert len(SMALL.text(text)) <= 1000
+
+
+@many
+@given(texts)
+def test_what_is_scrubbed_was_found_by_the_quick_look_before(text: str) -> None:
+    if not hides_something(text):
+        assert WIDE.text(text) == text
 
 
 @many
@@ -163,6 +184,7 @@ LONG = (
     *("?" * 500_000, "?a" * 250_000, "&a=" * 200_000, "a=" * 250_000, ",a" * 250_000 + "=", "%3Fa%3D" * 80_000),
     *('"a":' * 150_000, '"' * 500_000, '\\"a\\":\\"' * 60_000, "'" + "a" * 500_000, "{'a': " * 100_000),
     *('"a":"' + "\\" * 500_000, '"password":[' * 50_000, "a://b:" * 100_000, "a://" + "b" * 500_000),
+    *("password: " * 50_000, "secret: [" * 50_000, "--password " * 45_000, "password%3D" * 50_000, "%253D" * 100_000),
     *("Bearer " * 80_000, "Bearer " + "a." * 300_000, "Cookie:" * 80_000),
 )
 
