@@ -62,13 +62,18 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     return app
 
 
-def create_store_app(settings: Mapping[str, Any] | None = None, *, instance_path: str | Path | None = None) -> Flask:
+def create_store_app(
+    settings: Mapping[str, Any] | None = None, *, instance_path: str | Path | None = None, must_exist: bool = False
+) -> Flask:
     """What `create_app` makes before it serves: settings, logging and the store. For commands; takes the same.
 
-    Raises `config.CannotStart`.
+    With ``must_exist`` nothing is created where there is no database. Raises `config.CannotStart`.
     """
     warning = first_start.refuse_beside_sdk()
     folder = Path(instance_path).resolve() if instance_path else config.instance_path()
+    if must_exist:
+        config.load(folder)  # a setting that is wrong comes first
+        first_start.require_database(folder)
     first_start.make_folder(folder)
     values = config.load(folder)
     config.override(values, settings or {})

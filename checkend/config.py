@@ -125,6 +125,8 @@ COUNT = _between(0)
 SMALLEST_CAP = 4_194_304
 SIZE_CAP = Kind(_size_cap, f"0 for no cap, or a whole number, {SMALLEST_CAP} or more")
 POSITIVE = _between(1)
+MAX_RETENTION_DAYS = 36_500
+MAX_RETENTION_NOTICES = 1_000_000  # of a problem, where an app has a limit of its own
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", TEXT, "Address that `checkend serve` listens on."),
@@ -238,7 +240,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("LIMIT_KEYS", 1000, _between(10, 100_000), "Keys of an object, and items of a list, that are kept."),
     Setting("LIMIT_TEXT", 65_536, _between(1000, 10_000_000), "Characters of a text that are kept."),
-    Setting("RETENTION_DAYS", 90, _between(0, 36_500), "Days after which notices are removed; 0 keeps them for ever."),
+    Setting(
+        "RETENTION_DAYS",
+        90,
+        _between(0, MAX_RETENTION_DAYS),
+        "Days after which notices are removed; 0 keeps them for ever.",
+    ),
     Setting(
         "RETENTION_NOTICES", 1000, COUNT, "How many of the newest notices of a problem are kept; 0 keeps all of them."
     ),

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from checkend import config
 from checkend.config import PREFIX, CannotStart
+from checkend.environment import unknown_variables
 from checkend.extensions import FILE_NAME, db
 from checkend.models.user import count_site_admins
 from checkend.server_lock import ServerLock, named
@@ -52,6 +53,15 @@ def make_folder(folder: Path) -> None:
     for file in (folder / FILE_NAME, folder / "secret_key"):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
             raise CannotStart(f"{file} cannot be read and written. Mend its permissions, or run as its owner.")
+
+
+def require_database(folder: Path) -> None:
+    """Raise `CannotStart` where the instance folder holds no database, before anything is created there."""
+    if not (folder / FILE_NAME).exists():
+        missing = f"holds no database ({FILE_NAME})" if folder.is_dir() else "does not exist"
+        raise CannotStart(
+            f"The instance folder {folder} {missing}. Check {PREFIX}INSTANCE_PATH; `checkend serve` creates a new one."
+        )
 
 
 def secret_key(folder: Path) -> str:
@@ -100,12 +110,14 @@ def _kept_secret(path: Path) -> str:
 
 
 def announce(app: Flask, lock: ServerLock) -> None:
-    """Say with `say` what this start made, whether other servers run, and how to make the first admin.
+    """Say with `say` which variables have no effect, what this start made, what else runs, how to make the first admin.
 
     Where only errors are to be logged, nothing is said.
     """
     if app.config["LOG_LEVEL"] == "error":
         return
+    for warning in unknown_variables().values():
+        say(app, warning, logging.WARNING)
     if app.config["STORE_STATE"] != "current":
         say(app, f"the store in {app.instance_path} was {app.config['STORE_STATE']}.")
     if lock.shared:

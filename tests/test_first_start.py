@@ -77,9 +77,9 @@ def test_a_named_folder_goes_before_all(checkout: Path, tmp_path: Path) -> None:
     assert instance_path(python, checkout, CHECKEND_INSTANCE_PATH=str(tmp_path / "named")) == str(tmp_path / "named")
 
 
-def app_list(python: Path, place: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def create_app(python: Path, place: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [python, "-m", "checkend.cli", "app", "list"],
+        [python, "-m", "checkend.cli", "app", "create", "Shop"],
         cwd=cwd,
         env=environment(place / "instance") | {"PYTHONPATH": str(place)},
         capture_output=True,
@@ -99,7 +99,7 @@ def test_the_python_sdk_installed_over_the_server_stops_the_start(tmp_path: Path
     python = install(tmp_path / "venv")
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     add_sdk(site)
-    done = app_list(python, tmp_path, tmp_path)
+    done = create_app(python, tmp_path, tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: the Python SDK (the distribution 'checkend' 1.0.0) is installed in this")
     assert "install only checkend-server there" in done.stderr
@@ -110,13 +110,13 @@ def test_the_python_sdk_whose_modules_lie_over_the_servers_fails_with_the_same_a
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     add_sdk(site)
     (site / "checkend" / "__init__.py").write_text("from checkend.testing import Testing\n")  # as the SDK's does
-    done = app_list(python, tmp_path, tmp_path)
+    done = create_app(python, tmp_path, tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip().endswith("so each needs a virtual environment of its own.")
 
 
 def test_the_python_sdk_near_a_checkout_is_only_warned_of(tmp_path: Path) -> None:
     add_sdk(tmp_path)
-    done = app_list(Path(sys.executable), tmp_path, ROOT)
+    done = create_app(Path(sys.executable), tmp_path, ROOT)
     assert done.returncode == 0
     assert "the Python SDK (the distribution 'checkend' 1.0.0) is installed" in done.stderr

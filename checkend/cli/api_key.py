@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
@@ -14,11 +15,14 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1
 
 @click.group("api-key")
 def group() -> None:
-    """Make, list, revoke and delete keys of the Management API."""
+    """Create, list, revoke and delete keys of the Management API."""
 
 
 def expiry(text: str) -> datetime:
-    """``12h``, ``90d``, ``4w`` from now, or a date, at whose end (UTC) the key ends. Raises `click.BadParameter`."""
+    """Return the moment that is ``12h``, ``90d`` or ``4w`` from now, or the end of a day in UTC.
+
+    Raises `click.BadParameter`.
+    """
     from checkend import clock
 
     try:
@@ -29,7 +33,7 @@ def expiry(text: str) -> datetime:
         raise click.BadParameter(f"{text!r} is neither a span such as 90d nor a date such as 2030-12-31.") from None
 
 
-@group.command("create", epilog="Example: checkend api-key create deploys --permission apps:read --expires 90d")
+@group.command("create", epilog="Example: checkend api-key create deploys --permission apps:read --if-missing")
 @click.argument("name")
 @click.option(
     "--permission",
@@ -37,37 +41,60 @@ def expiry(text: str) -> datetime:
     multiple=True,
     metavar="PERMISSION",
     type=click.Choice(ALL_PERMISSIONS),
-    help="What the key may do; may be repeated. One of " + ", ".join(ALL_PERMISSIONS) + ".",
+    help="What the key allows; may be repeated. One of " + ", ".join(ALL_PERMISSIONS) + ".",
 )
-@click.option("--all", "everything", is_flag=True, help="All permissions.")
-@click.option("--read-only", is_flag=True, help="Every permission to read.")
-@click.option("--expires", type=expiry, metavar="WHEN", help="After 12h, 90d, 4w, or with the day 2030-12-31 (UTC).")
+@click.option("--all", "everything", is_flag=True, help="Every permission.")
+@click.option("--read-only", is_flag=True, help="Every read permission.")
+@click.option("--expires", type=expiry, metavar="WHEN", help="After 12h, 90d or 4w, or at the end of 2030-12-31 (UTC).")
+@click.option("--if-missing", is_flag=True, help="Change nothing, and succeed, if a key called NAME is valid.")
 @json_option
 def create(
-    name: str, permissions: tuple[str, ...], everything: bool, read_only: bool, expires: datetime | None, as_json: bool
+    name: str,
+    permissions: tuple[str, ...],
+    everything: bool,
+    read_only: bool,
+    expires: datetime | None,
+    if_missing: bool,
+    as_json: bool,
 ) -> None:
-    """Make an API key called NAME. Its value is shown this once and cannot be had again."""
+    """Create an API key called NAME, and print its value, which is not stored and cannot be shown again.
+
+    With --if-missing, JSON also says whether the key was "created"; "key" is null where it was not. A key that is
+    revoked or expired does not count as existing.
+    """
     if bool(permissions) + everything + read_only != 1:
-        raise click.UsageError("Say what the key may do: --permission (repeated), or --all, or --read-only.")
+        raise click.UsageError("Say what the key allows: --permission (repeated), --all or --read-only.")
     wanted = permissions or (ALL_PERMISSIONS if everything else READ_PERMISSIONS)
-    with open_store(writing=True):
+    with open_store(writing=True, create=True):
         from checkend.models import ApiKey
 
-        key, value = ApiKey.create(name, wanted, expires)
+        key, value = ApiKey.live_named(name.strip()) if if_missing else None, None
+        if key is None:
+            key, value = ApiKey.create(name, wanted, expires)
         shown = show_api_key(key)
+    if set(shown["permissions"]) != set(wanted):
+        click.echo(f"The existing key has other permissions: {', '.join(shown['permissions'])}.", err=True)
     if as_json:
-        print_json(
-            {field: shown[field] for field in ("id", "name", "prefix", "permissions", "expires_at")} | {"key": value}
-        )
+        fields = {field: shown[field] for field in ("id", "name", "prefix", "permissions", "expires_at")}
+        print_json(fields | {"key": value} | ({"created": value is not None} if if_missing else {}))
+    else:
+        _print(shown, value)
+
+
+def _print(shown: dict[str, Any], value: str | None) -> None:
+    """Print the key with its value; None for one that already existed."""
+    label = f"API key {shown['name']!r} (id {shown['id']}, {_expiry(shown)})"
+    if value is None:
+        click.echo(f"There already is the {label}. Its value was shown when it was created, and cannot be shown again.")
         return
-    click.echo(
-        f"API key {shown['name']!r} (id {shown['id']}), "
-        + (f"until {shown['expires_at']}" if expires else "without an end")
-        + ":"
-    )
+    click.echo(f"Created {label}:")
     click.echo(f"\n    {value}\n")
-    click.echo(f"May: {', '.join(shown['permissions'])}.")
-    click.echo("Send it as the header Checkend-API-Key. It is not shown again.")
+    click.echo(f"Permissions: {', '.join(shown['permissions'])}.")
+    click.echo("Send it in the header Checkend-API-Key. It cannot be shown again.")
+
+
+def _expiry(shown: dict[str, Any]) -> str:
+    return f"expires {shown['expires_at']}" if shown["expires_at"] else "never expires"
 
 
 @group.command("list", epilog="Example: checkend api-key list --json")
@@ -95,7 +122,7 @@ def list_(as_json: bool) -> None:
             )
             for key, live in keys
         ],
-        "There is no API key yet. Make one with `checkend api-key create NAME --all`.",
+        "There is no API key yet. Create one with `checkend api-key create NAME --all`.",
     )
 
 
@@ -107,7 +134,7 @@ def _permissions(names: list[str]) -> str:
 @click.argument("key")
 @json_option
 def revoke(key: str, as_json: bool) -> None:
-    """Refuse KEY (its id or prefix) from now on, and keep it in the list."""
+    """Revoke KEY (its id or prefix): it is rejected from then on, and stays in the list."""
     with open_store(writing=True):
         found = find_api_key(key)
         found.revoke()
@@ -115,14 +142,14 @@ def revoke(key: str, as_json: bool) -> None:
     if as_json:
         print_json(shown)
     else:
-        click.echo(f"API key {shown['name']!r} (id {shown['id']}) is revoked.")
+        click.echo(f"Revoked API key {shown['name']!r} (id {shown['id']}).")
 
 
 @group.command("delete", epilog="Example: checkend api-key delete 3 --yes")
 @click.argument("key")
 @yes_option
 def delete(key: str, yes: bool) -> None:
-    """Remove KEY (its id or prefix); it is refused from now on."""
+    """Delete KEY (its id or prefix): it is rejected from then on, and leaves the list."""
     with open_store():
         found = find_api_key(key)
         label = f"API key {found.name!r} (id {found.id})"
@@ -130,4 +157,4 @@ def delete(key: str, yes: bool) -> None:
     confirm(f"Delete {label}?", yes)
     with open_store(writing=True):
         find_api_key(number).delete()
-    click.echo(f"{label} is deleted.")
+    click.echo(f"Deleted {label}.")

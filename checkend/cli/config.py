@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 @click.option("--markdown", is_flag=True, help="Print the table of all settings for the documentation.")
 @json_option
 def config(markdown: bool, as_json: bool) -> None:
-    """Show every setting, its value, where that comes from, and what it does. Secrets are hidden."""
+    """Show every setting: its value, where the value comes from, and what it does. Secrets are hidden.
+
+    Warns of environment variables that look like settings and are none.
+    """
     from checkend import config as settings
+    from checkend.environment import unknown_variables
 
     if markdown:
         click.echo(settings_table())
@@ -24,6 +28,8 @@ def config(markdown: bool, as_json: bool) -> None:
     with refusals():
         folder = settings.instance_path()
         values = settings.load(folder)
+    for warning in unknown_variables().values():
+        click.echo(f"Warning: {warning}", err=True)
     if as_json:
         print_json({"instance_path": str(folder), "settings": [_as_json(value) for value in values.values()]})
     else:

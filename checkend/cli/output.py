@@ -77,16 +77,17 @@ def refusals() -> Iterator[None]:
 
 
 @contextmanager
-def open_store(*, writing: bool = False) -> Iterator[None]:
+def open_store(*, writing: bool = False, create: bool = False) -> Iterator[None]:
     """A block with the store in `checkend.extensions.db`; with ``writing`` committed at its end.
 
-    The store may be in use by a server. Ends the command with a sentence when something is refused.
+    The store may be in use by a server. Where there is none it is created with ``create`` alone: a mistyped folder
+    should not become one. Ends the command with a sentence when something is refused.
     """
     with refusals():
         from checkend.app import create_store_app
         from checkend.extensions import begin_writing, db
 
-        with create_store_app().app_context():
+        with create_store_app(must_exist=not create).app_context():
             if writing:
                 begin_writing()
             try:

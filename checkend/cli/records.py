@@ -44,6 +44,14 @@ def find_api_key(reference: str) -> "ApiKey":
     return found
 
 
+def show_app(app: "App") -> dict[str, Any]:
+    """An app as the API shows it, and how long its notices are kept (null: as the server's settings say)."""
+    from checkend.schemas.app import AppSchema
+
+    shown: dict[str, Any] = AppSchema().dump(app)
+    return shown | {"retention_days": app.retention_days, "retention_notices": app.retention_notices}
+
+
 def show_api_key(key: "ApiKey") -> dict[str, Any]:
     """An API key as JSON shows it, without its value, which is not kept."""
     from checkend.clock import iso

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,18 +32,19 @@ def serve(open_browser: bool, **options: str | int | None) -> None:
     Then what is in flight is answered and committed, and the exit status is 0. A second signal ends it at once.
     """
     with refusals():
-        _run({name.upper(): value for name, value in options.items() if value is not None}, open_browser)
+        run_server({name.upper(): value for name, value in options.items() if value is not None}, open_browser)
 
 
-def _run(settings: dict[str, Any], open_browser: bool) -> None:
+def run_server(settings: dict[str, Any], open_browser: bool, folder: Path | None = None) -> None:
+    """Serve until a signal comes, on the instance folder or on ``folder``; ``settings`` go over all others."""
     with uncollected():
         from checkend import config, retention_thread, serving
         from checkend.app import create_app
 
-        values = config.load(config.instance_path())
+        values = config.load(folder or config.instance_path())
         config.override(values, settings)
         bound = serving.bind(values["HOST"].value, values["PORT"].value)  # first: a taken port changes nothing
-        app = create_app(settings | {"PORT": bound.getsockname()[1]})
+        app = create_app(settings | {"PORT": bound.getsockname()[1]}, instance_path=folder)
     try:
         server = serving.Server(app, bound)
         _stop_on_signals(server)

@@ -4,13 +4,14 @@ import sys
 
 import click
 
-from checkend.cli.output import confirm, json_option, open_store, print_json, print_table, yes_option
+from checkend.cli.output import Refused, confirm, json_option, open_store, print_json, print_table, yes_option
 from checkend.cli.records import find_user, load
+from checkend.cli.terminal import has_terminal
 
 
 @click.group("user")
 def group() -> None:
-    """Make, list and delete users, and set their passwords."""
+    """Create, list and delete users, and set their passwords."""
 
 
 stdin_option = click.option(
@@ -19,21 +20,27 @@ stdin_option = click.option(
 
 
 def _password(from_stdin: bool) -> str:
+    """Return the password. Raises `Refused` where it is to be asked for and there is no terminal."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    entered: str = click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
+    if not has_terminal():
+        raise Refused("There is no terminal to ask for the password at. Pass it on standard input: --password-stdin")
+    entered: str = click.prompt("Password", hide_input=True, confirmation_prompt="Repeat the password", err=True)
     return entered
 
 
 @group.command("create", epilog="Example: checkend user create you@example.com --site-admin")
 @click.argument("email_address", metavar="EMAIL")
-@click.option("--site-admin", is_flag=True, help="May do everything.")
+@click.option("--site-admin", is_flag=True, help="Allow the user to do everything.")
 @stdin_option
 @json_option
 def create(email_address: str, site_admin: bool, password_stdin: bool, as_json: bool) -> None:
-    """Make a user with the address EMAIL, who signs in with it and a password of at least 8 characters."""
+    """Create a user who signs in with the email address EMAIL and a password of at least 8 characters.
+
+    The password is asked for. Where there is no terminal, pass it with --password-stdin.
+    """
     password = _password(password_stdin)
-    with open_store(writing=True):
+    with open_store(writing=True, create=True):
         from checkend.models import User
         from checkend.schemas.user import UserSchema
 
@@ -43,8 +50,8 @@ def create(email_address: str, site_admin: bool, password_stdin: bool, as_json: 
     if as_json:
         print_json(shown)
     else:
-        kind = "Site admin" if site_admin else "User"
-        click.echo(f"{kind} {shown['email_address']} is made (id {shown['id']}).")
+        kind = "site admin" if site_admin else "user"
+        click.echo(f"Created {kind} {shown['email_address']} (id {shown['id']}).")
 
 
 @group.command("list", epilog="Example: checkend user list --json")
@@ -60,7 +67,7 @@ def list_(as_json: bool) -> None:
         print_json(users)
         return
     print_table(
-        ("id", "email address", "site admin", "last signed in", "made"),
+        ("id", "email address", "site admin", "last signed in", "created"),
         [
             (
                 user["id"],
@@ -71,7 +78,7 @@ def list_(as_json: bool) -> None:
             )
             for user in users
         ],
-        "There is no user yet. Make one with `checkend user create EMAIL --site-admin`.",
+        "There is no user yet. Create one with `checkend user create EMAIL --site-admin`.",
     )
 
 
@@ -81,9 +88,9 @@ def list_(as_json: bool) -> None:
 @click.argument("email_address", metavar="EMAIL")
 @stdin_option
 def set_password(email_address: str, password_stdin: bool) -> None:
-    """Set the password of the user EMAIL, who is signed out everywhere."""
+    """Set the password of the user EMAIL, and sign the user out everywhere."""
     with open_store():
-        address = find_user(email_address).email_address  # before anyone types a password for nobody
+        address = find_user(email_address).email_address  # before anyone types a password in vain
     password = _password(password_stdin)
     with open_store(writing=True):
         from checkend.models.user import NewPassword
@@ -92,17 +99,17 @@ def set_password(email_address: str, password_stdin: bool) -> None:
         fields = load(UserSchema(), {"password": password}, partial=True)
         new = NewPassword(fields["password"])  # slow: before the first question takes the write lock
         find_user(address).set_password(new)
-    click.echo(f"The password of {address} is set, and every browser is signed out.")
+    click.echo(f"Set the password of {address}, and signed the user out everywhere.")
 
 
 @group.command("delete", epilog="Example: checkend user delete you@example.com --yes")
 @click.argument("email_address", metavar="EMAIL")
 @yes_option
 def delete(email_address: str, yes: bool) -> None:
-    """Remove the user EMAIL. Refused for the last site admin, and for one who owns teams."""
+    """Delete the user EMAIL. Rejected for the last site admin, and for one who owns teams."""
     with open_store():
         address = find_user(email_address).email_address
-    confirm(f"Delete the user {address}?", yes)
+    confirm(f"Delete user {address}?", yes)
     with open_store(writing=True):
         find_user(address).delete()
-    click.echo(f"The user {address} is deleted.")
+    click.echo(f"Deleted user {address}.")

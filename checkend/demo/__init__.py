@@ -32,7 +32,7 @@ BATCH = 500
 REPEATS_WITHIN_SECONDS = 60
 TEAMS = ("Storefront", "Platform")
 MAIL = "{}@demo.example"
-NOT_EMPTY = "The store is not empty. Demo data goes into an empty one only: name another folder for it."
+NOT_EMPTY = "The database is not empty, so nothing was changed. To see the sample data, run `checkend demo --serve`."
 
 Progress = Callable[[int, int], None]
 Told = tuple[datetime, DemoApp, Story]

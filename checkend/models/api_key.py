@@ -59,6 +59,11 @@ class ApiKey(Model):
         return key, value
 
     @classmethod
+    def live_named(cls, name: str) -> "ApiKey | None":
+        """Return the newest key with exactly this name that is neither revoked nor expired."""
+        return next((key for key in cls.newest_first() if key.name == name and key.is_live), None)
+
+    @classmethod
     def newest_first(cls) -> list["ApiKey"]:
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
 

@@ -1,5 +1,6 @@
 """An application that reports its errors, and its ingestion key."""
 
+import re
 import secrets
 from datetime import datetime
 
@@ -8,9 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from checkend import audit
 from checkend.extensions import Model, created_column, db, updated_column
-from checkend.models.rules import MAX_NAME, unique_slug
+from checkend.models.rules import MAX_NAME, RuleBroken, unique_slug
 
 INGESTION_KEY_PREFIX = "cki_"
+INGESTION_KEY = re.compile(INGESTION_KEY_PREFIX + r"[A-Za-z0-9_-]{32,60}")
 
 
 class App(Model):
@@ -39,12 +41,21 @@ class App(Model):
     updated_at: Mapped[datetime] = updated_column()
 
     @classmethod
-    def create(cls, name: str, **fields: object) -> "App":
-        """A new app in the session, with a slug made from ``name`` and a new ingestion key."""
-        app = cls(name=name, slug=unique_slug(cls, name, "app"), ingestion_key=new_ingestion_key(), **fields)
+    def create(cls, name: str, *, ingestion_key: str | None = None, **fields: object) -> "App":
+        """Add a new app to the session, with a slug made from ``name`` and the ingestion key, or a new one.
+
+        Raises `RuleBroken` for an ingestion key that is malformed or belongs to another app.
+        """
+        key = new_ingestion_key() if ingestion_key is None else _checked(ingestion_key)
+        app = cls(name=name, slug=unique_slug(cls, name, "app"), ingestion_key=key, **fields)
         db.session.add(app)
         db.session.flush()
         return app
+
+    @classmethod
+    def named(cls, name: str) -> "App | None":
+        """Return the app with exactly this name; of several the first that was created."""
+        return db.session.scalar(select(cls).where(cls.name == name).order_by(cls.id).limit(1))
 
     @classmethod
     def newest_first(cls) -> list["App"]:
@@ -80,6 +91,16 @@ def count_problems_of(app_id: int, *, more: int = 0, more_unresolved: int = 0) -
     }
     statement = update(App).where(App.id == app_id).values(counts)
     db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _checked(key: str) -> str:
+    if not INGESTION_KEY.fullmatch(key):
+        raise RuleBroken(
+            f"An ingestion key is {INGESTION_KEY_PREFIX} followed by 32 to 60 letters, digits, hyphens or underscores."
+        )
+    if db.session.scalar(select(App.id).where(App.ingestion_key == key)) is not None:
+        raise RuleBroken("Another app already has this ingestion key.")
+    return key
 
 
 def new_ingestion_key() -> str:

@@ -11,6 +11,7 @@ from wtforms.validators import NumberRange, Optional, ValidationError
 
 from checkend.auth.abilities import Ability, can, require, team_ids_with, visible_app_ids
 from checkend.auth.sessions import me
+from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
 from checkend.extensions import commit, db
 from checkend.ingest.grouping import RULES
 from checkend.models import App, Team, TeamApp
@@ -49,8 +50,8 @@ class SettingsForm(Form):
 
     name = StringField("Name", [Shape(AppSchema, "name")])
     environment = StringField("Environment", [Shape(AppSchema, "environment")])
-    retention_days = IntegerField("Days to keep notices", [Optional(), NumberRange(0, 36_500)])
-    retention_notices = IntegerField("Notices to keep per problem", [Optional(), NumberRange(0, 1_000_000)])
+    retention_days = IntegerField("Days to keep notices", [Optional(), NumberRange(0, MAX_RETENTION_DAYS)])
+    retention_notices = IntegerField("Notices to keep per problem", [Optional(), NumberRange(0, MAX_RETENTION_NOTICES)])
     grouping = SelectMultipleField("Grouping rules", choices=list(RULES))
 
     def values(self) -> dict[str, object]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from checkend.app import create_app
 from checkend.config import SETTINGS
 
 
@@ -30,6 +31,29 @@ def test_secrets_are_hidden_and_nothing_is_made(run: Any, instance: Path, monkey
         assert "hush-hush" not in shown
         assert "(hidden)" in shown
     assert not instance.exists()
+
+
+def test_a_variable_that_is_no_setting_is_warned_of_with_the_closest_one_and_without_its_value(
+    run: Any, read: Any, instance: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("PROT", "RETENTION_DAY", "XYZZY"):
+        monkeypatch.setenv(f"CHECKEND_{name}", "hush-hush")
+    for name in ("API_KEY", "ENDPOINT", "ENVIRONMENT", "MANAGEMENT_KEY", "SERVER", "PORT"):
+        monkeypatch.setenv(f"CHECKEND_{name}", "8080")
+    no_effect = "is set in the environment, but there is no such setting, so it has no effect."
+    expected = [
+        f"CHECKEND_PROT {no_effect} Did you mean CHECKEND_PORT?",
+        f"CHECKEND_RETENTION_DAY {no_effect} Did you mean CHECKEND_RETENTION_DAYS?",
+        f"CHECKEND_XYZZY {no_effect}",
+    ]
+    for options in ([], ["--json"]):
+        shown = run("config", *options)
+        assert shown.stderr.splitlines() == [f"Warning: {line}" for line in expected]
+        assert "hush-hush" not in shown.output
+    create_app({"LOG_LEVEL": "warning"}, instance_path=instance).extensions["checkend_shutdown"]()
+    said = capfd.readouterr().err
+    assert all(f"Checkend: {line}\n" in said for line in expected)
+    assert "hush-hush" not in said
 
 
 @pytest.mark.parametrize("command", [["config"], ["app", "list"], ["serve"]], ids=" ".join)

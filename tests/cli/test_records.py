@@ -119,6 +119,7 @@ def test_what_a_rule_forbids_ends_with_1_and_its_sentence(run: Any, read: Any, r
     ],
 )
 def test_a_record_that_does_not_exist_ends_with_3(run: Any, missing: list[str]) -> None:
+    run("app", "create", "Shop")
     assert "There is no" in run(*missing, status=3).stderr
 
 
@@ -130,7 +131,8 @@ def test_a_user_is_printed_as_the_api_shows_it(read: Any, client: FlaskClient) -
     assert read("user", "list") == [made] == ask(client, "users", key).json
 
 
-def test_a_password_is_asked_for_twice(run: Any, read: Any) -> None:
+def test_a_password_is_asked_for_twice(run: Any, read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checkend.cli.user.has_terminal", lambda: True)
     different = run("user", "create", "a@example.com", stdin="long enough\nlong enoug\nlong enough\nlong enough\n")
     assert "do not match" in different.output
     assert "long enough" not in different.stdout
@@ -142,6 +144,15 @@ def test_a_common_password_is_rejected(run: Any, read: Any) -> None:
     assert "most common passwords" in run(*create, status=1, stdin="football\n").stderr
     assert read("user", "list") == []
     assert "most common passwords" in run("demo", "--password", "football", status=1).stderr
+
+
+@pytest.mark.parametrize("command", ["create", "set-password"])
+def test_without_a_terminal_the_command_points_to_standard_input(run: Any, read: Any, command: str) -> None:
+    run("user", "create", "a@example.com", "--password-stdin", stdin="long enough\n")
+    address = "b@example.com" if command == "create" else "a@example.com"
+    refused = run("user", command, address, status=1, stdin="another one\nanother one\n")
+    assert "Pass it on standard input: --password-stdin" in refused.stderr
+    assert [user["email_address"] for user in read("user", "list")] == ["a@example.com"]
 
 
 @pytest.mark.parametrize("password", ["short", "", "\n"])
@@ -174,9 +185,9 @@ def test_deleting_asks_first(run: Any, read: Any) -> None:
 
 
 def test_people_get_tables_and_sentences(run: Any) -> None:
+    run("api-key", "create", "deploys", "--all")
     assert "There is no app yet" in run("app", "list").stdout
     assert "ingestion key" in run("app", "create", "Shop").stdout
-    run("api-key", "create", "deploys", "--all")
     header, row = run("app", "list").stdout.splitlines()
     assert header.split()[:3] == ["ID", "SLUG", "NAME"]
     assert row.index("Shop") == header.index("NAME")

@@ -42,9 +42,9 @@ def test_the_servers_own_words_are_passed_on(run: Any, read: Any, instance: Path
 
 
 def test_an_address_that_is_none_is_refused(run: Any) -> None:
-    run("app", "create", "Shop")
-    assert "--url names another" in run("send-test", "shop", "--url", "nonsense", status=1).stderr
+    assert "'nonsense' is not a URL" in run("send-test", "shop", "--url", "nonsense", status=2).stderr
 
 
 def test_an_app_that_does_not_exist_ends_with_3(run: Any) -> None:
+    run("app", "create", "Shop")
     assert "There is no app 'gone'" in run("send-test", "gone", status=3).stderr

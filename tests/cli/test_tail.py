@@ -146,7 +146,7 @@ def test_tail_waits_for_a_server_that_is_restarted_and_misses_nothing(
         (["--key", "cka_wrong"], 1, "refuses: Invalid or revoked API key"),
         (["nobody", "--key", "KEY"], 1, "refuses: App not found."),
         ([], 2, "An API key is needed: --key or CHECKEND_MANAGEMENT_KEY."),
-        (["--key", "KEY", "--url", "example.com"], 1, "is no address of a server"),
+        (["--key", "KEY", "--url", "example.com"], 2, "'example.com' is not a URL"),
         (["--key", "KEY", "--url", "http://127.0.0.1:1"], 1, "cannot be followed"),
     ],
 )

@@ -1,8 +1,12 @@
 """Demo data: an empty store is filled through ingestion, consistently; any other is left alone."""
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -104,3 +108,34 @@ def test_the_command_fills_once_and_prints_the_logins(tmp_path: Path) -> None:
     second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 1
     assert "not empty" in second.stderr
+
+
+def test_the_served_demo_touches_no_database_of_ones_own_and_leaves_nothing(tmp_path: Path) -> None:
+    instance, temporary = tmp_path / "instance", tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {
+        "CHECKEND_INSTANCE_PATH": str(instance),
+        "CHECKEND_URL": "https://errors.example.com",
+        "TMPDIR": str(temporary),
+        "PATH": os.defpath,
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "checkend.cli", "demo", "--serve", "--port", "0", "--password", "look around"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout
+        said = ""
+        while "listening on" not in said:
+            line = demo.stdout.readline()
+            assert line, demo.communicate()[1]
+            said += line
+        assert re.search(r"site-admin@demo.example +site admin", said)
+        url = said.rsplit(" ", 1)[1].strip()
+        with urllib.request.urlopen(f"{url}/sign-in", timeout=20) as answer:
+            assert answer.status == 200
+        assert len(list(temporary.glob("checkend-demo-*/checkend.sqlite3"))) == 1
+        demo.send_signal(signal.SIGTERM)
+        _, errors = demo.communicate(timeout=30)
+    assert demo.returncode == 0, errors
+    assert "no admin yet" not in errors
+    assert list(temporary.iterdir()) == []
+    assert not instance.exists()

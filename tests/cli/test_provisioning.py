@@ -1,0 +1,155 @@
+"""What scripts that set up a server rely on: repeatable commands, given keys, nothing by accident."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
+
+GIVEN = "cki_" + "0123456789abcdef" * 2
+
+
+def test_an_app_is_created_if_missing_and_its_key_printed_each_time(run: Any, read: Any) -> None:
+    first = read("app", "create", " Shop ", "--environment", "production", "--if-missing")
+    again = read("app", "create", "Shop", "--environment", "staging", "--if-missing")
+    assert first["created"] is True
+    assert again == first | {"created": False}
+    assert "There already is an app 'Shop'" in run("app", "create", "Shop", "--if-missing").stdout
+    assert [app["environment"] for app in read("app", "list")] == ["production"]
+    assert read("app", "create", "shop", "--if-missing")["created"] is True  # another name
+    assert "created" not in read("app", "create", "Shop")
+
+
+def test_an_app_takes_the_ingestion_key_that_it_is_given(run: Any, read: Any, client: FlaskClient) -> None:
+    for created in (True, False):
+        made = read("app", "create", "Shop", "--ingestion-key-stdin", "--if-missing", stdin=f"{GIVEN}\nmore\n")
+        assert (made["ingestion_key"], made["created"]) == (GIVEN, created)
+    headers = {"Checkend-Ingestion-Key": GIVEN}
+    assert client.post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers=headers).status_code == 201
+    other = ("--ingestion-key-stdin", "--if-missing")
+    assert "has another ingestion key" in run("app", "create", "Shop", *other, stdin=GIVEN + "x", status=1).stderr
+    assert read("app", "create", "Blog", *other, stdin=GIVEN + "x")["created"] is True
+    assert run("app", "key", "shop").stdout == f"{GIVEN}\n"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "short",
+        GIVEN.removeprefix("cki_"),
+        "cka_" + GIVEN[4:],
+        GIVEN[:-1],
+        GIVEN + " x",
+        "cki_" + "é" * 32,
+        "cki_" + "a" * 61,
+    ],
+)
+def test_an_ingestion_key_that_cannot_be_creates_no_app(run: Any, read: Any, key: str) -> None:
+    refused = run("app", "create", "Shop", "--ingestion-key-stdin", stdin=key + "\n", status=1)
+    assert "An ingestion key is cki_ followed by 32 to 60 letters" in refused.stderr
+    assert read("app", "list") == []
+
+
+def test_an_ingestion_key_belongs_to_one_app(run: Any, read: Any) -> None:
+    run("app", "create", "Shop", "--ingestion-key-stdin", stdin=GIVEN)
+    refused = run("app", "create", "Blog", "--ingestion-key-stdin", stdin=GIVEN, status=1)
+    assert "Another app already has this ingestion key." in refused.stderr
+    assert [app["name"] for app in read("app", "list")] == ["Shop"]
+
+
+def test_an_api_key_is_created_if_no_valid_one_has_its_name(run: Any, read: Any, client: FlaskClient) -> None:
+    first = read("api-key", "create", "deploys", "--permission", "apps:read", "--if-missing")
+    again = read("api-key", "create", "deploys", "--permission", "apps:read", "--if-missing")
+    assert first["created"] is True
+    assert again == first | {"created": False, "key": None}
+    said = run("api-key", "create", "deploys", "--read-only", "--if-missing")
+    assert "cannot be shown again" in said.stdout
+    assert "The existing key has other permissions: apps:read." in said.stderr
+    run("api-key", "revoke", str(first["id"]))
+    replaced = read("api-key", "create", "deploys", "--permission", "apps:read", "--if-missing")
+    assert replaced["created"] is True
+    assert client.get("/api/v1/apps", headers={"Checkend-API-Key": replaced["key"]}).status_code == 200
+
+
+def test_an_app_is_shown_and_updated(run: Any, read: Any) -> None:
+    run("app", "create", "Shop", "--environment", "production")
+    before = read("app", "show", "shop")
+    assert "ingestion_key" not in before
+    assert (before["retention_days"], before["retention_notices"]) == (None, None)
+    options = ("--name", "Web shop", "--environment", "", "--retention-days", "0", "--retention-notices", "50")
+    after = read("app", "update", "shop", *options)
+    changed = {"name": "Web shop", "environment": None, "retention_days": 0, "retention_notices": 50}
+    assert after == before | changed | {"updated_at": after["updated_at"]} == read("app", "show", "1")
+    assert read("app", "update", "shop", "--retention-days", "server")["retention_days"] is None
+    shown = run("app", "show", "shop").stdout
+    assert "Web shop" in shown
+    assert "the server's setting" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        ([], 2, "Nothing to change"),
+        (["--name", " "], 1, "Name can't be blank."),
+        (["--retention-days", "-1"], 2, "neither a whole number from 0 to 36500 nor 'server'"),
+        (["--retention-days", str(MAX_RETENTION_DAYS + 1)], 2, "36500"),
+        (["--retention-notices", str(MAX_RETENTION_NOTICES + 1)], 2, "1000000"),
+        (["--retention-notices", "many"], 2, "1000000"),
+    ],
+)
+def test_an_update_that_cannot_be_changes_nothing(
+    run: Any, read: Any, options: list[str], status: int, message: str
+) -> None:
+    run("app", "create", "Shop")
+    before = read("app", "show", "shop")
+    assert message in run("app", "update", "shop", *options, status=status).stderr
+    assert read("app", "show", "shop") == before
+
+
+def test_an_app_is_deleted_with_its_problems_once_that_is_confirmed(
+    run: Any, read: Any, make: Any, client: FlaskClient
+) -> None:
+    make.problem(make.app("Shop")["id"], notices=3)
+    make.problem(make.app("Blog")["id"], notices=1)
+    refused = run("app", "delete", "shop", status=1, stdin="n\n")
+    assert "Delete app 'Shop' (id 1) with its 1 problem, permanently?" in refused.stderr
+    assert len(read("app", "list")) == 2
+    assert run("app", "delete", "shop", "--yes").stdout == "Deleted app 'Shop' (id 1).\n"
+    assert [app["name"] for app in read("app", "list")] == ["Blog"]
+    assert read("status")["store"]["notices"] == 1
+    for command in (["show"], ["update", "--name", "x"], ["delete", "--yes"], ["key"]):
+        assert "There is no app 'shop'" in run("app", command[0], "shop", *command[1:], status=3).stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "app list",
+        "app show shop",
+        "app key shop",
+        "app update shop --name x",
+        "app delete shop --yes",
+        "app regenerate-key shop",
+        "api-key list",
+        "api-key revoke 1",
+        "api-key delete 1 --yes",
+        "user list",
+        "user delete a@example.com --yes",
+        "user set-password a@example.com --password-stdin",
+        "status",
+        "prune",
+        "prune --dry-run",
+        "send-test shop",
+        "db check",
+        "db backup",
+    ],
+)
+def test_with_a_mistyped_folder_a_command_creates_nothing_and_says_so(run: Any, instance: Path, command: str) -> None:
+    assert str(instance) in run(*command.split(), status=1, stdin="long enough\n").stderr
+    assert not instance.exists()
+    instance.mkdir()
+    assert str(instance) in run(*command.split(), status=1, stdin="long enough\n").stderr
+    assert list(instance.iterdir()) == []
