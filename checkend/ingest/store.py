@@ -281,15 +281,16 @@ class _Batch:
 
     def _find(self, app_id: int, fingerprint: str) -> ProblemWork | None:
         row = self.connection.execute(
-            "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message "
+            "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message, "
+            "search_pending "
             "FROM problems WHERE app_id = ? AND fingerprint = ?",
             (app_id, fingerprint),
         ).fetchone()
         if row is None:
             return None
-        problem_id, error_class, message, status, first, last, latest = row
+        problem_id, error_class, message, status, first, last, latest, pending = row
         resolved = status == "resolved"
-        found = ProblemWork(problem_id, app_id, error_class, message, resolved, first, last, message)
+        found = ProblemWork(problem_id, app_id, error_class, message, resolved, first, last, message, pending)
         if latest is not None:
             found.latest_message = latest
         found.overflow = fingerprint == OVERFLOW_FINGERPRINT
