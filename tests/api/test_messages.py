@@ -15,6 +15,7 @@ from checkend import clock
 from checkend.search import index_latest_messages, search_text
 from checkend.store_version import store_path
 from tests.factories import Factory
+from tests.web.helpers import sign_in
 
 Send = Callable[..., dict[str, Any]]
 Read = Callable[..., Any]
@@ -125,3 +126,19 @@ def test_both_messages_have_their_share_of_what_is_indexed(first: int, latest: i
     text = search_text("Cc", "F" * first, "L" * latest)
     assert (text.count("f"), text.count("l")) == shares
     assert len(text) <= 1_000
+
+
+def test_pages_show_the_latest_message_and_say_where_none_was_sent(
+    client: FlaskClient, make: Factory, send: Send
+) -> None:
+    make.user("admin@example.com", site_admin=True)
+    send("the first of all", 1)
+    send("the latest of all", 2)
+    sign_in(client, "admin@example.com")
+    assert "the latest of all" in client.get("/problems").get_data(as_text=True)
+    page = client.get("/problems/1").get_data(as_text=True)
+    assert page.index("the latest of all") < page.index("the first of all")  # among its notices
+    sent = send(None, 3)
+    for address in ("/problems", "/problems/1", f"/problems/1/notices/{sent['id']}"):
+        assert "No message was sent" in client.get(address).get_data(as_text=True), address
+    assert client.get("/problems/1/markdown").status_code == 200
