@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from checkend.extensions import db
 from checkend.models.rules import RuleBroken
+from checkend.read_deadline import READ_SECONDS
 
 log = logging.getLogger("checkend.errors")
 
@@ -34,6 +35,10 @@ SENTENCES = {
     500: "Something went wrong on the server; it has been logged.",
     503: "The database cannot be reached or written at the moment. Try again shortly.",
 }
+TOO_SLOW = (
+    f"The search took longer than {READ_SECONDS:g} seconds and was stopped. Search for fewer or other words, or narrow "
+    "it by app, status or date."
+)
 RETRY_AFTER_SECONDS = 5
 
 
@@ -114,7 +119,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(DatabaseError)
     @app.errorhandler(TimeoutError)
     def store_unavailable(error: sqlite3.DatabaseError | DatabaseError | TimeoutError) -> Response:
-        log.error("%s %s: the store cannot be used: %s", request.method, request.path, getattr(error, "orig", error))
+        cause = getattr(error, "orig", error)
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            log.warning("%s %s: a query was stopped after %g s", request.method, request.path, READ_SECONDS)
+            return _answer(503, TOO_SLOW)
+        log.error("%s %s: the store cannot be used: %s", request.method, request.path, cause)
         return _answer(503, SENTENCES[503])
 
     @app.errorhandler(HTTPException)

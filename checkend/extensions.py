@@ -23,7 +23,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from checkend import clock
+from checkend import clock, read_deadline
 from checkend.database_file import DatabaseFile, track, tracked
 from checkend.fair_lock import FairLock
 
@@ -213,7 +213,9 @@ SEARCH_DDL = (
     "INSERT INTO problems_search(problems_search, rowid, search_text) VALUES ('delete', old.id, old.search_text); "
     "INSERT INTO problems_search(rowid, search_text) VALUES (new.id, new.search_text); END",
 )
+_PENDING_MATCHES = "SELECT id FROM problems WHERE search_pending AND instr(fold(latest_message), :folded) > 0"
 _INDEXED_LENGTH = 3
+_PHRASE_LENGTH = 32  # looked up in the index, which costs as much for each further character; the rest is compared
 MAX_SEARCH = 200  # characters that are searched for: the cost of a search grows with their number
 
 
@@ -222,19 +224,21 @@ def fold(text: str) -> str:
     return text.casefold().replace("\0", "")
 
 
-def contains_text(id_column: Any, folded_column: Any, unindexed_column: Any, wanted: str) -> ColumnElement[bool]:
-    """A condition on problems: one of the folded columns contains ``wanted``, in any case, every character for itself.
+def contains_text(id_column: Any, folded_column: Any, wanted: str) -> ColumnElement[bool]:
+    """A condition on problems: they contain ``wanted``, in any case, every character for itself.
 
     Only the first `MAX_SEARCH` characters of ``wanted`` count. From three characters on the index of `SEARCH_DDL`
-    answers; shorter ones are looked for row by row. ``unindexed_column`` is always looked through: few rows have it.
+    answers; shorter ones are looked for row by row. The few latest messages that are not in the index yet are always
+    looked through.
     """
     folded = fold(wanted[:MAX_SEARCH])
     if len(folded) < _INDEXED_LENGTH:
-        return or_(func.instr(folded_column, folded) > 0, func.instr(unindexed_column, folded) > 0)
+        pending = text(_PENDING_MATCHES).bindparams(folded=folded).columns(column("id"))
+        return or_(func.instr(folded_column, folded) > 0, id_column.in_(pending))
     matches = text(
-        "SELECT rowid FROM problems_search WHERE search_text MATCH :phrase UNION ALL "
-        "SELECT id FROM problems WHERE unindexed_text IS NOT NULL AND instr(unindexed_text, :folded) > 0"
-    ).bindparams(phrase='"' + folded.replace('"', '""') + '"', folded=folded)
+        "SELECT rowid FROM problems_search WHERE search_text MATCH :phrase AND instr(search_text, :folded) > 0 "
+        f"UNION ALL {_PENDING_MATCHES}"
+    ).bindparams(phrase='"' + folded[:_PHRASE_LENGTH].replace('"', '""') + '"', folded=folded)
     return cast("ColumnElement[bool]", id_column.in_(matches.columns(column("rowid"))))
 
 
@@ -250,7 +254,13 @@ def init_database(app: Flask, path: Path) -> None:
     }
     db.init_app(app)
     with app.app_context():
+        event.listen(db.engine, "connect", _add_functions)
         event.listen(db.engine, "begin", _begin)
+        read_deadline.register(db.engine)
+
+
+def _add_functions(connection: sqlite3.Connection, record: Any) -> None:
+    connection.create_function("fold", 1, lambda value: value and fold(value), deterministic=True)
 
 
 def _begin(connection: Connection) -> None:

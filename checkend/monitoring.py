@@ -182,6 +182,7 @@ def _write_retention(page: Page) -> None:
         ("runs", "Times that retention went through the whole store.", retention.runs),
         ("failures", "Times that it was cut off by an error.", retention.failures),
         ("notices", "Notices that it removed.", removed.notices),
+        ("problems", "Problems without notices that it removed.", removed.problems),
         ("backtraces", "Backtraces that it removed.", removed.backtraces),
         ("freed_bytes", "Bytes by which it shortened the SQLite file.", removed.freed),
     ):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from checkend.extensions import db
 from checkend.models import App, Notice, Problem
-from checkend.models.storage import PROBLEM_BYTES, used_bytes
+from checkend.models.storage import PROBLEM_BYTES, notice_bytes, used_bytes
 from checkend.removal import (
     NOTICES_A_STEP,
     PROBLEMS_A_STEP,
@@ -42,14 +42,14 @@ def remove_over(cap: int) -> Iterator[Removed]:
     if not is_near(cap):
         return
     log.warning("the store uses %d of %d bytes (CHECKEND_MAX_STORE_BYTES): its oldest go", space().used_bytes, cap)
-    total, exhausted = Removed(), _Shrinking()
+    total, shrinking = Removed(), _Shrinking()
     yield from sweep_backtraces()
-    while space().used_bytes > cap * WELL_BELOW:
-        app_id = _largest_app(exhausted.apps)
+    while (excess := space().used_bytes - cap * WELL_BELOW) > 0:
+        app_id = _largest_app(shrinking.apps)
         if app_id is None:
             log.error("the store holds no notice any more, and still uses %d of %d bytes", space().used_bytes, cap)
             break
-        removed = exhausted.step(app_id)
+        removed = shrinking.step(app_id, excess)
         total += removed
         yield removed
     log.warning(
@@ -73,10 +73,11 @@ def _remove_over_in(app_id: int, slug: str, cap: int) -> Iterator[Removed]:
     log.warning("app %s uses %d of %d bytes (CHECKEND_MAX_APP_BYTES): its oldest notices go", slug, used, cap)
     total, shrinking = Removed(), _Shrinking()
     yield from sweep_backtraces()
-    while (used := _used_bytes_of(app_id)) > cap * WELL_BELOW and not shrinking.apps:
-        removed = shrinking.step(app_id)
+    while (excess := _used_bytes_of(app_id) - cap * WELL_BELOW) > 0 and not shrinking.apps:
+        removed = shrinking.step(app_id, excess)
         total += removed
         yield removed
+    used = _used_bytes_of(app_id)
     log.warning(
         "app %s: %d notices and %d problems went; it uses %d bytes now", slug, total.notices, total.problems, used
     )
@@ -97,32 +98,42 @@ class _Shrinking:
     def __init__(self) -> None:
         self.apps: set[int] = set()
         self._looked_at: dict[int, int] = {}
-        self._oldest: dict[int, list[int]] = {}
+        self._oldest: dict[int, list[tuple[int, int]]] = {}
 
-    def step(self, app_id: int) -> Removed:
-        """Take a step's worth of what the app has most of: notices stored longest ago, or problems without notices."""
+    def step(self, app_id: int, excess: float) -> Removed:
+        """Take a step's worth of what the app has most of: notices stored longest ago, or problems without notices.
+
+        No more than it takes to free ``excess`` bytes.
+        """
         has_more_in_problems = db.session.scalar(
             select(App.problems_count * PROBLEM_BYTES > App.stored_bytes).where(App.id == app_id)
         )
         order = [self._take_notices, self._take_problems]
         for take in reversed(order) if has_more_in_problems else order:
-            removed = take(app_id)
+            removed = take(app_id, excess)
             if removed.notices or removed.problems:
                 return removed
         self.apps.add(app_id)
         return Removed()
 
-    def _take_problems(self, app_id: int) -> Removed:
-        ids = empty_problems(Problem.app_id == app_id, limit=PROBLEMS_A_STEP)
+    def _take_problems(self, app_id: int, excess: float) -> Removed:
+        enough = min(PROBLEMS_A_STEP, 1 + int(excess / PROBLEM_BYTES))
+        ids = empty_problems(Problem.app_id == app_id, limit=enough)
         return remove_empty_problems(ids) if ids else Removed()
 
-    def _take_notices(self, app_id: int) -> Removed:
-        ids = self._oldest.get(app_id) or self._find_oldest(app_id)
-        self._oldest[app_id] = ids[NOTICES_A_STEP:]
-        return remove_notices(Notice.id.in_(ids[:NOTICES_A_STEP])) if ids else Removed()
+    def _take_notices(self, app_id: int, excess: float) -> Removed:
+        found = self._oldest.get(app_id) or self._find_oldest(app_id)
+        ids = []
+        for notice_id, size in found[:NOTICES_A_STEP]:
+            if excess <= 0:
+                break
+            ids.append(notice_id)
+            excess -= size
+        self._oldest[app_id] = found[len(ids) :]
+        return remove_notices(Notice.id.in_(ids)) if ids else Removed()
 
-    def _find_oldest(self, app_id: int) -> list[int]:
-        """Return the ids of some of the app's notices, those stored longest ago.
+    def _find_oldest(self, app_id: int) -> list[tuple[int, int]]:
+        """Return the ids and sizes of some of the app's notices, those stored longest ago.
 
         The table is read once from its beginning, however many notices of other apps lie between: what was looked at
         is never looked at again.
@@ -130,11 +141,11 @@ class _Shrinking:
         whose = select(Problem.app_id).where(Problem.id == Notice.problem_id).scalar_subquery()
         while True:
             after = self._looked_at.get(app_id, 0)
-            some = select(Notice.id, whose).where(Notice.id > after).order_by(Notice.id).limit(IDS_A_LOOK)
+            some = select(Notice.id, whose, notice_bytes).where(Notice.id > after).order_by(Notice.id).limit(IDS_A_LOOK)
             rows = db.session.execute(some).all()
             db.session.rollback()  # a long reading transaction would keep the write-ahead log growing
             if not rows:
                 return []
             self._looked_at[app_id] = rows[-1][0]
-            if ids := [notice_id for notice_id, owner in rows if owner == app_id]:
-                return ids
+            if found := [(notice_id, size) for notice_id, owner, size in rows if owner == app_id]:
+                return found

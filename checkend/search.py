@@ -1,14 +1,14 @@
 """What the text search finds of a problem, and bringing it into the search index.
 
 A problem is found by its class, the message that it was opened with, and the message of its latest stored notice. The
-latter may change with every report, and an index update per report would halve the throughput: the writer only notes
-the new message in ``problems.unindexed_text``, which searches look through as well, and `index_latest_messages` moves
-it into ``problems.search_text`` later. A search is therefore never behind.
+latter may change with every report, and an index update per report would halve the throughput. The writer only marks
+the problem with ``search_pending``; searches look through the latest messages of the problems so marked, and
+`index_latest_messages` brings them into the index later. A search is therefore never behind.
 """
 
 from collections.abc import Iterator
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from checkend.extensions import begin_writing, commit, db, fold
 from checkend.models.problem import IDS_A_STATEMENT, Problem
@@ -36,17 +36,12 @@ def search_text(error_class: str, first_message: str, latest_message: str | None
     return f"{head}\n{first}\n{latest[: room - len(first)]}"
 
 
-def unindexed_text(message: str) -> str:
-    """Return what searches look through of a latest message that is not in the index yet."""
-    return fold(message[:SEARCH_LENGTH])
-
-
 def index_latest_messages() -> Iterator[int]:
     """Bring the latest messages into the search index, in short transactions; yields the problems of each step.
 
     Takes at most `IDS_A_STATEMENT` problems, so that it ends while reports go on coming in. Needs an app context.
     """
-    ids = db.session.scalars(select(Problem.id).where(Problem.unindexed_text.is_not(None)).limit(IDS_A_STATEMENT)).all()
+    ids = db.session.scalars(select(Problem.id).where(text("search_pending")).limit(IDS_A_STATEMENT)).all()
     for start in range(0, len(ids), _PROBLEMS_A_STEP):
         begin_writing()
         rows = db.session.execute(
@@ -57,7 +52,7 @@ def index_latest_messages() -> Iterator[int]:
         for problem_id, error_class, first, latest in rows:
             values = {
                 "search_text": search_text(error_class, first, latest),
-                "unindexed_text": None,
+                "search_pending": False,
                 "updated_at": Problem.updated_at,
             }
             statement = update(Problem).where(Problem.id == problem_id).values(values)

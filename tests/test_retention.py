@@ -23,11 +23,12 @@ from sqlalchemy import event
 from checkend import clock
 from checkend.app import create_app
 from checkend.extensions import db
-from checkend.models import Backtrace, Notice, Problem
+from checkend.models import App, Backtrace, Notice, Problem
 from checkend.reclaiming import is_near
 from checkend.removal import Removed
 from checkend.retention import Limits, count_overdue, remove
 from checkend.retention_thread import Retention
+from checkend.store_check import wrong_counts
 from checkend.store_space import space
 from checkend.store_version import store_path
 from tests.factories import Factory
@@ -174,6 +175,59 @@ def test_backtraces_of_deleted_problems_are_swept_up(app: Flask, client: FlaskCl
     removed = prune(app)
     assert (removed.notices, removed.backtraces) == (0, 2)
     assert len(ids(app, Backtrace)) == len(ids(app, Notice)) == 6
+
+
+def problem_ids(app: Flask, limits: Limits) -> list[int]:
+    """The problems left after removing what is overdue."""
+    prune(app, limits)
+    return ids(app, Problem)
+
+
+def test_a_problem_without_notices_goes_when_it_is_resolved_or_was_not_seen_for_long(app: Flask, make: Factory) -> None:
+    shop = make.app()["id"]
+    make.problem(shop, at=days_ago(10), status="resolved")
+    make.problem(shop, at=days_ago(366))
+    unresolved = make.problem(shop, at=days_ago(364))
+    emptied = make.problem(shop, notices=2, at=days_ago(91), status="resolved")
+    noticed = [make.problem(shop, notices=1, at=days_ago(1), status=status) for status in ("resolved", "unresolved")]
+    assert len(problem_ids(app, Limits(90, 1000, 0))) == 6
+    assert emptied in ids(app, Problem)
+    assert problem_ids(app, Limits(90, 1000, 365)) == [unresolved, *noticed]
+    with app.app_context():
+        kept = db.session.get_one(App, shop)
+        assert (kept.problems_count, kept.unresolved_problems_count) == (3, 2)
+    assert wrong_counts(store_path(Path(app.instance_path))) == []
+
+
+def test_the_apps_chart_outlives_a_removed_problem(app: Flask, client: FlaskClient, make: Factory) -> None:
+    headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
+    client.post(INGEST, json=report(1, occurred_at=days_ago(400).isoformat()), headers=headers)
+    received_when_it_happened(app)
+    before = kept_counts(app)
+    assert problem_ids(app, Limits(90, 1000, 365)) == []
+    after = kept_counts(app)
+    assert after["app_hours"] == before["app_hours"] != []
+    assert after["problem_hours"] == after["problem_facets"] == []
+    again = client.post(INGEST, json=report(1), headers=headers).json
+    assert again is not None
+    assert again["occurrence_count"] == 1
+
+
+def test_a_running_server_removes_problems_too_and_brings_latest_messages_into_the_index(
+    app: Flask, client: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = make.app()
+    make.problem(shop["id"], at=days_ago(1), status="resolved")
+    for number in range(2):
+        body = report(number, message=f"message {number}", fingerprint="one")
+        client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": shop["ingestion_key"]})
+    monkeypatch.setattr("checkend.retention_thread.INDEX_LOOKS", 1)
+    retention = app.extensions["checkend_retention"]
+    retention.run()
+    assert (retention.failures, retention.removed.problems) == (0, 1)
+    with app.app_context():
+        assert db.session.scalars(db.select(Problem.search_text)).all() == ["e\nmessage 0\nmessage 1"]
+    assert "checkend_retention_problems_total 1" in client.get("/metrics").get_data(as_text=True)
 
 
 def received_when_it_happened(app: Flask) -> None:

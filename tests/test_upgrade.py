@@ -34,7 +34,7 @@ OWNER, PASSWORD = "owner@example.com", "correct horse battery"
 NEW_COLUMNS = {
     "apps": {"stored_bytes"},
     "backtraces": {"app_id"},
-    "problems": {"latest_message", "unindexed_text"},
+    "problems": {"latest_message", "search_pending"},
 }
 CHANGED_COLUMNS = {
     "alembic_version": {"version_num"},

@@ -296,17 +296,18 @@ class _Batch:
     def _find(self, key: tuple[int, str], report: Prepared) -> ProblemWork | None:
         app_id, fingerprint = key
         row = self.connection.execute(
-            "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message "
+            "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message, "
+            "search_pending "
             "FROM problems WHERE app_id = ? AND fingerprint = ?",
             (app_id, fingerprint),
         ).fetchone()
         if row is None:
             return None
-        problem_id, error_class, message, status, first, last, latest = row
+        problem_id, error_class, message, status, first, last, latest, pending = row
         resolved = status == "resolved"
         if last > report.received_at + CLOCK_TOLERANCE:  # left by a clock that was ahead
             last = report.occurred_at
-        found = ProblemWork(problem_id, app_id, error_class, message, resolved, first, last, message)
+        found = ProblemWork(problem_id, app_id, error_class, message, resolved, first, last, message, pending)
         if latest is not None:
             found.latest_message = latest
         found.overflow = fingerprint == OVERFLOW_FINGERPRINT

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from checkend.extensions import StoreConnection
 from checkend.ingest.quota import Quota
 from checkend.models.counters import FACET_VALUES, OTHER_VALUES
-from checkend.search import unindexed_text
 
 HOUR = 3_600_000_000
 MAX_PROBLEM_TAGS = 500
@@ -38,6 +37,7 @@ class ProblemWork:
     first: int
     last: int
     latest_message: str
+    search_pending: bool = False
     relabeled: bool = False
     overflow: bool = False
     stored: int = 0
@@ -104,8 +104,12 @@ class Tallies:
             [(p.stored, p.repeated, p.first, p.last, p.id) for p in problems if not p.relabeled],
         )
         connection.executemany(
-            f"UPDATE problems SET {_COUNTS}, latest_message = ?, unindexed_text = ? WHERE id = ?",
-            [(p.stored, p.repeated, p.first, p.last, *_message(p), p.id) for p in problems if p.relabeled],
+            f"UPDATE problems SET {_COUNTS}, latest_message = ? WHERE id = ?",
+            [(p.stored, p.repeated, p.first, p.last, _message(p), p.id) for p in problems if p.relabeled],
+        )
+        connection.executemany(
+            "UPDATE problems SET search_pending = 1 WHERE id = ?",
+            [(p.id,) for p in problems if p.relabeled and not p.search_pending],
         )
 
     def _write_apps(self, connection: StoreConnection, problems: Collection[ProblemWork], quota: Quota) -> None:
@@ -178,7 +182,6 @@ class Tallies:
         return known
 
 
-def _message(problem: ProblemWork) -> tuple[str | None, str | None]:
-    """The columns ``latest_message`` and ``unindexed_text``: NULL where the first message is shown again."""
-    latest = problem.latest_message
-    return (None, None) if latest == problem.error_message else (latest, unindexed_text(latest))
+def _message(problem: ProblemWork) -> str | None:
+    """The column ``latest_message``: NULL where the first message is shown again."""
+    return None if problem.latest_message == problem.error_message else problem.latest_message

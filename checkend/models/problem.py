@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, text, update
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, text, update
 from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
 
 from checkend import clock
@@ -32,7 +32,7 @@ class Problem(Model):
 
     ``first_message`` is the message that the problem was opened with, ``latest_message`` that of the latest stored
     notice where it differs, else NULL. ``search_text`` is what the search index holds of both
-    (`checkend.search.search_text`), ``unindexed_text`` the latest message, case folded, until the index has it.
+    (`checkend.search.search_text`); while ``search_pending``, it lacks the latest message.
     """
 
     __tablename__ = "problems"
@@ -43,7 +43,7 @@ class Problem(Model):
         Index("ix_problems_notices", "app_id", "notices_count"),
         Index("ix_problems_status_notices", "app_id", "status", "notices_count"),
         Index("ix_problems_all_recent", "last_noticed_at"),
-        Index("ix_problems_unindexed", "id", sqlite_where=text("unindexed_text IS NOT NULL")),
+        Index("ix_problems_search_pending", "id", sqlite_where=text("search_pending")),
         {"sqlite_autoincrement": True},
     )
 
@@ -57,7 +57,7 @@ class Problem(Model):
     grouping_reason: Mapped[str] = mapped_column(String, default="")
     location: Mapped[str] = mapped_column(String, default="")
     search_text: Mapped[str] = mapped_column(String)
-    unindexed_text: Mapped[str | None] = mapped_column(String)
+    search_pending: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("0"))
     status: Mapped[Status] = mapped_column(String(10), default=UNRESOLVED)
     notices_count: Mapped[int] = mapped_column(Integer, default=0)
     deduplicated_count: Mapped[int] = mapped_column(Integer, default=0)
@@ -203,9 +203,7 @@ def where_problems(statement: Select[Any], app_ids: list[int] | None, wanted: Pr
     if wanted.status:
         statement = statement.where(Problem.status == wanted.status)
     if wanted.search:
-        statement = statement.where(
-            contains_text(Problem.id, Problem.search_text, Problem.unindexed_text, wanted.search)
-        )
+        statement = statement.where(contains_text(Problem.id, Problem.search_text, wanted.search))
     if wanted.tags:
         names = [normal_name(tag) for tag in wanted.tags]
         tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))

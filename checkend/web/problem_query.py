@@ -8,6 +8,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from checkend import clock
+from checkend.extensions import MAX_SEARCH
 from checkend.models.problem import RESOLVED, UNRESOLVED, ProblemFilter, Status
 from checkend.models.tag import normal_name
 
@@ -41,6 +42,11 @@ class ProblemQuery:
     def narrows(self) -> bool:
         """Whether anything but status and order was asked for."""
         return bool(self.given.keys() - {"status", "sort"})
+
+    @property
+    def searched_length(self) -> int:
+        """How many characters of the search are searched for, where that is not all of it; else 0."""
+        return MAX_SEARCH if len(self.wanted.search) > MAX_SEARCH else 0
 
     @property
     def more(self) -> int:

@@ -4,8 +4,8 @@ What it changes in the rows of 0001:
 
 - ``problems.search_text`` is cut to 1,000 characters, and holds the message of the latest notice too where that differs
   from the first one; the search index is built anew from it.
-- New columns: ``problems.latest_message`` (that message; NULL where it is the first one), ``problems.unindexed_text``
-  (NULL), ``backtraces.app_id`` (the app of the oldest notice that has the backtrace), ``apps.stored_bytes``.
+- New columns: ``problems.latest_message`` (that message; NULL where it is the first one), ``problems.search_pending``
+  (0), ``backtraces.app_id`` (the app of the oldest notice that has the backtrace), ``apps.stored_bytes``.
 
 All else stays as it is, longer messages included.
 """
@@ -44,11 +44,11 @@ STORED_BYTES = (
 
 def upgrade() -> None:
     op.add_column("problems", sa.Column("latest_message", sa.String(), nullable=True))
-    op.add_column("problems", sa.Column("unindexed_text", sa.String(), nullable=True))
+    op.add_column("problems", sa.Column("search_pending", sa.Boolean(), server_default=sa.text("0"), nullable=False))
     op.add_column("backtraces", sa.Column("app_id", sa.Integer(), nullable=True))
     op.add_column("apps", sa.Column("stored_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.create_index(
-        "ix_problems_unindexed", "problems", ["id"], unique=False, sqlite_where=sa.text("unindexed_text IS NOT NULL")
+        "ix_problems_search_pending", "problems", ["id"], unique=False, sqlite_where=sa.text("search_pending")
     )
     run = op.get_bind().exec_driver_sql
     run(BACKTRACE_APPS)

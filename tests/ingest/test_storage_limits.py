@@ -1,0 +1,281 @@
+"""What one app may use of the store, and what happens to its reports and to those of others beyond it."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from checkend import store_check
+from checkend.app import create_app
+from checkend.extensions import db
+from checkend.models import App, Notice, Problem
+from checkend.models.bulk import Choice, delete_in_steps
+from checkend.models.storage import used_bytes
+from checkend.reclaiming import is_near
+from checkend.retention import Limits, remove
+from checkend.store_version import store_path
+from tests.factories import Factory
+
+INGEST = "/ingest/v1/errors"
+CAP = 4_194_304
+Serve = Callable[..., Flask]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """``serve(MAX_APP_BYTES=…)``: a server with these settings."""
+    apps = []
+
+    def start(**settings: Any) -> Flask:
+        app = create_app({"RATE_LIMIT_ENABLED": "false", **settings}, instance_path=tmp_path / "instance")
+        apps.append(app)
+        return app
+
+    yield start
+    for app in apps:
+        app.extensions["checkend_shutdown"]()
+
+
+def send(client: FlaskClient, key: str, error: dict[str, Any], noise: int = 0) -> Any:
+    """Send a report that takes about ``noise`` bytes in the store."""
+    context = {f"noise {start}": os.urandom(min(noise - start, 30_000)).hex() for start in range(0, noise, 30_000)}
+    body = {"error": {"class": "E", **error}, "context": context}
+    return client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": key})
+
+
+def numbered(number: int, **error: Any) -> dict[str, Any]:
+    """An error of a problem of its own."""
+    return {"message": f"error {number}", "backtrace": [f"/srv/app.py:1 in fail_{number}"], **error}
+
+
+def notices_of(app: Flask, app_id: int) -> list[int]:
+    with app.app_context():
+        rows = select(Notice.id).join(Problem).where(Problem.app_id == app_id).order_by(Notice.id)
+        return list(db.session.scalars(rows))
+
+
+def wrong_counts(app: Flask) -> list[str]:
+    return store_check.wrong_counts(store_path(Path(app.instance_path)))
+
+
+def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: Serve) -> None:
+    app = serve(MAX_STORE_BYTES=CAP)
+    make, client = Factory(app), app.test_client()
+    flooding, calm = make.app("Flooding"), make.app("Calm")
+    mine = [send(client, calm["ingestion_key"], numbered(number)).json["id"] for number in range(3)]
+    statuses = []
+    for number in range(25):
+        message = os.urandom(30_000).hex() + str(number)
+        statuses.append(send(client, flooding["ingestion_key"], numbered(number, message=message), 300_000).status_code)
+        answer = send(client, calm["ingestion_key"], numbered(100 + number))
+        assert answer.status_code == 201, (number, answer.json)
+        mine.append(answer.json["id"])
+    assert set(statuses) == {201, 429}
+    with app.app_context():
+        assert is_near(CAP)
+    app.extensions["checkend_retention"].run(whole=False)
+    assert notices_of(app, calm["id"]) == mine
+    with app.app_context():
+        assert not is_near(CAP)
+    assert send(client, flooding["ingestion_key"], numbered(99)).status_code == 201
+    assert app.extensions["checkend_retention"].failures == 0
+    assert wrong_counts(app) == []
+
+
+def test_problems_are_removed_too_where_they_are_what_fills_the_store(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = serve(MAX_STORE_BYTES=CAP)
+    make, client = Factory(app), app.test_client()
+    flooding, calm = make.app("Flooding"), make.app("Calm")
+    mine = [send(client, calm["ingestion_key"], numbered(number)).json["id"] for number in range(3)]
+    sent = 0
+    while sent < 2_000:
+        answer = send(client, flooding["ingestion_key"], numbered(sent, message=os.urandom(1_000).hex()))
+        if answer.status_code != 201:
+            break
+        sent += 1
+    assert answer.status_code == 429
+    assert "The database is nearly full" in answer.json["error"]
+    assert send(client, calm["ingestion_key"], numbered(7)).status_code == 201
+    retention = app.extensions["checkend_retention"]
+    retention.run(whole=False)
+    assert retention.removed.problems > 20
+    assert notices_of(app, calm["id"])[:3] == mine
+    assert 0 < len(notices_of(app, flooding["id"])) < sent
+    with app.app_context():
+        assert not is_near(CAP)
+        left = db.session.scalars(select(Problem.first_message).where(Problem.app_id == flooding["id"])).all()
+        assert db.session.get_one(App, flooding["id"]).problems_count == len(left)
+    assert wrong_counts(app) == []
+
+
+def test_room_is_made_by_the_app_that_uses_the_most_and_only_until_it_does_not(serve: Serve) -> None:
+    app = serve(MAX_STORE_BYTES=CAP)
+    make, client = Factory(app), app.test_client()
+    old, big, small = (make.app(name) for name in ("Old", "Big", "Small"))
+    before = {}
+    for one, number, noise in ((old, 5, 10_000), (small, 5, 10_000), (big, 30, 120_000)):
+        for count in range(number):
+            send(client, one["ingestion_key"], numbered(count), noise)
+        before[one["id"]] = notices_of(app, one["id"])
+    with app.app_context():
+        assert is_near(CAP)
+    app.extensions["checkend_retention"].run(whole=False)
+    assert notices_of(app, old["id"]) == before[old["id"]]
+    assert notices_of(app, small["id"]) == before[small["id"]]
+
+
+def test_an_app_at_its_limit_loses_its_own_oldest_notices_and_is_rejected_meanwhile(serve: Serve) -> None:
+    app = serve(MAX_APP_BYTES=CAP)
+    make, client = Factory(app), app.test_client()
+    full, other = make.app("Full"), make.app("Other")
+    kept = send(client, other["ingestion_key"], numbered(1), 100_000).json["id"]
+    for number in range(100):
+        answer = send(client, full["ingestion_key"], numbered(number, fingerprint=f"{number % 3}"), 300_000)
+        if answer.status_code != 201:
+            break
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "10")
+    assert answer.json["error"].startswith("This app uses all of the 4,194,304 bytes that CHECKEND_MAX_APP_BYTES")
+    assert send(client, other["ingestion_key"], numbered(2)).status_code == 201
+    metrics = client.get("/metrics").get_data(as_text=True)
+    assert 'checkend_reports_total{app="full",outcome="refused",status="429"} 1' in metrics
+    before = notices_of(app, full["id"])
+    retention = app.extensions["checkend_retention"]
+    retention.run(whole=False)
+    after = notices_of(app, full["id"])
+    assert 0 < len(after) < len(before)
+    assert after == before[-len(after) :]
+    assert kept in notices_of(app, other["id"])
+    with app.app_context():
+        assert (db.session.scalar(select(used_bytes).where(App.id == full["id"])) or 0) < CAP * 0.9
+    assert send(client, full["ingestion_key"], numbered(1), 300_000).status_code == 201
+    assert wrong_counts(app) == []
+
+
+def test_a_duplicate_is_counted_although_its_app_is_at_the_limit(serve: Serve) -> None:
+    app = serve(MAX_APP_BYTES=CAP)
+    make, client = Factory(app), app.test_client()
+    key = make.app()["ingestion_key"]
+    first = send(client, key, numbered(1)).json
+    number = 2
+    while send(client, key, numbered(number), 600_000).status_code == 201:
+        number += 1
+    again = send(client, key, numbered(1))
+    assert (again.status_code, again.json["id"], again.json["deduplicated"]) == (201, first["id"], True)
+
+
+class TestTooManyProblems:
+    @pytest.fixture
+    def app(self, serve: Serve) -> Flask:
+        return serve(MAX_APP_PROBLEMS=3)
+
+    @pytest.fixture
+    def shop(self, app: Flask, client: FlaskClient, make: Factory) -> dict[str, Any]:
+        """An app that has as many problems as it may."""
+        shop = make.app()
+        for number in range(3):
+            assert send(client, shop["ingestion_key"], numbered(number)).status_code == 201
+        return shop
+
+    @pytest.fixture
+    def problems(self, client: FlaskClient, shop: dict[str, Any], key_for: Any) -> Callable[[], list[Any]]:
+        def read() -> list[Any]:
+            answer = client.get(f"/api/v1/apps/{shop['slug']}/problems?sort=oldest", headers=key_for())
+            return list((answer.json or {})["data"])
+
+        return read
+
+    def test_further_ones_are_collected_in_one_that_says_so(
+        self, client: FlaskClient, shop: dict[str, Any], problems: Callable[[], list[Any]], key_for: Any
+    ) -> None:
+        answers = [send(client, shop["ingestion_key"], numbered(number)) for number in range(3, 8)]
+        assert {answer.status_code for answer in answers} == {201}
+        (overflow_id,) = {answer.json["problem_id"] for answer in answers}
+        found = problems()
+        assert len(found) == 4
+        overflow = next(problem for problem in found if problem["id"] == overflow_id)
+        assert overflow["error_class"] == "Too many problems"
+        assert overflow["error_message"].startswith("This app has 3 problems, as many as CHECKEND_MAX_APP_PROBLEMS")
+        assert overflow["notices_count"] == 5
+        notices = client.get(f"/api/v1/apps/{shop['slug']}/problems/{overflow_id}/notices", headers=key_for()).json
+        assert notices is not None
+        assert {(notice["error_class"], notice["error_message"]) for notice in notices["data"]} == {
+            ("E", f"error {number}") for number in range(3, 8)
+        }
+
+    def test_errors_without_a_backtrace_are_no_duplicates_of_each_other_there(
+        self, client: FlaskClient, shop: dict[str, Any]
+    ) -> None:
+        def report(error_class: str) -> bool:
+            deduplicated: bool = send(client, shop["ingestion_key"], {"class": error_class}).json["deduplicated"]
+            return deduplicated
+
+        assert [report(name) for name in ("First", "Second", "First", "Second")] == [False, False, True, True]
+
+    def test_known_problems_go_on(self, client: FlaskClient, shop: dict[str, Any]) -> None:
+        send(client, shop["ingestion_key"], numbered(3))
+        known = send(client, shop["ingestion_key"], numbered(1)).json
+        assert (known["deduplicated"], known["problem_id"]) == (True, 2)
+
+    def test_no_client_reports_into_it_by_a_fingerprint(self, client: FlaskClient, shop: dict[str, Any]) -> None:
+        overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
+        with closing(sqlite3.connect(store_path(Path(client.application.instance_path)))) as store:
+            (fingerprint,) = store.execute("SELECT fingerprint FROM problems WHERE id = ?", (overflow,)).fetchone()
+            store.execute("DELETE FROM notices WHERE problem_id = 1")
+            store.execute("DELETE FROM problems WHERE id = 1")
+            store.execute("UPDATE apps SET problems_count = 2")
+            store.commit()
+        answer = send(client, shop["ingestion_key"], {"fingerprint": fingerprint}).json
+        assert answer["problem_id"] != overflow
+
+    def test_once_there_is_room_new_problems_are_opened_again(
+        self, app: Flask, client: FlaskClient, shop: dict[str, Any]
+    ) -> None:
+        overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
+        Factory(app).run(lambda: list(delete_in_steps(Choice(None, (1, 2)))))
+        assert send(client, shop["ingestion_key"], numbered(4)).json["problem_id"] not in (1, 2, 3, overflow)
+
+
+def test_stored_bytes_agree_with_the_rows_whatever_happened(app: Flask, client: FlaskClient, make: Factory) -> None:
+    keys = [make.app()["ingestion_key"] for _ in range(2)]
+    for number in range(40):
+        error = numbered(number % 7, message="ü\0" * (number % 5), backtrace=[f"/srv/{number % 3}.py:{number} in fail"])
+        for key in keys:
+            send(client, key, error, 500)
+    send(client, keys[0], {"class": "Ä" * 3_000, "message": "ö" * 9_000, "fingerprint": "long"})
+    assert wrong_counts(app) == []
+    with make.writing() as session:
+        session.get_one(Problem, 1).delete()
+    make.run(lambda: list(delete_in_steps(Choice(None, (2, 3)))))
+    with app.app_context():
+        for _ in remove(Limits(0, 2)):
+            pass
+    assert wrong_counts(app) == []
+    with app.app_context():
+        assert db.session.scalar(select(func.sum(App.stored_bytes))) > 0
+
+
+def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole(
+    app: Flask, client: FlaskClient, make: Factory, key_for: Any
+) -> None:
+    shop = make.app()
+    message, error_class = "needle " + "m" * 60_000, "C" * 3_000
+    sent = send(client, shop["ingestion_key"], {"class": error_class, "message": message}).json
+    with app.app_context():
+        problem = db.session.get_one(Problem, sent["problem_id"])
+        assert len(problem.first_message) == 2_000
+        assert problem.first_message.endswith("[SHORTENED: 60007 characters in all]")
+        assert len(problem.error_class) == 500
+        assert len(problem.search_text) == 1_000
+    address = f"/api/v1/apps/{shop['slug']}/problems/{sent['problem_id']}/notices/{sent['id']}"
+    notice = client.get(address, headers=key_for()).json
+    assert notice is not None
+    assert (notice["error_class"], notice["error_message"]) == (error_class, message)
