@@ -1,6 +1,5 @@
 """The SQL of ingestion: one transaction for a batch of reports, in plain statements on a DBAPI connection."""
 
-import logging
 import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -8,22 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from checkend.extensions import LOCK_TIMEOUT_SECONDS, StoreConnection, connect, limit_size
-from checkend.ingest.quota import OVERFLOW_CLASS, OVERFLOW_FINGERPRINT, OVERFLOW_REASON, Limits, Quota
-from checkend.ingest.scrubbing import shorten
+from checkend.ingest.problem_rows import find_problem, last_id, open_problem, show_message
+from checkend.ingest.quota import OVERFLOW_FINGERPRINT, Limits, Quota
 from checkend.ingest.tallies import ProblemWork, Tallies
 from checkend.models.packing import pack
 from checkend.models.storage import NOTICE_BYTES
-from checkend.search import search_text
 
 CLOCK_TOLERANCE = 3_600_000_000  # µs by which a time may lie in the future, as after a small correction of the clock
 REORDERING = 10_000_000  # µs by which a report may be received before one that is written earlier
 _REMEMBERED_REPEATS = 20_000
-# What a problem keeps of a class and a message, in characters. A notice whose own is longer keeps it whole.
-CLASS_LENGTH = 500
-MESSAGE_LENGTH = 2_000
 _NO_LIMITS = Limits()
-
-log = logging.getLogger("checkend.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +259,8 @@ class _Batch:
             return refusal
         opened = problem is None
         if problem is None:
-            problem = self._open(key, report, content)
+            problem = open_problem(self.connection, key, report, content, self.store.limits)
+            self.quota.add_problem(app_id)
         self.problems[key] = problem
         problem.add(report.occurred_at, report.facets, report.tags)
         reopened = problem.resolved
@@ -274,78 +268,17 @@ class _Batch:
             problem.resolved, problem.reopened_at = False, report.received_at
         notice_id = self._insert_notice(problem, report, packed)
         problem.stored += 1
-        self._show_message(problem, report)
+        show_message(self.connection, problem, report)
         if self.store.window:
             repeat = _Repeat(notice_id, report.received_at, 1, self.version)
             self.repeats[_repeat_key(problem, report)] = repeat
         return Stored(notice_id, problem.id, False, 1, opened, reopened)
 
-    def _show_message(self, problem: ProblemWork, report: Prepared) -> None:
-        """Have the problem show the message of the notice just stored, if none that is stored occurred later."""
-        message = _kept(report.error_message, MESSAGE_LENGTH)
-        if message == problem.latest_message or problem.overflow:
-            return
-        if report.occurred_at < problem.last:  # of which a duplicate, which is not stored, may be the reason
-            latest = self.connection.execute(
-                "SELECT max(occurred_at) FROM notices WHERE problem_id = ?", (problem.id,)
-            ).fetchone()[0]
-            if report.occurred_at < latest:
-                return
-        problem.latest_message, problem.relabeled = message, True
-
     def _find(self, key: tuple[int, str], report: Prepared) -> ProblemWork | None:
-        app_id, fingerprint = key
-        row = self.connection.execute(
-            "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message, "
-            "search_pending "
-            "FROM problems WHERE app_id = ? AND fingerprint = ?",
-            (app_id, fingerprint),
-        ).fetchone()
-        if row is None:
-            return None
-        problem_id, error_class, message, status, first, last, latest, pending = row
-        resolved = status == "resolved"
-        if last > report.received_at + CLOCK_TOLERANCE:  # left by a clock that was ahead
-            last = report.occurred_at
-        found = ProblemWork(problem_id, app_id, error_class, message, resolved, first, last, message, pending)
-        if latest is not None:
-            found.latest_message = latest
-        found.overflow = fingerprint == OVERFLOW_FINGERPRINT
-        return found
-
-    def _open(self, key: tuple[int, str], report: Prepared, content: Content) -> ProblemWork:
-        at, now = report.occurred_at, report.received_at
-        app_id, fingerprint = key
-        error_class, message = _kept(report.error_class, CLASS_LENGTH), _kept(report.error_message, MESSAGE_LENGTH)
-        reason, location = content.grouping_reason, content.location
-        overflow = fingerprint == OVERFLOW_FINGERPRINT
-        if overflow:
-            error_class, message = OVERFLOW_CLASS, self.store.limits.overflow_message()
-            reason, location = OVERFLOW_REASON, ""
-            log.warning("app %d may have no more problems (CHECKEND_MAX_APP_PROBLEMS): new ones are collected", app_id)
-        cursor = self.connection.execute(
-            "INSERT INTO problems (app_id, error_class, error_message, fingerprint, grouping_version, grouping_reason, "
-            "location, search_text, status, notices_count, deduplicated_count, first_noticed_at, last_noticed_at, "
-            "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'unresolved', 0, 0, ?, ?, ?, ?)",
-            (
-                app_id,
-                error_class,
-                message,
-                fingerprint,
-                content.grouping_version,
-                reason,
-                location,
-                search_text(error_class, message),
-                at,
-                at,
-                now,
-                now,
-            ),
-        )
-        self.quota.add_problem(app_id)
-        opened = ProblemWork(_last_id(cursor), app_id, error_class, message, False, at, at, message)
-        opened.overflow = overflow
-        return opened
+        problem = find_problem(self.connection, *key)
+        if problem is not None and problem.last > report.received_at + CLOCK_TOLERANCE:  # left by a clock that was ahead
+            problem.last = report.occurred_at
+        return problem
 
     def _repeat(self, problem: ProblemWork, report: Prepared) -> _Repeat | None:
         """What the report repeats within the window, if anything; nothing on a resolved problem."""
@@ -375,7 +308,7 @@ class _Batch:
         app_id, backtrace_id, size = problem.app_id, packed.backtrace_id, packed.size
         if packed.backtrace is not None:
             values = (report.digest, packed.backtrace, app_id)
-            backtrace_id = _last_id(
+            backtrace_id = last_id(
                 self.connection.execute("INSERT INTO backtraces (digest, packed, app_id) VALUES (?, ?, ?)", values)
             )
         own_class = None if report.error_class == problem.error_class else report.error_class
@@ -397,7 +330,7 @@ class _Batch:
                 packed.details,
             ),
         )
-        return _last_id(cursor)
+        return last_id(cursor)
 
     def _backtrace(self, digest: bytes | None, content: Content) -> tuple[int | None, bytes | None]:
         """The id of the backtrace if it is stored already, else all of it, packed; neither where there is none."""
@@ -421,17 +354,8 @@ class _Packed:
         return NOTICE_BYTES + len(self.details) + (len(self.backtrace) if self.backtrace else 0)
 
 
-def _kept(text: str, limit: int) -> str:
-    return text if len(text) <= limit else shorten(text, limit)
-
-
 def _repeat_key(problem: ProblemWork, report: Prepared) -> tuple[int, bytes | None]:
     """What reports have in common that repeat each other."""
     if problem.overflow:  # which holds different errors: equal backtraces, or none, make no duplicates there
         return problem.id, report.fingerprint.encode() + (report.digest or b"")
     return problem.id, report.digest
-
-
-def _last_id(cursor: sqlite3.Cursor) -> int:
-    assert cursor.lastrowid is not None  # every INSERT sets it
-    return cursor.lastrowid

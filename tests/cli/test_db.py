@@ -221,7 +221,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
     problem = make.problem(app["id"], notices=2)
     store = instance / "checkend.sqlite3"
     assert "is sound" in run("db", "check").stdout
-    change(store, "UPDATE apps SET problems_count = 5, unresolved_problems_count = 6")
+    change(store, "UPDATE apps SET problems_count = 5, unresolved_problems_count = 6, stored_bytes = 7")
     change(store, "UPDATE problems SET notices_count = 1")
     change(store, "INSERT INTO problem_hours VALUES (1, 0, 99)")
     found = run("db", "check", status=1).stderr.splitlines()[1:]
@@ -230,6 +230,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
         "App shop counts 6 unresolved problems, but has 1.",
         f"Problem {problem} counts 1 notices, but has 2.",
         f"Problem {problem} counts 1 occurrences, but its hours hold 99.",
+        "App shop counts 7 stored bytes, but its notices and backtraces take 210.",
     ]
 
 
