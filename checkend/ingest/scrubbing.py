@@ -94,7 +94,7 @@ class Scrubber:
 
     def _without_secrets(self, text: str, *, is_cut: bool = False) -> str:
         scrubbed = without_secrets(text, self._is_secret, self._is_secret_parameter, is_cut=is_cut)
-        if scrubbed == text or len(text) > _LOOKED_AT_TWICE:
+        if scrubbed == text or len(text) > _LOOKED_AT_TWICE or not _mixes_forms(scrubbed):
             return scrubbed
         # What was filtered may have stood between two other parts: "--password &token=x"=>y
         return without_secrets(scrubbed, self._is_secret, self._is_secret_parameter, is_cut=is_cut)
@@ -207,12 +207,18 @@ class Scrubber:
         else:
             ends = f"{name[: _NAME_LENGTH - 100]}_{name[-100:]}"
             is_secret = ends in self._secret_names or _short_name(name) in self._secret_names
-        kind = _SECRET if is_secret else _QUERY if len(name) <= 30 and bare(name) in _QUERY_NAMES else _PLAIN
+        is_query = 5 <= len(name) <= 30 and "y" in name.lower() and bare(name) in _QUERY_NAMES  # each has a y
+        kind = _SECRET if is_secret else _QUERY if is_query else _PLAIN
         if len(name) <= _REMEMBERED_LENGTH:
             if len(self._kinds) >= _REMEMBERED_NAMES:
                 self._kinds.clear()
             self._kinds[name] = kind
         return kind
+
+
+def _mixes_forms(text: str) -> bool:
+    """Return whether ``text`` may hold secrets in other forms than that of a parameter in a URL."""
+    return '"' in text or "%" in text or "--" in text or ": " in text or "=>" in text
 
 
 def _may_exceed(value: Any, limits: Limits) -> bool:

@@ -27,6 +27,8 @@ def is_marked(value: str) -> bool:
 
 def filtered_like(value: str, *, quoted: bool = False) -> str:
     """Return `FILTERED` in the quotes that ``value`` has; with ``quoted`` in new ones where it has none."""
+    if not value.startswith(("\\", '"', "'")):
+        return f'"{FILTERED}"' if quoted else FILTERED
     slashes = value[: len(value) - len(value.lstrip("\\"))]
     mark = value[len(slashes) : len(slashes) + 1]
     if mark in ('"', "'"):
