@@ -276,8 +276,8 @@ class _Batch:
 
     def _find(self, key: tuple[int, str], report: Prepared) -> ProblemWork | None:
         problem = find_problem(self.connection, *key)
-        if problem is not None and problem.last > report.received_at + CLOCK_TOLERANCE:  # left by a clock that was ahead
-            problem.last = report.occurred_at
+        if problem is not None and problem.last > report.received_at + CLOCK_TOLERANCE:
+            problem.last = report.occurred_at  # what was there was left by a clock that was ahead
         return problem
 
     def _repeat(self, problem: ProblemWork, report: Prepared) -> _Repeat | None:
