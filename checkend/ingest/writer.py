@@ -196,8 +196,11 @@ class Writer:
 
     def _run(self) -> None:
         while self._wait_for_reports():
-            if self._queue and self._lock():
-                self._write(self._take_batch())
+            try:
+                if self._queue and self._lock():
+                    self._write(self._take_batch())
+            except Exception:  # a bug; without its one writer the server would store nothing any more
+                log.exception("a batch of reports was rejected")
 
     def _wait_for_reports(self) -> bool:
         """Wait until reports have gathered; False when the writer is closing and none is left."""
@@ -227,8 +230,10 @@ class Writer:
 
     def _write_nothing(self, error: Exception) -> None:
         batch = self._take_batch()
-        self._fail(batch, error)
-        self._finish(batch)
+        try:
+            self._fail(batch, error)
+        finally:
+            self._finish(batch)
 
     def _take_batch(self) -> list[_Waiting]:
         with self._guard:
@@ -263,6 +268,8 @@ class Writer:
                 self._stalled = False
                 self.is_healthy = not self._failing
         for waiting in batch:
+            if waiting.outcome is None:  # whatever went wrong, nobody may wait for ever
+                waiting.outcome = Unavailable("the report was not stored")
             waiting.turn.release()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:

@@ -18,6 +18,7 @@ from flask import Flask
 
 from checkend.app import create_app
 from checkend.extensions import connect
+from checkend.ingest.quota import Limits
 from checkend.ingest.store import Prepared, ReportStore, Sender, Stored
 from checkend.ingest.writer import STALL_SECONDS, Unavailable, Writer
 from checkend.store_version import store_path
@@ -130,7 +131,7 @@ class BlockedStore(ReportStore):
     """A store whose lock is held by another process, or whose disk is full, for as long as a test wants."""
 
     def __init__(self) -> None:
-        self._max_bytes = 0
+        self._limits = Limits()
         self.locked = threading.Event()
         self.full = threading.Event()
         self.written: list[str] = []
@@ -176,7 +177,7 @@ class LimitedStore(BlockedStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._max_bytes = 1
+        self._limits = Limits(store_bytes=1)
 
     def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
         if any(prepared.error_message.startswith("large") for prepared in batch):
@@ -302,6 +303,35 @@ def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: Blo
     store.locked.clear()
     writer.submit(prepared("new"))
     assert store.written == ["new"]
+
+
+class FaultyStore(BlockedStore):
+    """A store that fails in a way that nobody foresaw, as often as a test wants."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+        if self.failures:
+            self.failures -= 1
+            return []  # fewer results than reports
+        return super().write(batch)
+
+    @property
+    def is_limited(self) -> bool:
+        raise RuntimeError("a bug")
+
+
+def test_a_bug_while_reports_are_written_rejects_them_and_spares_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    store = FaultyStore(failures=1)
+    writer = Writer(store, queue_size=100, timeout=2)
+    with pytest.raises(Unavailable):
+        writer.submit(prepared("first"))
+    assert "RuntimeError: a bug" in caplog.text
+    writer.submit(prepared("second"))
+    assert store.written == ["second"]
+    writer.close()
 
 
 def test_closing_does_not_wait_for_whoever_holds_the_database(store: BlockedStore, writer: Writer) -> None:
