@@ -9,7 +9,7 @@ from pathlib import Path
 from checkend.server_lock import is_running
 
 SUFFIX = "checkend-partial"
-_NAME = re.compile(rf".+\.([0-9]+)\.{SUFFIX}(-wal|-shm|-journal)?")
+_NAME = re.compile(r".+\.([0-9]+)\.checkend-partial(-wal|-shm|-journal)?")
 
 
 @contextmanager

@@ -199,11 +199,11 @@ def test_prune_removes_a_share_says_so_and_the_rest_with_force(
     fake.move(days=365)
     done = CliRunner().invoke(main, ["prune"])
     assert done.exit_code == 0
-    assert done.stdout.startswith("8 notices and 0 backtraces removed.")
+    assert done.stdout.startswith("8 notices, 0 problems and 0 backtraces removed.")
     assert "Overdue notices were left, since the clock may have jumped; --force removes them too." in done.stderr
     assert len(notices(app)) == 72
     done = CliRunner().invoke(main, ["prune", "--force"])
-    assert done.stdout.startswith("72 notices and 0 backtraces removed.")
+    assert done.stdout.startswith("72 notices, 80 problems and 0 backtraces removed.")
     assert "may have jumped" not in done.stderr
 
 

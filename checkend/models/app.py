@@ -12,7 +12,7 @@ from checkend.extensions import Model, created_column, db, updated_column
 from checkend.models.rules import MAX_NAME, RuleBroken, unique_slug
 
 INGESTION_KEY_PREFIX = "cki_"
-INGESTION_KEY = re.compile(INGESTION_KEY_PREFIX + r"[A-Za-z0-9_-]{32,60}")
+INGESTION_KEY = re.compile(r"cki_[A-Za-z0-9_-]{32,60}")
 
 
 class App(Model):

@@ -33,6 +33,7 @@ OPTIONS = {
     "user delete": ["--yes"],
     "api-key delete": ["--yes"],
     "app delete": ["--yes"],
+    "app update": ["--name", "Store"],
     "db restore": ["--force"],
     "db backup": ["--force"],
 }

@@ -80,6 +80,7 @@ def test_a_short_secret_key_is_rejected_and_not_shown(
     sentence = "Error: CHECKEND_SECRET_KEY is (a secret), but must be at least 32 characters, or nothing.\n"
     assert run("app", "list", status=1).stderr == sentence
     monkeypatch.delenv("CHECKEND_SECRET_KEY")
+    run("app", "create", "Shop")
     (instance / "secret_key").write_text("hand-made")
     assert "is shorter than 32 characters" in run("app", "list", status=1).stderr
 

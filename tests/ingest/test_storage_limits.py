@@ -34,7 +34,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     apps = []
 
     def start(**settings: Any) -> Flask:
-        app = create_app({"RATE_LIMIT_ENABLED": "false", **settings}, instance_path=tmp_path / "instance")
+        large = {"RATE_LIMIT_ENABLED": "false", "LIMIT_TEXT": 500_000}  # so that a few reports fill a store
+        app = create_app({**large, **settings}, instance_path=tmp_path / "instance")
         apps.append(app)
         return app
 
@@ -267,7 +268,7 @@ def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole
     app: Flask, client: FlaskClient, make: Factory, key_for: Any
 ) -> None:
     shop = make.app()
-    message, error_class = "needle " + "m" * 60_000, "C" * 3_000
+    message, error_class = "needle " + "m" * 60_000, "C" * 900
     sent = send(client, shop["ingestion_key"], {"class": error_class, "message": message}).json
     with app.app_context():
         problem = db.session.get_one(Problem, sent["problem_id"])

@@ -20,7 +20,7 @@ from checkend.models import OldPassword, User
 from checkend.models import user as user_module
 from checkend.models.rules import RuleBroken
 from tests.factories import Factory
-from tests.web.helpers import PASSWORD, sign_in, submit
+from tests.web.helpers import PASSWORD, follow, sign_in, submit
 
 ADA = "ada@example.com"
 
@@ -96,7 +96,7 @@ def test_others_can_write_while_a_new_users_digest_is_made_in_the_dashboard(
     _others_could_write(slow_work, submit(client, "/users", {"email_address": "bob@example.com"}), times=1)
 
     invited: dict[str, object] = {"email_address": "guest@example.com", "role": "member"}
-    page = submit(client, "/teams/core/invitations", invited).get_data(as_text=True)
+    page = follow(client, submit(client, "/teams/core/invitations", invited))
     link = re.findall(r"/invitations/[\w-]{20,}", page)[0]
     _others_could_write(slow_work, submit(app.test_client(), link, {"password": PASSWORD}, page=link), times=1)
 
