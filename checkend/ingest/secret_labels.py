@@ -1,8 +1,9 @@
 """Secrets after a label or an option in a text: ``X-Api-Key: x``, ``password: 'x'``, ``:token=>"x"``, ``--token x``.
 
 Error messages use the same form for sentences: ``password: must be at least 8 characters``. So a value is taken for a
-secret only when it is quoted or in brackets, when nothing but a separator or the end of the line follows, or when it
-looks like a key; and never when it is a word that says something about a secret (``token: expired``).
+secret only when it is quoted or in brackets, when nothing but a separator, another label or the end of the line
+follows, or when it looks like a key or a password; and never when it is a word that says something about a secret
+(``token: expired``).
 """
 
 import re
@@ -14,10 +15,10 @@ _LABEL = re.compile(
     r"""(?<![\w.$/\\-])(?:([A-Za-z][\w-]{0,40})\ )?([^\W\d][\w-]{1,60})(?:(?::\ {1,3})|(?:=>\ {0,3}))(?=\S)""",
     re.VERBOSE,
 )
-# A value: quoted, or a word and whether a separator or the end of the line follows.
+# A value: quoted, or a word and whether a separator, another label or option, or the end of the line follows.
 _VALUE = re.compile(
     r"""("(?:[^"\\\r\n]++|\\.)*+"?|'(?:[^'\\\r\n]++|\\.)*+'?)|
-        ([^\s,;"'`(){}\[\]<>&|]+)(\ {0,3}(?:[\r\n,;)}\]&|"'`<]|\Z))?""",
+        ([^\s,;"'`(){}\[\]<>&|]+)(\ {0,3}(?:[\r\n,;)}\]&|"'`<]|\Z)|\ {1,3}(?:--[A-Za-z]|[A-Za-z][\w-]{1,60}:\ ))?""",
     re.VERBOSE,
 )
 _OPTION = re.compile(
@@ -25,6 +26,8 @@ _OPTION = re.compile(
 )
 # A value with a digit, or longer than the words of a sentence, looks like a key.
 _LOOKS_LIKE_KEY = re.compile(r"(?=\D{0,99}\d)\S{8}|[\w+/=-]{24}")
+# As weak passwords are: letters and digits, and shorter than a key.
+_LOOKS_LIKE_PASSWORD = re.compile(r"(?=[^\W\d_]{1,7}\d|\d{1,7}[^\W\d_])\S{5}")
 # The second word of labels such as "API key" and "account number".
 _SECOND_WORDS = frozenset("key keys code id number string phrase pin".split())
 # Names that say what is wrong with a secret, and are followed by more about it: InvalidTokenError: user 7
@@ -78,9 +81,10 @@ def _secret_end(text: str, start: int, label: str, is_cut: bool) -> int:
     if is_marked(word or quoted) or not value or value.lower() in _WORDS:
         return start
     is_whole = quoted is not None or (is_alone is not None and not (is_cut and found.end() == len(text)))
-    if _LOOKS_LIKE_KEY.match(value) or (is_whole and not _ABOUT_SECRETS.match(label)):
+    if _LOOKS_LIKE_KEY.match(value):
         return end
-    return start
+    is_secret = (is_whole or _LOOKS_LIKE_PASSWORD.match(value)) and not _ABOUT_SECRETS.match(label)
+    return end if is_secret else start
 
 
 def hide_options(text: str, is_secret: Callable[[str], bool]) -> str:

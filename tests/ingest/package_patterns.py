@@ -91,6 +91,13 @@ def calls_of_re(tree: ast.AST) -> Iterator[ast.Call]:
                 yield node
 
 
+def constants_of_re(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    """Yield the names of a module's constants that are patterns, each with the call that compiles it."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and node.value in calls_of_re(node):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
+
+
 def source_of(call: ast.Call) -> str | None:
     """Return the pattern that ``call`` is given, when it is written there."""
     argument = call.args[0] if call.args else None
