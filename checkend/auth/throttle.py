@@ -85,11 +85,17 @@ def guesses() -> Guesses:
 
 
 def place() -> str:
-    """Where the request comes from: its IPv4 address, or the /64 of its IPv6 address, which one subscriber holds."""
+    """Where the request comes from: its IPv4 address, or the /64 of its IPv6 address, which one subscriber holds.
+
+    An IPv4 client of a socket that listens on IPv6 has an address such as ::ffff:192.0.2.1. They all share one /64, so
+    the IPv4 address in it counts.
+    """
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:
         return request.remote_addr or ""
-    if address.version == 6:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)

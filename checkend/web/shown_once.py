@@ -53,7 +53,7 @@ def pop_secret() -> dict[str, Any]:
     after_this_request(lambda response: _without_cookie(response, path))
     try:
         passed = json.loads(_cipher().decrypt(token, ttl=VALID_SECONDS))
-    except InvalidToken:
+    except (InvalidToken, ValueError):  # ValueError for a cookie that is not ASCII
         return {}
     values: dict[str, Any] = passed["values"]
     return values if passed["session"] == my_session().id else {}

@@ -93,6 +93,13 @@ def test_the_value_of_a_new_key_travels_encrypted_and_only_to_the_session_that_c
     assert "cannot be shown again" in admin.get("/api-keys/1/created").text
 
 
+@pytest.mark.parametrize("value", ["é", "a", "%00", "x" * 4000])
+def test_a_cookie_that_is_no_secret_shows_none(admin: FlaskClient, value: str) -> None:
+    created = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
+    admin.set_cookie("checkend_shown_once", value, path="/api-keys/1/created")
+    assert "cannot be shown again" in follow(admin, created)
+
+
 def test_the_form_offers_every_permission_with_its_meaning(admin: FlaskClient) -> None:
     page = admin.get("/api-keys/new").get_data(as_text=True)
     for permission in Permission:

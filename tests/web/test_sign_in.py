@@ -177,6 +177,15 @@ def test_addresses_of_one_ipv6_subscriber_count_as_one_place(client: FlaskClient
     assert _try(client, environ_base={"REMOTE_ADDR": "2001:db8:1::1"}).status_code == 422
 
 
+def test_ipv4_clients_of_a_socket_that_listens_on_ipv6_count_one_by_one(client: FlaskClient) -> None:
+    def try_from(host: str) -> int:
+        status: int = _try(client, environ_base={"REMOTE_ADDR": f"::ffff:{host}"}).status_code
+        return status
+
+    assert [try_from("192.0.2.1") for _ in range(6)][-1] == 429
+    assert try_from("192.0.2.2") != 429
+
+
 def test_the_wait_ends_and_success_forgives(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(throttle.PER_ACCOUNT + 1):
         _try(client)
