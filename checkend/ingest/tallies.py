@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from checkend.extensions import StoreConnection
 from checkend.ingest.quota import Quota
 from checkend.models.counters import FACET_VALUES, OTHER_VALUES
+from checkend.models.storage import VALUE_BYTES
 
 HOUR = 3_600_000_000
 MAX_PROBLEM_TAGS = 500
@@ -74,6 +75,7 @@ class Tallies:
 
     def write(self, connection: StoreConnection, problems: Collection[ProblemWork], quota: Quota) -> None:
         """Write what a batch adds to ``problems``, and what ``quota`` counted for their apps; in its transaction."""
+        facet_rows = [row for problem in problems for row in self._facet_rows(connection, problem, quota)]
         self._write_problems(connection, problems)
         self._write_apps(connection, problems, quota)
         app_hours: Counter[tuple[int, int]] = Counter()
@@ -93,7 +95,7 @@ class Tallies:
         connection.executemany(
             "INSERT INTO problem_facets (problem_id, name, value, count) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (problem_id, name, value) DO UPDATE SET count = count + excluded.count",
-            [row for problem in problems for row in self._facet_rows(connection, problem)],
+            facet_rows,
         )
         for problem in problems:
             self._write_tags(connection, problem)
@@ -128,7 +130,9 @@ class Tallies:
             [(opened[app_id], opened[app_id] + reopened[app_id], size, app_id) for app_id, size in stored.items()],
         )
 
-    def _facet_rows(self, connection: StoreConnection, problem: ProblemWork) -> list[tuple[int, str, str, int]]:
+    def _facet_rows(
+        self, connection: StoreConnection, problem: ProblemWork, quota: Quota
+    ) -> list[tuple[int, str, str, int]]:
         known = self._facets_of(connection, problem.id)
         rows: dict[tuple[str, str], int] = {}
         for facets in problem.facets:
@@ -138,6 +142,7 @@ class Tallies:
                     if len(values) < FACET_VALUES:
                         values.add(value)
                         self._values += 1
+                        quota.add_bytes(problem.app_id, VALUE_BYTES + len(value.encode()))
                     else:
                         value = OTHER_VALUES
                 rows[name, value] = rows.get((name, value), 0) + 1

@@ -14,7 +14,7 @@ from checkend.extensions import db
 from checkend.models.app import App, count_problems_of
 from checkend.models.notice import Notice
 from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, ProblemFilter, Status, where_problems
-from checkend.models.storage import notice_bytes, release_deleted, release_notices_of
+from checkend.models.storage import notice_bytes, release_deleted, release_problems
 from checkend.models.tag import ProblemTag, Tag, normal_name
 
 NOTICES_A_STEP = 5_000
@@ -137,7 +137,7 @@ def delete_problems(ids: list[int]) -> int:
     mine = Problem.id.in_(ids)
     counts = select(Problem.app_id, Problem.status, func.count()).where(mine).group_by(Problem.app_id, Problem.status)
     by_app = db.session.execute(counts).all()
-    release_notices_of(ids)
+    release_problems(ids)
     _run(delete(Problem).where(mine))
     for app_id, status, count in by_app:
         count_problems_of(app_id, more=-count, more_unresolved=-count if status == UNRESOLVED else 0)

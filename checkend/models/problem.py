@@ -105,9 +105,9 @@ class Problem(Model):
     def delete(self) -> None:
         """Remove the problem with its notices and counts."""
         count_problems_of(self.app_id, more=-1, more_unresolved=-1 if self.status == UNRESOLVED else 0)
-        from checkend.models.storage import release_notices_of  # which knows notices, and so problems
+        from checkend.models.storage import release_problems  # which knows notices, and so problems
 
-        release_notices_of([self.id])
+        release_problems([self.id])
         db.session.delete(self)
 
 

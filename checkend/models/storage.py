@@ -1,9 +1,9 @@
 """How much of the store each app uses, as counters that are maintained with the rows they count.
 
 ``apps.stored_bytes`` is the sum of an app's notices (payload, own class, own message, and `NOTICE_BYTES` for the row
-and its index entries) and of the backtraces that it sent first. It is approximate: free room in pages and the
-write-ahead log are not in it. `used_bytes` adds `PROBLEM_BYTES` for each problem, which stands for its row, its part of
-the search index, its hours and its shared values.
+and its index entries), of the backtraces that it sent first, and of the values that its problems' reports share
+(`VALUE_BYTES` for the row). It is approximate: free room in pages and the write-ahead log are not in it. `used_bytes`
+adds `PROBLEM_BYTES` for each problem, which stands for its row, its part of the search index, its hours and its tags.
 """
 
 from collections import Counter
@@ -15,10 +15,12 @@ from sqlalchemy import ColumnElement, LargeBinary, cast, func, select, update
 from checkend.extensions import db
 from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
+from checkend.models.counters import OTHER_VALUES, ProblemFacet
 from checkend.models.notice import Notice
 from checkend.models.problem import Problem
 
 NOTICE_BYTES = 100
+VALUE_BYTES = 30
 PROBLEM_BYTES = 10_000
 
 
@@ -31,6 +33,7 @@ notice_bytes: ColumnElement[int] = (
     NOTICE_BYTES + func.length(Notice.payload) + _octets(Notice.own_error_class) + _octets(Notice.own_error_message)
 )
 backtrace_bytes: ColumnElement[int] = func.length(Backtrace.packed)
+value_bytes: ColumnElement[int] = VALUE_BYTES + _octets(ProblemFacet.value)
 used_bytes: ColumnElement[int] = App.stored_bytes + App.problems_count * PROBLEM_BYTES
 
 
@@ -42,11 +45,16 @@ def release_bytes(by_app: "Counter[int]") -> None:
         db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-def release_notices_of(problem_ids: Iterable[int]) -> None:
-    """Take all notices of the problems, which are about to be deleted, off their apps' counters."""
-    sums = select(Problem.app_id, func.sum(notice_bytes)).join(Notice, Notice.problem_id == Problem.id)
-    rows = db.session.execute(sums.where(Problem.id.in_(problem_ids)).group_by(Problem.app_id))
-    release_bytes(Counter({app_id: released for app_id, released in rows}))
+def release_problems(problem_ids: Iterable[int]) -> None:
+    """Take the notices and shared values of the problems, which are about to be deleted, off their apps' counters."""
+    ids = list(problem_ids)
+    notices = select(Problem.app_id, func.sum(notice_bytes)).join(Notice, Notice.problem_id == Problem.id)
+    values = select(Problem.app_id, func.sum(value_bytes)).join(ProblemFacet, ProblemFacet.problem_id == Problem.id)
+    by_app: Counter[int] = Counter()
+    for sums in (notices, values.where(ProblemFacet.value != OTHER_VALUES)):
+        for app_id, released in db.session.execute(sums.where(Problem.id.in_(ids)).group_by(Problem.app_id)):
+            by_app[app_id] += released
+    release_bytes(by_app)
 
 
 def release_deleted(deleted: Iterable[tuple[int, int]]) -> None:

@@ -264,6 +264,30 @@ def test_stored_bytes_agree_with_the_rows_whatever_happened(app: Flask, client: 
         assert db.session.scalar(select(func.sum(App.stored_bytes))) > 0
 
 
+def test_repeats_that_add_values_are_charged_to_their_app_until_its_problem_is_deleted(
+    app: Flask, client: FlaskClient, make: Factory
+) -> None:
+    key = make.app()["ingestion_key"]
+
+    def stored_bytes() -> int:
+        return make.run(lambda: db.session.scalar(select(App.stored_bytes)) or 0)
+
+    def repeat(number: int) -> None:
+        context = {name: "\U0001f600" * 190 + str(number) for name in ("environment", "revision", "hostname")}
+        body = {"error": {"class": "E", "message": "m", "fingerprint": "same"}, "context": context}
+        client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": key})
+
+    repeat(0)
+    before = stored_bytes()
+    for number in range(1, 60):  # ten more than are counted by themselves
+        repeat(number)
+    assert 49 * 3 * 4 * 190 < stored_bytes() - before < 50 * 3 * 4 * 250
+    assert wrong_counts(app) == []
+    make.run(lambda: list(delete_in_steps(Choice(None))))
+    assert wrong_counts(app) == []
+    assert stored_bytes() == 0
+
+
 def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole(
     app: Flask, client: FlaskClient, make: Factory, key_for: Any
 ) -> None:

@@ -36,9 +36,12 @@ STORED_BYTES = (
     "+ coalesce(length(CAST(n.own_error_class AS BLOB)), 0) "
     "+ coalesce(length(CAST(n.own_error_message AS BLOB)), 0)) AS total "
     "FROM notices n JOIN problems p ON p.id = n.problem_id GROUP BY p.app_id), "
-    "traced AS (SELECT app_id, sum(length(packed)) AS total FROM backtraces GROUP BY app_id) "
+    "traced AS (SELECT app_id, sum(length(packed)) AS total FROM backtraces GROUP BY app_id), "
+    "shared AS (SELECT p.app_id, sum(30 + length(CAST(f.value AS BLOB))) AS total "
+    "FROM problem_facets f JOIN problems p ON p.id = f.problem_id WHERE f.value <> '' GROUP BY p.app_id) "
     "UPDATE apps SET stored_bytes = coalesce((SELECT total FROM noticed WHERE app_id = apps.id), 0) "
-    "+ coalesce((SELECT total FROM traced WHERE app_id = apps.id), 0)"
+    "+ coalesce((SELECT total FROM traced WHERE app_id = apps.id), 0) "
+    "+ coalesce((SELECT total FROM shared WHERE app_id = apps.id), 0)"
 )
 
 
