@@ -56,7 +56,7 @@ def reject_target(target: Path, database: Path) -> None:
     except FileNotFoundError:
         mode = None
     if mode is not None and not stat.S_ISREG(mode):
-        raise StoreRefused(f"{target} is {_kind(mode)}. Name a regular file, or one that does not exist.")
+        raise StoreRefused(f"{target} is {kind_of(mode)}. Name a regular file, or one that does not exist.")
     if is_own_file(target, database):
         raise StoreRefused(f"{target} belongs to the server: it is the store itself, or a file that the store needs.")
 
@@ -71,7 +71,8 @@ def is_own_file(path: Path, database: Path) -> bool:
     return path.exists() and any((folder / name).exists() and path.samefile(folder / name) for name in own)
 
 
-def _kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
+    """Return what a file of ``mode`` is, as messages name it, where it is not a regular one."""
     if stat.S_ISLNK(mode):
         return "a symbolic link"
     return "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"

@@ -47,6 +47,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress ships 
     """waitress's parser, without the inputs that make it raise, buffer or wait for ever."""
 
     completed: bool
+    path = ""  # of a malformed head, which waitress leaves without one: log lines and responses look at it
 
     def parse_header(self, header_plus: bytes) -> None:
         """Parse the request head. Raises ParsingError for every malformed one."""
@@ -263,7 +264,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         """Close the connection because of ``phase``; a client that was sending a request is told with 408."""
         if phase in (Phase.HEAD, Phase.BODY):
             with suppress(OSError):
-                self.socket.send(_response("408 Request Timeout", TOO_SLOW, getattr(self.request, "path", "")))
+                self.socket.send(_response("408 Request Timeout", TOO_SLOW, self.request.path if self.request else ""))
         self.handle_close()
 
     def del_channel(self, map: Any = None) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from checkend import extensions, server_lock, store_check, store_schema, store_version
-from checkend.backup import is_own_file
+from checkend.backup import is_own_file, kind_of
 from checkend.store_version import StoreRefused
 
 
@@ -37,6 +37,8 @@ def _reject_place(source: Path, path: Path) -> None:
         raise StoreRefused(f"{source} belongs to the store that would be replaced. Name a backup.")
     if path.is_symlink():
         raise StoreRefused(f"{path} is a symbolic link to {path.resolve()}. Remove the link, then restore.")
+    if path.exists() and not path.is_file():
+        raise StoreRefused(f"{path} is {kind_of(path.lstat().st_mode)}. Move it away, then restore.")
 
 
 def _reject_unsound(source: Path, copy: Path) -> None:

@@ -218,6 +218,27 @@ def test_a_malformed_request_is_answered_and_logs_no_traceback(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
+def test_a_malformed_request_that_is_not_answered_before_the_stop_gets_503(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(serving, "STOP_SECONDS", 0.2)
+    has_arrived, is_stopped = threading.Event(), threading.Event()
+    respond = connections.ErrorTask.execute
+
+    def respond_late(task: connections.ErrorTask) -> None:
+        has_arrived.set()
+        assert is_stopped.wait(10)
+        respond(task)
+
+    monkeypatch.setattr(connections.ErrorTask, "execute", respond_late)
+    client = server.connect(b"\0\r\n\r\n")
+    assert has_arrived.wait(5)
+    server.stop()
+    is_stopped.set()
+    assert read_all(client).startswith(b"HTTP/1.1 503 ")
+    assert "Traceback" not in caplog.text
+
+
 def test_what_was_closed_is_logged(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(LIMIT):
         server.connect()

@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 _HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
-READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class LoopbackOnly:
     """WSGI middleware that responds 403 unless the request is addressed to this machine by one of its own names.
 
-    Requests that change something must not come from a page of another site either, except for reports: browsers
-    send them from the site that is being developed.
+    Requests must not come from a page of another site either, except for reports: browsers send them from the site that
+    is being developed.
     """
 
     def __init__(self, wsgi_app: "WSGIApplication") -> None:
@@ -30,9 +29,8 @@ class LoopbackOnly:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        reads = environ["REQUEST_METHOD"] in READING_METHODS
         is_report = path.lstrip("/").startswith("ingest/")
-        message = host_error(environ) or (None if reads or is_report else origin_error(environ))
+        message = host_error(environ) or (None if is_report else origin_error(environ))
         if message is None:
             return self._wsgi_app(environ, start_response)
         body = json.dumps({"error": "forbidden", "message": message}).encode()

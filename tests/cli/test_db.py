@@ -179,6 +179,29 @@ def test_neither_a_pipe_nor_the_database_itself_is_restored(run: Any, read: Any,
     assert [app["name"] for app in read("app", "list")] == ["Shop"]
 
 
+def test_a_restore_replaces_nothing_but_a_regular_file(run: Any, read: Any, instance: Path, tmp_path: Path) -> None:
+    read("app", "create", "Shop")
+    backup, store, elsewhere = (
+        tmp_path / "backup.sqlite3",
+        instance / "checkend.sqlite3",
+        tmp_path / "elsewhere.sqlite3",
+    )
+    run("db", "backup", str(backup))
+    store.rename(elsewhere)
+    content = elsewhere.read_bytes()
+    store.symlink_to(elsewhere)
+    assert "is a symbolic link to" in run("db", "restore", str(backup), "--force", status=1).stderr
+    assert store.is_symlink()
+    assert elsewhere.read_bytes() == content
+    store.unlink()
+    os.mkfifo(store)
+    assert "is a device, a pipe or a socket" in run("db", "restore", str(backup), "--force", status=1).stderr
+    assert store.is_fifo()
+    store.unlink()
+    store.mkdir()
+    assert "is a folder" in run("db", "restore", str(backup), "--force", status=1).stderr
+
+
 def lookalike(path: Path) -> None:
     path.unlink()
     change(path, "CREATE TABLE alembic_version (version_num)")

@@ -191,7 +191,7 @@ def test_the_development_server_responds_to_its_own_host_only(development: tuple
     assert ask(url, "GET", "/api/v1/health")[0] == 200
 
 
-def test_the_development_server_takes_changes_from_its_own_pages_and_reports_from_any(
+def test_the_development_server_takes_requests_from_its_own_pages_and_reports_from_any(
     development: tuple[str, str],
 ) -> None:
     url, key = development
@@ -199,7 +199,8 @@ def test_the_development_server_takes_changes_from_its_own_pages_and_reports_fro
     for path in ("/sign-in", "/api/v1/apps", "/nothing"):
         assert ask(url, "POST", path, {}, **foreign)[0] == 403
         assert ask(url, "POST", path, {}, Origin=url)[0] in (400, 401, 404)
-    assert ask(url, "GET", "/api/v1/health", **foreign)[0] == 200
+    assert ask(url, "GET", "/api/v1/health", **foreign)[0] == 403
+    assert ask(url, "GET", "/api/v1/health", Origin=url)[0] == 200
     for _ in range(2):  # the first report of a key takes another path than those that follow
         report = {"error": {"class": "E"}}
         assert ask(url, "POST", "/ingest/v1/errors", report, Checkend_Ingestion_Key=key, **foreign)[0] == 201
