@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 
 from checkend.extensions import begin_writing, commit, db
 from checkend.models import Backtrace, Notice, Problem
 from checkend.models.bulk import delete_problems
 from checkend.models.storage import backtrace_bytes, notice_bytes, release_bytes, release_deleted
+from checkend.models.tag import ProblemTag, Tag
 
 NOTICES_A_STEP = 100
 PROBLEMS_A_STEP = 20
 BACKTRACES_A_LOOK = 1000
+TAGS_A_LOOK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,29 @@ def sweep_backtraces() -> Iterator[Removed]:
             removed = Removed(backtraces=_remove_unused(set(unused[start : start + NOTICES_A_STEP])))
             commit()
             yield removed
+        db.session.rollback()
+        yield Removed()
+
+
+def sweep_tags() -> Iterator[Removed]:
+    """Remove the tags that no problem carries.
+
+    Reports may bring any number of new ones, and deleted problems leave them behind. The newest stays, so
+    that its id is not given to another tag.
+    """
+    after = 0
+    is_used = exists().where(ProblemTag.tag_id == Tag.id)
+    newest = db.session.scalar(select(func.max(Tag.id))) or 0
+    while True:
+        looked_at = select(Tag.id, is_used).where(Tag.id > after, Tag.id < newest).order_by(Tag.id)
+        rows = db.session.execute(looked_at.limit(TAGS_A_LOOK)).all()
+        if not rows:
+            return
+        after = rows[-1].id
+        if unused := [row.id for row in rows if not row[1]]:
+            begin_writing()
+            run(delete(Tag).where(Tag.id.in_(unused), ~is_used))
+            commit()
         db.session.rollback()
         yield Removed()
 

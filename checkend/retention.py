@@ -25,6 +25,7 @@ from checkend.removal import (
     remove_empty_problems,
     remove_notices,
     sweep_backtraces,
+    sweep_tags,
 )
 from checkend.retention_guard import NOTHING_AGED, TOLERANCE, AgeGuard, Boundary
 from checkend.store_space import give_back
@@ -57,7 +58,8 @@ def remove(
     """Remove what is overdue, then the oldest while an app is near ``app_cap`` bytes, or the store near ``cap``.
 
     Then the room is given back. Yields what each step removed, committed, and often nothing: the caller pauses there.
-    ``sweep`` looks for backtraces that lost their notices in other ways too, which takes a look at each. ``guard``
+    ``sweep`` looks for backtraces that lost their notices in other ways too, and tags that lost their problems, which
+    takes a look at each. ``guard``
     limits what is removed by age, and tells afterwards whether it did. Needs an app context.
     """
     guard = guard or AgeGuard()
@@ -69,6 +71,7 @@ def remove(
     yield from remove_over(cap)
     if sweep:
         yield from sweep_backtraces()
+        yield from sweep_tags()
     for freed in give_back(keep_pages):
         yield Removed(freed=freed)
 

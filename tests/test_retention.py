@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from checkend import clock
 from checkend.app import create_app
 from checkend.extensions import db
-from checkend.models import App, Backtrace, Notice, Problem
+from checkend.models import App, Backtrace, Notice, Problem, Tag
+from checkend.models.bulk import Choice, delete_in_steps
 from checkend.reclaiming import is_near
 from checkend.removal import Removed
 from checkend.retention import Limits, count_overdue, remove
@@ -422,3 +423,25 @@ def test_prune_by_hand_says_what_would_go_and_then_removes_it(app: Flask, make: 
     assert "3 notices removed" in done.stderr
     assert len(ids(app, Notice)) == 1
     assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notice is overdue.\n"
+
+
+def test_tags_that_no_problem_carries_any_more_are_removed(app: Flask, client: FlaskClient, make: Factory) -> None:
+    headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
+
+    def send(number: int) -> None:
+        tags = ["kept", *(f"tag-{number}-{tag}" for tag in range(40))]
+        sent = client.post(INGEST, json=report(number, fingerprint=f"{number}", tags=tags), headers=headers)
+        assert sent.status_code == 201
+
+    def count() -> int:
+        return make.run(lambda: db.session.scalar(select(func.count()).select_from(Tag)) or 0)
+
+    for number in range(20):
+        send(number)
+    assert count() == 801
+    make.run(lambda: list(delete_in_steps(Choice(None, tuple(range(2, 21))))))
+    prune(app)
+    assert count() == 42  # those of the first problem, and the newest
+    send(1)
+    with app.app_context():
+        assert len(db.session.get_one(Problem, db.session.scalar(select(func.max(Problem.id)))).tags) == 41

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from checkend.models.storage import NOTICE_BYTES
 
 CLOCK_TOLERANCE = 3_600_000_000  # µs by which a time may lie in the future, as after a small correction of the clock
 REORDERING = 10_000_000  # µs by which a report may be received before one that is written earlier
+LARGEST_BATCH_BYTES = 16_777_216  # roughly: as much as a batch adds to the file where every request thread sends 1 MB
 _REMEMBERED_REPEATS = 20_000
 _NO_LIMITS = Limits()
 
@@ -127,7 +129,11 @@ class ReportStore:
 
     def lock(self) -> None:
         """Begin the next `write`'s transaction, as the only writer. Raises what SQLite raises."""
-        (self._connection or self._open()).begin(writing=True)
+        connection = self._connection or self._open()
+        if connection.in_transaction:  # whoever called this before did not come to `write`
+            self._roll_back(connection)
+            connection = self._connection or self._open()
+        connection.begin(writing=True)
 
     def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
@@ -185,9 +191,20 @@ class ReportStore:
             self._tallies.forget()
 
     @property
-    def is_limited(self) -> bool:
-        """Whether the file's size is limited by a setting, rather than by the disk alone."""
-        return self._limits.store_bytes > 0
+    def is_at_limit(self) -> bool:
+        """Whether the file is so large that a batch may not fit into the limit on its size; then the disk is not full.
+
+        SQLite reports both in the same way.
+        """
+        if not self._limits.store_bytes or self._connection is None:
+            return False
+        with suppress(sqlite3.Error):
+            pages, page_bytes = (
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+            )
+            room: int = self._limits.store_bytes - pages * page_bytes
+            return room < max(self._limits.store_bytes // 10, LARGEST_BATCH_BYTES)
+        return False
 
     def repeat_of(self, problem_id: int, digest: bytes | None) -> _Repeat | None:
         return self._repeats.get((problem_id, digest))

@@ -138,7 +138,8 @@ class Writer:
             self._wait_on(waiting, began, deadline)
         if isinstance(waiting.outcome, Exception):
             raise waiting.outcome
-        assert waiting.outcome is not None  # the turn comes with an outcome
+        if waiting.outcome is None:
+            raise Unavailable("the report's batch failed in an unexpected way")
         return waiting.outcome
 
     def _wait_on(self, waiting: _Waiting, began: float, deadline: float) -> None:
@@ -199,8 +200,8 @@ class Writer:
             try:
                 if self._queue and self._lock():
                     self._write(self._take_batch())
-            except Exception:  # a bug; without its one writer the server would store nothing any more
-                log.exception("a batch of reports was rejected")
+            except Exception:  # without this thread no report would ever be stored again
+                log.exception("a batch of reports failed in an unexpected way; none of it is acknowledged")
 
     def _wait_for_reports(self) -> bool:
         """Wait until reports have gathered; False when the writer is closing and none is left."""
@@ -278,7 +279,7 @@ class Writer:
         At the limit of the file's size, a large report fails where a smaller one, or another count, still fits. That
         says nothing about the next report, so it does not make the writer reject others.
         """
-        over_limit = self._store.is_limited and getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+        over_limit = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" and self._store.is_at_limit
         if over_limit and len(batch) == 1:
             log.error("a report was not stored: CHECKEND_MAX_STORE_BYTES is reached")
             batch[0].outcome = Unavailable(str(error), "store_limit")
@@ -294,11 +295,14 @@ class Writer:
             log.error("a report cannot be stored: %s", type(error).__name__)
             batch[0].outcome = Unstorable("The report cannot be stored")
             return
-        for waiting in batch:
+        for number, waiting in enumerate(batch):
             try:
                 waiting.outcome = self._store.write([waiting.report])[0]
             except Exception as its_own:
                 self._fail([waiting], its_own)
+                if self._failing:  # each of the rest would wait for the lock as long as this one did
+                    self._fail(batch[number + 1 :], its_own)
+                    return
 
 
 def _is_busy(error: Exception) -> bool:

@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import resource
+import shutil
 import sqlite3
 import threading
 import time
@@ -19,7 +20,7 @@ from flask import Flask
 from checkend.app import create_app
 from checkend.extensions import connect
 from checkend.ingest.quota import Limits
-from checkend.ingest.store import Prepared, ReportStore, Sender, Stored
+from checkend.ingest.store import Prepared, ReportStore, Sender, SenderChanged, Stored
 from checkend.ingest.writer import STALL_SECONDS, Unavailable, Writer
 from checkend.store_version import store_path
 from tests.clients import Channel, Clients, Request, make_get, make_instance, wait_until
@@ -130,8 +131,9 @@ def test_on_a_full_disk_a_flood_of_reports_leaves_pages_responsive_and_recovers(
 class BlockedStore(ReportStore):
     """A store whose lock is held by another process, or whose disk is full, for as long as a test wants."""
 
+    is_at_limit = False
+
     def __init__(self) -> None:
-        self._limits = Limits()
         self.locked = threading.Event()
         self.full = threading.Event()
         self.written: list[str] = []
@@ -175,9 +177,7 @@ def prepared(message: str) -> Prepared:
 class LimitedStore(BlockedStore):
     """A store at the limit of its size: nothing is left for a report called "large"."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._limits = Limits(store_bytes=1)
+    is_at_limit = True
 
     def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
         if any(prepared.error_message.startswith("large") for prepared in batch):
@@ -293,6 +293,73 @@ def test_at_the_limit_of_the_stores_size_large_reports_do_not_get_small_ones_rej
     writer.close()
 
 
+class FullDisk(ReportStore):
+    """A store whose disk is full."""
+
+    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorname = "SQLITE_FULL"
+        raise error
+
+
+def test_far_below_the_limit_of_the_stores_size_a_full_disk_is_not_taken_for_the_limit(
+    tmp_path: Path, empty_database: Path
+) -> None:
+    shutil.copyfile(empty_database, tmp_path / "store")
+    writer = Writer(FullDisk(tmp_path / "store", 0, limits=Limits(store_bytes=2**30)), queue_size=100, timeout=2)
+    with pytest.raises(Unavailable) as rejected:
+        writer.submit(prepared("lost"))
+    writer.close()
+    assert (rejected.value.reason, writer.is_healthy) == ("database", False)
+
+
+def test_a_database_locked_while_reports_are_written_one_by_one_is_waited_for_once() -> None:
+    attempts: list[int] = []
+
+    class LaterLocked(BlockedStore):
+        def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+            attempts.append(len(batch))
+            raise ValueError("not storable") if len(attempts) == 1 else sqlite3.OperationalError("database is locked")
+
+    store = LaterLocked()
+    writer = Writer(store, queue_size=100, timeout=5)
+    store.locked.set()
+    reports = Submissions(writer)
+    reports.start(*"abcdef")
+    wait_until(lambda: writer.queue_length == 6)
+    store.locked.clear()
+    assert reports.finish() == ["database"] * 6
+    assert attempts == [6, 1]
+    writer.close()
+
+
+def test_the_writer_survives_an_error_that_it_does_not_expect(
+    store: BlockedStore, writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writer, "_fail", lambda batch, error: 1 / 0)
+    store.full.set()
+    with pytest.raises(Unavailable, match="unexpected"):
+        writer.submit(prepared("lost"))
+    monkeypatch.undo()
+    store.full.clear()
+    assert isinstance(writer.submit(prepared("kept")), Stored)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_transaction_that_was_left_open_does_not_lock_the_store(
+    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(empty_database, tmp_path / "store")
+    writer = Writer(ReportStore(tmp_path / "store", 0, lock_timeout=0.2), queue_size=100, timeout=0.5)
+    monkeypatch.setattr(writer, "_take_batch", lambda: 1 / 0)
+    with pytest.raises(Unavailable):
+        writer.submit(prepared("lost"))
+    monkeypatch.undo()
+    with pytest.raises(SenderChanged):  # the database was looked at
+        writer.submit(prepared("next"))
+    writer.close()
+
+
 def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: BlockedStore, writer: Writer) -> None:
     store.locked.set()
     began = time.monotonic()
@@ -319,7 +386,7 @@ class FaultyStore(BlockedStore):
         return super().write(batch)
 
     @property
-    def is_limited(self) -> bool:
+    def is_at_limit(self) -> bool:  # type: ignore[override]  # what fails here is beside the point
         raise RuntimeError("a bug")
 
 
