@@ -269,8 +269,6 @@ class Writer:
                 self._stalled = False
                 self.is_healthy = not self._failing
         for waiting in batch:
-            if waiting.outcome is None:  # whatever went wrong, nobody may wait for ever
-                waiting.outcome = Unavailable("the report was not stored")
             waiting.turn.release()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:

@@ -372,35 +372,6 @@ def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: Blo
     assert store.written == ["new"]
 
 
-class FaultyStore(BlockedStore):
-    """A store that fails in a way that nobody foresaw, as often as a test wants."""
-
-    def __init__(self, failures: int) -> None:
-        super().__init__()
-        self.failures = failures
-
-    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
-        if self.failures:
-            self.failures -= 1
-            return []  # fewer results than reports
-        return super().write(batch)
-
-    @property
-    def is_at_limit(self) -> bool:  # type: ignore[override]  # what fails here is beside the point
-        raise RuntimeError("a bug")
-
-
-def test_a_bug_while_reports_are_written_rejects_them_and_spares_the_next(caplog: pytest.LogCaptureFixture) -> None:
-    store = FaultyStore(failures=1)
-    writer = Writer(store, queue_size=100, timeout=2)
-    with pytest.raises(Unavailable):
-        writer.submit(prepared("first"))
-    assert "RuntimeError: a bug" in caplog.text
-    writer.submit(prepared("second"))
-    assert store.written == ["second"]
-    writer.close()
-
-
 def test_closing_does_not_wait_for_whoever_holds_the_database(store: BlockedStore, writer: Writer) -> None:
     store.locked.set()
     waiting = Submissions(writer)
