@@ -26,7 +26,7 @@ from tests.live import environment
 
 HEAD = store_version.HEAD
 HOW_TO_MEND = (
-    "The models and the migrations differ. Before the first release run .ci/initial_migration; after it, write a "
+    "The models and the migrations differ. Write a "
     'migration with `flask --app wsgi db migrate -m "what changes"` and name it in store_version.HEAD.'
 )
 LATER = """

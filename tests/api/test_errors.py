@@ -93,7 +93,7 @@ def test_an_answer_of_the_api_is_not_open_to_other_origins(api: Api) -> None:
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The API of a server that waits a tenth of a second for the store's lock."""
-    monkeypatch.setattr(extensions, "LOCK_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(extensions, "REQUEST_LOCK_SECONDS", 0.1)
     app = create_app(instance_path=tmp_path / "impatient")
     with app.app_context():
         begin_writing()

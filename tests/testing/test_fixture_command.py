@@ -234,13 +234,13 @@ WAYS = ("input", "signal", "pipe", "nothing", "early")
 
 
 @pytest.mark.slow
-def test_sixty_starts_and_stops_leave_nothing() -> None:
-    """Twenty processes, three at a time, most of which lose their parent to SIGKILL; the others in this process."""
+def test_thirty_starts_and_stops_leave_nothing() -> None:
+    """Ten processes, three at a time, most of which lose their parent to SIGKILL; the others in this process."""
     mark = f"CHECKEND_TEST_{os.getpid()}"
     before, threads = folders(), set(threading.enumerate())
     urls: list[str] = []
     faults: list[str] = []
-    numbers = iter(range(20))
+    numbers = iter(range(10))
     guard = threading.Lock()
 
     def work() -> None:
@@ -250,20 +250,20 @@ def test_sixty_starts_and_stops_leave_nothing() -> None:
             if number is None:
                 return
             try:
-                urls.append(start_and_stop(WAYS[number % len(WAYS)], number / 40, environment(**{mark: "1"})))
+                urls.append(start_and_stop(WAYS[number % len(WAYS)], number / 20, environment(**{mark: "1"})))
             except Exception as error:
                 faults.append(f"{number}: {error!r}")
 
     workers = [threading.Thread(target=work) for _ in range(3)]
     for worker in workers:
         worker.start()
-    for _ in range(40):
+    for _ in range(20):
         with Server() as server:
             urls.append(server.url)
     for worker in workers:
         worker.join()
     assert not faults
-    assert len(urls) == 60
+    assert len(urls) == 30
     assert soon(lambda: not processes_with(mark), 20)
     assert not [url for url in urls if url and listens(url)]
     assert not folders() - before

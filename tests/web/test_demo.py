@@ -3,33 +3,50 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from checkend.app import create_app
 from checkend.demo import APPS, fill
 from checkend.demo.history import COURSES
 from checkend.extensions import db
 from checkend.models import App, AppHour, Notice, Problem, ProblemFacet, ProblemHour, TeamMember, User
 from checkend.models.rules import RuleBroken
+from checkend.store_version import copy_store, store_path
 from tests.factories import Factory
 from tests.web.helpers import sign_in
 
 PASSWORD = "look around"
 
 
-@pytest.fixture
-def filled(app: Flask) -> Flask:
-    """A server with demo data."""
+@pytest.fixture(scope="module")
+def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with demo data: filling one takes seconds."""
+    folder = tmp_path_factory.mktemp("demo")
+    app = create_app({}, instance_path=folder / "instance")
     fill(app, PASSWORD)
-    return app
+    app.extensions["checkend_shutdown"]()
+    copy_store(store_path(folder / "instance"), folder / "copy")
+    return folder / "copy"
+
+
+@pytest.fixture
+def filled(demo_database: Path, tmp_path: Path) -> Iterator[Flask]:
+    """A server with demo data."""
+    shutil.copyfile(demo_database, store_path(tmp_path))
+    app = create_app({}, instance_path=tmp_path)
+    yield app
+    app.extensions["checkend_shutdown"]()
 
 
 def test_the_kept_counts_are_those_of_what_is_stored(filled: Flask) -> None:
