@@ -5,6 +5,7 @@ import sqlite3
 from typing import Any
 
 from flask import Flask, Response, jsonify, render_template, request
+from flask.globals import request_ctx
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, NotSupportedError, ProgrammingError, TimeoutError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -87,6 +88,8 @@ def _answer(status: int, message: str, messages: list[str] | None = None) -> Res
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     elif f"{path}/".startswith("/api/"):
         return envelope(status if status in CODES else 400, message, messages)
+    elif request_ctx.url_adapter is None:  # the Host header is malformed: no page, and no link, can be built
+        response = Response(f"{message}\n", mimetype="text/plain")
     else:
         response = Response(render_template("error.html", status=status, message=message), mimetype="text/html")
     response.status_code = status

@@ -264,3 +264,11 @@ def test_a_hostile_browser_name_is_text_in_the_list_of_sessions(app: Flask, make
     text = client.get("/account/sessions").get_data(as_text=True)
     assert "&lt;script&gt;alert(1)" in text
     assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize("path", ["/up", "/", "/sign-in", "/nope", "/api/v1/apps", "/api/v1/nope", "/ingest/v1/errors"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_host_that_is_no_name_is_a_bad_request(client: FlaskClient, path: str, method: str) -> None:
+    response = client.open(path, method=method, headers={"Host": f"..{'x' * 70}"})
+    assert response.status_code == 400
+    assert "Traceback" not in response.get_data(as_text=True)
