@@ -24,6 +24,7 @@ TO_ROUTE = "checkend.to_route"  # somebody in front wants the route to answer
 FAILED = "checkend.failed"  # why it was not stored: the route answers with it instead of trying again
 _TYPES = frozenset(("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"))
 _STATUS = {200: "200 OK", 201: "201 CREATED"}
+_HEADERS = [("Content-Type", "application/json"), *HEADERS.items()]
 
 
 class ShortWay:
@@ -41,8 +42,8 @@ class ShortWay:
             return self._wsgi_app(environ, start_response)
         body, status = body_of(stored, documented_200=self._into.documented_200)
         self._app.extensions["checkend_counts"].report(sender.app_id, outcome_of(stored), status)
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *HEADERS.items()]
-        start_response(_STATUS[status], headers + origin_headers(environ.get("HTTP_ORIGIN")))
+        headers = [*_HEADERS, ("Content-Length", str(len(body))), *origin_headers(environ.get("HTTP_ORIGIN"))]
+        start_response(_STATUS[status], headers)
         return [body]
 
     def _ordinary(self, environ: "WSGIEnvironment") -> Sender | None:

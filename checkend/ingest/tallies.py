@@ -7,6 +7,7 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from checkend.extensions import StoreConnection
 from checkend.ingest.quota import Quota
@@ -82,17 +83,20 @@ class Tallies:
         for problem in problems:
             for hour, count in problem.hours.items():
                 app_hours[problem.app_id, hour] += count
-        connection.executemany(
+        _execute_many(
+            connection,
             "INSERT INTO problem_hours (problem_id, hour, count) VALUES (?, ?, ?) "
             "ON CONFLICT (problem_id, hour) DO UPDATE SET count = count + excluded.count",
             [(problem.id, hour, count) for problem in problems for hour, count in problem.hours.items()],
         )
-        connection.executemany(
+        _execute_many(
+            connection,
             "INSERT INTO app_hours (app_id, hour, count) VALUES (?, ?, ?) "
             "ON CONFLICT (app_id, hour) DO UPDATE SET count = count + excluded.count",
             [(app_id, hour, count) for (app_id, hour), count in app_hours.items()],
         )
-        connection.executemany(
+        _execute_many(
+            connection,
             "INSERT INTO problem_facets (problem_id, name, value, count) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (problem_id, name, value) DO UPDATE SET count = count + excluded.count",
             facet_rows,
@@ -101,15 +105,18 @@ class Tallies:
             self._write_tags(connection, problem)
 
     def _write_problems(self, connection: StoreConnection, problems: Collection[ProblemWork]) -> None:
-        connection.executemany(
+        _execute_many(
+            connection,
             f"UPDATE problems SET {_COUNTS} WHERE id = ?",
             [(p.stored, p.repeated, p.first, p.last, p.id) for p in problems if not p.relabeled],
         )
-        connection.executemany(
+        _execute_many(
+            connection,
             f"UPDATE problems SET {_COUNTS}, latest_message = ? WHERE id = ?",
             [(p.stored, p.repeated, p.first, p.last, _message(p), p.id) for p in problems if p.relabeled],
         )
-        connection.executemany(
+        _execute_many(
+            connection,
             "UPDATE problems SET search_pending = 1 WHERE id = ?",
             [(p.id,) for p in problems if p.relabeled and not p.search_pending],
         )
@@ -124,7 +131,8 @@ class Tallies:
                     (problem.reopened_at, problem.id),
                 )
         opened, stored = quota.opened, quota.stored
-        connection.executemany(
+        _execute_many(
+            connection,
             "UPDATE apps SET problems_count = problems_count + ?, "
             "unresolved_problems_count = unresolved_problems_count + ?, stored_bytes = stored_bytes + ? WHERE id = ?",
             [(opened[app_id], opened[app_id] + reopened[app_id], size, app_id) for app_id, size in stored.items()],
@@ -190,3 +198,9 @@ class Tallies:
 def _message(problem: ProblemWork) -> str | None:
     """The column ``latest_message``: NULL where the first message is shown again."""
     return None if problem.latest_message == problem.error_message else problem.latest_message
+
+
+def _execute_many(connection: StoreConnection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Execute ``statement`` for each of ``rows``; without any, not even prepare it."""
+    if rows:
+        connection.executemany(statement, rows)

@@ -127,7 +127,8 @@ class Writer:
             deadline = began + self._timeout
         waiting = _Waiting(report)
         with self._guard:
-            self._check()
+            if not self.is_healthy or self._closing or len(self._queue) >= self._queue_size:
+                self._check()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="checkend-writer", daemon=True)
                 self._thread.start()
@@ -284,7 +285,7 @@ class Writer:
             return
         if _is_store_error(error) and not over_limit:
             if not self._failing:  # once, not for every report of a flood
-                self._failing = True
+                self._failing, self.is_healthy = True, False
                 log.error("Reports cannot be stored: %s. They get 503 until one can.", error)
             for waiting in batch:
                 waiting.outcome = Unavailable(str(error))
