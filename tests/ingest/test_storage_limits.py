@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from checkend import store_check
 from checkend.app import create_app
@@ -353,3 +353,24 @@ def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole
     notice = client.get(address, headers=key_for()).json
     assert notice is not None
     assert (notice["error_class"], notice["error_message"]) == (error_class, message)
+
+
+def test_an_app_that_cannot_become_smaller_is_logged_once_an_hour(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = serve(MAX_APP_BYTES=CAP)
+    key = Factory(app).app()["ingestion_key"]
+    send(app.test_client(), key, numbered(1))
+    Factory(app).run(lambda: db.session.execute(update(App).values(stored_bytes=CAP)))
+    retention = app.extensions["checkend_retention"]
+
+    def warnings_of_looks(number: int) -> int:
+        caplog.clear()
+        for _ in range(number):
+            retention.run(whole=False)
+        return sum(record.name == "checkend.retention" and record.levelname == "WARNING" for record in caplog.records)
+
+    assert warnings_of_looks(5) == 2
+    assert warnings_of_looks(5) == 0
+    monkeypatch.setattr("checkend.reclaiming.REPEAT_SECONDS", 0.0)
+    assert warnings_of_looks(1) == 2
