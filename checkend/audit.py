@@ -1,5 +1,6 @@
-"""The audit log ``checkend.audit``: one line for each sign-in and each change of who may do what. docs/operations.md
-lists the events.
+"""The audit log ``checkend.audit``: one line for each sign-in and each change of apps, or of who may do what.
+
+docs/operations.md lists the events.
 """
 
 import logging

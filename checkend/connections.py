@@ -27,6 +27,7 @@ DRAIN_BYTES = 64 * 1024 * 1024
 CONTROL_LINE_BYTES = 4096  # of a chunk
 TRAILER_BYTES = 16 * 1024
 
+TOO_MUCH = "The server is receiving too many large requests. Try again."
 TOO_SLOW = "The request took too long to arrive. Try again."
 CODES = {408: "request_timeout", 503: "unavailable"}
 NOT_FINISHED = "The server is stopping and did not finish this request. Try again."
@@ -134,6 +135,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
     def received(self, data: bytes) -> bool:
         """Take bytes from the client, and start the app on a request that is complete. On the main thread only."""
+        arrived = len(data)
         with self.requests_lock:
             if self.will_close or self.close_when_flushed:
                 return False
@@ -143,7 +145,15 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             while data and not self.requests:
                 data = data[self._parse(data) :]
             self._ahead = data
+        self.server.count_buffered(self, arrived)
         return True
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes of request bodies that are kept, in memory or in a file, until they have been answered."""
+        receiving = self.request
+        kept: int = sum(request.body_bytes_received for request in tuple(self.requests))
+        return kept + (receiving.body_bytes_received if receiving is not None else 0)
 
     def _parse(self, data: bytes) -> int:
         request = self.request = self.request or self.parser_class(self.adj)
@@ -265,6 +275,15 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         if phase in (Phase.HEAD, Phase.BODY):
             with suppress(OSError):
                 self.socket.send(_response("408 Request Timeout", TOO_SLOW, self.request.path if self.request else ""))
+        self.handle_close()
+
+    def reject_body(self) -> None:
+        """Answer 503 in place of reading the rest of a body, drop what has arrived of it, and close."""
+        request, self.request = self.request, None
+        if request is not None:
+            with suppress(OSError):
+                self.socket.send(_response("503 Service Unavailable", TOO_MUCH, request.path))
+            request.close()
         self.handle_close()
 
     def del_channel(self, map: Any = None) -> None:

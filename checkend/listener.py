@@ -26,6 +26,10 @@ REPORT_SECONDS = 60.0
 RESERVED_DESCRIPTORS = 256  # for the database, the log, and what the process opens otherwise
 DESCRIPTORS_EACH = 2  # the socket, and a temporary file for a large body
 FEWEST_CONNECTIONS = 16
+BUFFERED_BYTES = 64 * 1024 * 1024  # of request bodies, of all connections; or so many of the largest:
+LARGEST_BODIES = 16
+BUFFERED_SHARE_OF_ONE_PEER = 0.5
+WELL_BELOW = 0.9  # of these limits: as far as bodies are rejected where one is exceeded
 EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 # In what order connections make room, within a peer the longest waiting first. What the app works on never does.
 EVICTION_ORDER = {Phase.DRAINING: 0, Phase.HEAD: 1, Phase.IDLE: 1, Phase.BODY: 3, Phase.RESPONSE: 4}
@@ -94,6 +98,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         self._next_sweep = 0.0
         self._next_report = 0.0
         self._closed: Counter[str] = Counter()
+        self._buffered: Counter[str] = Counter()  # bytes of bodies by peer, too many rather than too few
+        self._leaving: list[Connection] = []  # closed, with requests that still wait for a thread
         super().__init__(*args, **kwargs)
 
     @property
@@ -170,6 +176,50 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
     def forget(self, connection: Connection) -> None:
         """Count a connection that closes no more."""
         self._peers[connection.peer] -= 1
+        if connection.requests:
+            self._leaving.append(connection)
+
+    @property
+    def buffer_limit(self) -> int:
+        """How many bytes of request bodies all connections may have buffered."""
+        body_bytes: int = self.adj.max_request_body_size
+        return max(BUFFERED_BYTES, LARGEST_BODIES * body_bytes)
+
+    def count_buffered(self, connection: Connection, size: int) -> None:
+        """Count ``size`` bytes that arrived on ``connection``. Beyond the limit, reject bodies that are still arriving.
+
+        A peer may have half of the limit, so that it makes room itself; otherwise the peer that has most does.
+        """
+        self._buffered[connection.peer] += size
+        limit, share = self.buffer_limit, self._buffer_share()
+        if self._buffered[connection.peer] <= share and self._buffered.total() <= limit:
+            return
+        self._count_anew()
+        while self._buffered[connection.peer] > share * WELL_BELOW and self._reject_body(connection.peer):
+            pass
+        while self._buffered.total() > limit * WELL_BELOW:
+            if not any(self._reject_body(peer) for peer, _ in self._buffered.most_common()):
+                return
+
+    def _buffer_share(self) -> int:
+        return self.buffer_limit if self._per_peer is None else int(self.buffer_limit * BUFFERED_SHARE_OF_ONE_PEER)
+
+    def _count_anew(self) -> None:
+        self._leaving = [connection for connection in self._leaving if connection.requests]
+        self._buffered.clear()
+        for connection in (*self.connections, *self._leaving):
+            self._buffered[connection.peer] += connection.buffered_bytes
+
+    def _reject_body(self, peer: str) -> bool:
+        """Reject the largest body of ``peer`` that is still arriving; False when there is none."""
+        arriving = [one for one in self.connections if one.peer == peer and one.phase is Phase.BODY]
+        largest = max(arriving, key=lambda one: one.buffered_bytes, default=None)
+        if largest is None or not largest.buffered_bytes:
+            return False
+        self._buffered[peer] -= largest.buffered_bytes
+        self._closed["request body, to make room (buffered bytes)"] += 1
+        largest.reject_body()
+        return True
 
     def sweep(self) -> None:
         """Close what has waited too long for its client. Works once a second, however often it is called."""

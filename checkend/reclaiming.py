@@ -5,8 +5,10 @@ notices, whichever take more room. A smaller app loses nothing as long as a larg
 """
 
 import logging
+import time
 from collections.abc import Iterator
 
+from flask import current_app
 from sqlalchemy import select
 
 from checkend.extensions import db
@@ -25,6 +27,8 @@ from checkend.store_space import space
 
 NEAR, WELL_BELOW = 0.9, 0.85  # of the limit: where making room begins, and where it ends
 IDS_A_LOOK = 5_000
+REPEAT_SECONDS = 3600.0  # after which a warning about what cannot be made smaller is logged again
+_STORE = "the store"
 
 log = logging.getLogger("checkend.retention")
 
@@ -41,22 +45,28 @@ def remove_over(cap: int) -> Iterator[Removed]:
     """
     if not is_near(cap):
         return
-    log.warning("the store uses %d of %d bytes (CHECKEND_MAX_STORE_BYTES): its oldest go", space().used_bytes, cap)
+    is_loud = _is_news(_STORE)
+    if is_loud:
+        log.warning("the store uses %d of %d bytes (CHECKEND_MAX_STORE_BYTES): its oldest go", space().used_bytes, cap)
     total, shrinking = Removed(), _Shrinking()
     yield from sweep_backtraces()
     while (excess := space().used_bytes - cap * WELL_BELOW) > 0:
         app_id = _largest_app(shrinking.apps)
         if app_id is None:
-            log.error("the store holds no notice any more, and still uses %d of %d bytes", space().used_bytes, cap)
+            if is_loud:
+                log.error("the store holds no notice any more, and still uses %d of %d bytes", space().used_bytes, cap)
             break
         removed = shrinking.step(app_id, excess)
         total += removed
         yield removed
-    log.warning(
-        "%d of the oldest notices and %d problems went, since the store was near its cap",
-        total.notices,
-        total.problems,
-    )
+    else:
+        _forget_news(_STORE)
+    if is_loud:
+        log.warning(
+            "%d of the oldest notices and %d problems went, since the store was near its cap",
+            total.notices,
+            total.problems,
+        )
 
 
 def remove_over_in_apps(cap: int) -> Iterator[Removed]:
@@ -70,7 +80,9 @@ def remove_over_in_apps(cap: int) -> Iterator[Removed]:
 
 def _remove_over_in(app_id: int, slug: str, cap: int) -> Iterator[Removed]:
     used = _used_bytes_of(app_id)
-    log.warning("app %s uses %d of %d bytes (CHECKEND_MAX_APP_BYTES): its oldest notices go", slug, used, cap)
+    is_loud = _is_news(slug)
+    if is_loud:
+        log.warning("app %s uses %d of %d bytes (CHECKEND_MAX_APP_BYTES): its oldest notices go", slug, used, cap)
     total, shrinking = Removed(), _Shrinking()
     yield from sweep_backtraces()
     while (excess := _used_bytes_of(app_id) - cap * WELL_BELOW) > 0 and not shrinking.apps:
@@ -78,9 +90,34 @@ def _remove_over_in(app_id: int, slug: str, cap: int) -> Iterator[Removed]:
         total += removed
         yield removed
     used = _used_bytes_of(app_id)
-    log.warning(
-        "app %s: %d notices and %d problems went; it uses %d bytes now", slug, total.notices, total.problems, used
-    )
+    if used <= cap * WELL_BELOW:
+        _forget_news(slug)
+    if is_loud:
+        log.warning(
+            "app %s: %d notices and %d problems went; it uses %d bytes now", slug, total.notices, total.problems, used
+        )
+
+
+def _is_news(what: str) -> bool:
+    """Return whether to log that ``what``, the slug of an app or the store, is near its limit.
+
+    Always where the time before it became small enough; else once an hour: the limits are looked at every few seconds.
+    """
+    logged_at = _logged_at()
+    now = time.monotonic()
+    if now - logged_at.get(what, -REPEAT_SECONDS) < REPEAT_SECONDS:
+        return False
+    logged_at[what] = now
+    return True
+
+
+def _forget_news(what: str) -> None:
+    _logged_at().pop(what, None)
+
+
+def _logged_at() -> dict[str, float]:
+    logged_at: dict[str, float] = current_app.extensions.setdefault("checkend_reclaiming_logged_at", {})
+    return logged_at
 
 
 def _used_bytes_of(app_id: int) -> int:

@@ -7,12 +7,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Flask, g
 
 from checkend import clock
-from checkend.extensions import REQUEST_LOCK_SECONDS
+from checkend.extensions import REQUEST_LOCK_SECONDS, begin_writing, commit
+from checkend.models import UserSession
 from checkend.reclaiming import remove_over, remove_over_in_apps
 from checkend.removal import Removed
 from checkend.retention import limits_of, remove
@@ -40,6 +41,7 @@ class Retention:
         self._cap: int = app.config["MAX_STORE_BYTES"]
         self._app_cap: int = app.config["MAX_APP_BYTES"]
         self._max_share: int = app.config["RETENTION_MAX_SHARE"]
+        self._session_lifetime = timedelta(days=app.config["SESSION_DAYS"])
         self._looks = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -99,6 +101,10 @@ class Retention:
                 keep_pages=SPARE_PAGES,
                 guard=guard,
             )
+            begin_writing()
+            UserSession.delete_expired(self._session_lifetime)
+            commit()
+            yield Removed()
         else:
             yield from remove_over_in_apps(self._app_cap)
             yield from remove_over(self._cap)

@@ -31,18 +31,21 @@ COUNTS = (
         "WHERE total < n",
     ),
     (  # the same sum as `checkend.models.storage` defines
-        "app {} counts {} stored bytes, but its notices, backtraces and shared values take {}",
+        "app {} counts {} stored bytes, but its notices, backtraces, shared values and hours take {}",
         "WITH noticed AS (SELECT p.app_id, sum(100 + length(n.payload) "
         "+ coalesce(length(CAST(n.own_error_class AS BLOB)), 0) "
         "+ coalesce(length(CAST(n.own_error_message AS BLOB)), 0)) AS total "
         "FROM notices n JOIN problems p ON p.id = n.problem_id GROUP BY p.app_id), "
         "traced AS (SELECT app_id, sum(length(packed)) AS total FROM backtraces GROUP BY app_id), "
         "shared AS (SELECT p.app_id, sum(30 + length(CAST(f.value AS BLOB))) AS total "
-        "FROM problem_facets f JOIN problems p ON p.id = f.problem_id WHERE f.value <> '' GROUP BY p.app_id) "
+        "FROM problem_facets f JOIN problems p ON p.id = f.problem_id WHERE f.value <> '' GROUP BY p.app_id), "
+        "charted AS (SELECT p.app_id, 35 * count(*) AS total "
+        "FROM problem_hours h JOIN problems p ON p.id = h.problem_id GROUP BY p.app_id) "
         "SELECT slug, stored_bytes, n FROM (SELECT a.slug, a.stored_bytes, "
-        "coalesce(noticed.total, 0) + coalesce(traced.total, 0) + coalesce(shared.total, 0) AS n FROM apps a "
+        "coalesce(noticed.total, 0) + coalesce(traced.total, 0) + coalesce(shared.total, 0) "
+        "+ coalesce(charted.total, 0) AS n FROM apps a "
         "LEFT JOIN noticed ON noticed.app_id = a.id LEFT JOIN traced ON traced.app_id = a.id "
-        "LEFT JOIN shared ON shared.app_id = a.id) "
+        "LEFT JOIN shared ON shared.app_id = a.id LEFT JOIN charted ON charted.app_id = a.id) "
         "WHERE stored_bytes <> n",
     ),
 )

@@ -23,7 +23,7 @@ from checkend.server_lock import ServerLock
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 MIGRATIONS = Path(__file__).with_name("migrations")
 OWN_TABLES = {"alembic_version", "apps", "problems", "notices"}
 

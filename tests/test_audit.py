@@ -16,6 +16,7 @@ from checkend.audit import log as audit_log
 from checkend.auth import email_links, password_links
 from checkend.cli import main
 from checkend.extensions import begin_writing, db
+from checkend.ingest.grouping import RULES
 from checkend.log import JsonFormatter, TextFormatter
 from checkend.models import ApiKey, App, Invitation, Team, User
 from checkend.permissions import ALL_PERMISSIONS
@@ -29,8 +30,6 @@ PASSWORDS = ("battery staple", "guest password", "another horse", "wrong passwor
 NOT_AUDITED = {
     "theme.choose",
     "connect.send_test_error",
-    "apps.new",
-    "apps.settings",
     "problem.resolve",
     "problem.unresolve",
     "problem.add_tag",
@@ -38,21 +37,15 @@ NOT_AUDITED = {
     "problem.delete",
     "problems.act_on_app",
     "problems.act_everywhere",
-    "team_members.assign_app",
-    "team_members.remove_app",
     "passwords.forgotten",  # without mail; with it, tested below
     "setup.start",  # only before there is an admin; tested below
     "ingest.create",
-    "api_apps.create",
-    "api_apps.update",
     "api_problems.resolve",
     "api_problems.unresolve",
     "api_problems.bulk_resolve",
     "api_problems.bulk_unresolve",
     "api_tags.create",
     "api_tags.delete",
-    "api_team_apps.create",
-    "api_team_apps.delete",
 }
 
 
@@ -196,6 +189,14 @@ def _walk_server(walk: Walk) -> None:
     walk.form(f"/api-keys/{key_id}/revoke", None, "api_key.revoked")
     walk.form(f"/api-keys/{key_id}/revoke")  # no change
     walk.form(f"/api-keys/{key_id}/delete", None, "api_key.deleted")
+    walk.form("/apps/new", {"name": "Web", "team": "0"}, "app.created")
+    settings = {"name": "Web", "retention_days": "7", "grouping": list(RULES)}
+    walk.form("/apps/web/settings", settings, "app.changed")
+    assert _fields(walk.records[0])["changes"] == {"retention_days": 7}
+    walk.form("/apps/web/settings", settings)  # no change
+    walk.form("/teams/core/apps", {"app": "web"}, "app.assigned")
+    walk.form("/teams/core/apps", {"app": "web"})  # no change
+    walk.form("/teams/core/apps/web/remove", None, "app.unassigned")
     walk.form("/apps/other/regenerate-key", None, "ingestion_key.regenerated")
     walk.form("/apps/other/delete", {"confirm": "other"}, "app.deleted")
 
@@ -208,7 +209,15 @@ def _walk_api(walk: Walk) -> None:
     walk.api("PATCH", "/users/ann", {"email_address": "lee@example.com"}, "email.changed")
     walk.api("PUT", "/users/ann", {"password": "another horse"}, "password.changed")
     walk.api("PATCH", "/users/ann", {"email_address": "lee@example.com"})  # no change
+    created = walk.api("POST", "/apps", {"name": "Desktop"}, "app.created")
+    walk.secrets.append(created.get_json()["ingestion_key"])
+    walk.api("PATCH", "/apps/desktop", {"environment": "production"}, "app.changed")
+    walk.api("PUT", "/apps/desktop", {"environment": "production"})  # no change
     walk.api("POST", "/teams", {"name": "Api", "owner_id": "ann"}, "team.created")
+    walk.api("POST", "/teams/api/apps", {"app_id": "desktop"}, "app.assigned")
+    walk.api("POST", "/teams/api/apps", {"app_id": "desktop"})  # no change
+    walk.api("DELETE", "/teams/api/apps/desktop", None, "app.unassigned")
+    walk.api("DELETE", "/teams/api/apps/desktop")  # no change
     walk.api("PATCH", "/teams/api", {"name": "Apis"}, "team.renamed")
     member = walk.api("POST", "/teams/api/members", {"user_id": "sunday"}, "member.added").get_json()["id"]
     walk.api("PATCH", f"/teams/api/members/{member}", {"role": "admin"}, "member.role_changed")
@@ -292,6 +301,20 @@ def test_an_api_key_and_the_command_line_are_named_as_actors(
     assert 'user.deleted actor="command line" target="user 1 (bob@example.com)"' in TextFormatter().format(records[1])
 
 
+def test_apps_that_are_made_changed_and_deleted_on_the_command_line_are_logged(
+    app: Flask, records: list[logging.LogRecord]
+) -> None:
+    for arguments in (["create", "Shop"], ["update", "shop", "--environment", "staging"], ["delete", "shop", "--yes"]):
+        done = CliRunner().invoke(main, ["app", *arguments], env={"CHECKEND_INSTANCE_PATH": app.instance_path})
+        assert done.exit_code == 0, done.output
+    lines = [TextFormatter().format(record).partition("checkend.audit ")[2] for record in records]
+    assert lines == [
+        'app.created actor="command line" target="app 1 (Shop)"',
+        'app.changed actor="command line" target="app 1 (Shop)" changes={"environment": "staging"}',
+        'app.deleted actor="command line" target="app 1 (Shop)"',
+    ]
+
+
 HOSTILE = 'x") actor="root"\n2026-01-01T00:00:00.000Z INFO checkend.audit \u202e\u2028\x9b\\'
 
 
@@ -341,7 +364,7 @@ def test_setup_logs_what_it_makes(app: Flask, client: FlaskClient, records: list
     setup = "/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip()
     fields = {"email_address": "ada@example.com", "password": PASSWORD, "team_name": "Core", "app_name": "Shop"}
     submit(client, setup, fields, page=setup)
-    assert _events(records) == ["user.created", "team.created", "sign_in.succeeded"]
+    assert _events(records) == ["user.created", "app.created", "team.created", "app.assigned", "sign_in.succeeded"]
 
 
 def test_too_many_attempts_are_failed_sign_ins(

@@ -272,3 +272,64 @@ def test_the_limit_on_open_files_is_raised_and_kept_to(soft: int, hard: int, pos
 )
 def test_ipv6_clients_are_counted_by_their_network(host: str, peer: str) -> None:
     assert peer_of(host) == peer
+
+
+def upload(path: bytes, size: int, sent: int, headers: bytes = b"") -> bytes:
+    """The beginning of a request with a body of ``size`` bytes, of which ``sent`` are there."""
+    return b"POST %s HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n" % (path, headers, size) + b" " * sent
+
+
+def buffered(server: RunningServer) -> int:
+    return sum(connection.buffered_bytes for connection in server.server._listener.connections)
+
+
+@pytest.fixture
+def small_buffers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+    """A server that buffers 1 MB of bodies in all."""
+    monkeypatch.setattr(listener, "BUFFERED_BYTES", 1_000_000)
+    monkeypatch.setattr(listener, "LARGEST_BODIES", 0)
+    with served(app) as running:
+        yield running
+
+
+def test_the_bodies_of_one_client_that_are_buffered_are_limited(small_buffers: RunningServer) -> None:
+    most = 0
+    clients = []
+    for _ in range(30):
+        clients.append(small_buffers.connect(upload(b"/ingest/v1/errors", 200_000, 100_000), source="127.0.0.2"))
+        time.sleep(0.02)
+        most = max(most, buffered(small_buffers))
+    assert 200_000 < most <= 500_000 + 65_536
+    rejected = read_all(clients[0])
+    assert rejected.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"Retry-After: 5\r\n" in rejected
+    assert json.loads(rejected.partition(b"\r\n\r\n")[2])["error"].startswith("The server is receiving too many")
+    assert is_up(small_buffers, source="127.0.0.2")
+
+
+def test_a_client_with_many_large_bodies_makes_room_for_those_of_others(
+    small_buffers: RunningServer, key: bytes
+) -> None:
+    for source in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
+        for _ in range(4):
+            small_buffers.connect(upload(b"/ingest/v1/errors", 200_000, 100_000), source=source)
+    report = b'{"error": {"class": "E"}, "context": {"c": "' + b"x" * 200_000 + b'"}}'
+    client = small_buffers.connect(upload(b"/ingest/v1/errors", len(report), 0, key), source="127.0.0.5")
+    for start in range(0, len(report), 20_000):
+        client.sendall(report[start : start + 20_000])
+        time.sleep(0.01)
+    assert read_response(client).startswith(b"HTTP/1.1 201 CREATED")
+    assert buffered(small_buffers) <= 1_000_000
+
+
+def test_what_was_answered_or_closed_is_not_counted_as_buffered(small_buffers: RunningServer, key: bytes) -> None:
+    report = b'{"error": {"class": "E"}, "context": {"c": "' + b"x" * 150_000 + b'"}}'
+    client = small_buffers.connect()
+    for _ in range(10):
+        client.sendall(upload(b"/ingest/v1/errors", len(report), 0, key) + report)
+        assert read_response(client).startswith(b"HTTP/1.1 201 CREATED")
+    for _ in range(10):
+        small_buffers.connect(upload(b"/ingest/v1/errors", 200_000, 100_000)).close()
+        time.sleep(0.02)
+    client.sendall(upload(b"/ingest/v1/errors", len(report), 0, key) + report)
+    assert read_response(client).startswith(b"HTTP/1.1 201 CREATED")

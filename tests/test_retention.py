@@ -23,7 +23,7 @@ from sqlalchemy import event, func, select
 from checkend import clock
 from checkend.app import create_app
 from checkend.extensions import db
-from checkend.models import App, Backtrace, Notice, Problem, Tag
+from checkend.models import App, Backtrace, Notice, Problem, Tag, UserSession
 from checkend.models.bulk import Choice, delete_in_steps
 from checkend.reclaiming import is_near
 from checkend.removal import Removed
@@ -34,6 +34,7 @@ from checkend.store_space import space
 from checkend.store_version import store_path
 from tests.factories import Factory
 from tests.live import environment
+from tests.web.helpers import sign_in
 
 INGEST = "/ingest/v1/errors"
 DEFAULT = Limits(90, 1000)
@@ -445,3 +446,16 @@ def test_tags_that_no_problem_carries_any_more_are_removed(app: Flask, client: F
     send(1)
     with app.app_context():
         assert len(db.session.get_one(Problem, db.session.scalar(select(func.max(Problem.id)))).tags) == 41
+
+
+def test_sessions_that_have_expired_are_deleted(app: Flask, client: FlaskClient, make: Factory) -> None:
+    make.user("ann@example.com")
+    for ages in ({}, {"last_active_at": 31}, {"created_at": 91}):
+        sign_in(app.test_client(), "ann@example.com")
+        with make.writing() as session:
+            newest = session.scalars(select(UserSession).order_by(UserSession.id.desc()).limit(1)).one()
+            for column, days in ages.items():
+                setattr(newest, column, clock.now() - timedelta(days=days))
+    app.extensions["checkend_retention"].run()
+    assert app.extensions["checkend_retention"].failures == 0
+    assert make.run(lambda: list(db.session.scalars(select(UserSession.id)))) == [1]

@@ -48,6 +48,5 @@ def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
 @response(status=204)
 def delete(team: Team, app: App) -> None:
     """Take an app away from a team; no change if it is not assigned. The app stays."""
-    if app in team.apps:
-        team.apps.remove(app)
+    team.unassign(app)
     commit()

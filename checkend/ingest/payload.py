@@ -52,7 +52,7 @@ class Report:
     details: dict[str, dict[str, Any]]
 
 
-def read_json(body: bytes, most_items: int = 20_000) -> Any:
+def read_json(body: bytes, most_items: int = 12_000) -> Any:
     """The value in ``body``, read leniently: raw control characters, NaN, lone surrogates and bad UTF-8 pass.
 
     Numbers keep all their digits. Beyond ``most_items`` keys and items the rest is left out, and marked.

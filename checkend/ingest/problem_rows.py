@@ -70,7 +70,7 @@ def open_problem(
         ),
     )
     opened = ProblemWork(last_id(cursor), app_id, error_class, message, False, at, at, message)
-    opened.overflow = overflow
+    opened.overflow, opened.is_new = overflow, True
     return opened
 
 

@@ -10,6 +10,8 @@ RETRY_AFTER_SECONDS = 10
 # Of MAX_STORE_BYTES: what lies above it is kept for the apps that use less than the average. Retention begins to make
 # room at nine tenths, so that only a flood comes near this.
 RESERVED_FROM = 0.95
+# Of what is left of that reserve, one app may take this share until retention has made room.
+RESERVE_SHARE = 0.5
 
 # Where reports go that would open a problem beyond the limit. Clients' fingerprints are stripped of white space, so no
 # report has this one itself.
@@ -52,9 +54,11 @@ class _Usage:
 class Quota:
     """The limits within one batch of reports. Not thread-safe."""
 
-    def __init__(self, connection: StoreConnection, limits: Limits) -> None:
+    def __init__(self, connection: StoreConnection, limits: Limits, reserve_taken: Counter[int]) -> None:
+        """``reserve_taken`` has the bytes that each app took of the reserve; it is kept from batch to batch."""
         self._connection = connection
         self._limits = limits
+        self._reserve_taken = reserve_taken
         self._usage: dict[int, _Usage] = {}
         self._room: int | None = None
         self.stored: Counter[int] = Counter()
@@ -76,10 +80,18 @@ class Quota:
                 f"This app uses all of the {limits.app_bytes:,} bytes that CHECKEND_MAX_APP_BYTES allows. Its oldest "
                 f"notices are being removed. Retry after {RETRY_AFTER_SECONDS} seconds."
             )
-        if limits.store_bytes and self._room_left() < size and usage.used_bytes + size > self._average():
+        if not limits.store_bytes or self._room_left() >= size:
+            return None
+        if usage.used_bytes + size > self._average():
             return StorageLimitError(
                 "The database is nearly full, and this app uses more of it than others. Its oldest notices are "
                 f"being removed. Retry after {RETRY_AFTER_SECONDS} seconds."
+            )
+        left = self._room_left() + limits.store_bytes * (1 - RESERVED_FROM)
+        if self._reserve_taken[app_id] + size > left * RESERVE_SHARE:
+            return StorageLimitError(
+                "The database is nearly full, and this app has taken its share of what is left. Room is being made. "
+                f"Retry after {RETRY_AFTER_SECONDS} seconds."
             )
         return None
 
@@ -87,17 +99,19 @@ class Quota:
         """Count a problem that was opened."""
         self._usage[app_id].problems += 1
         self.opened[app_id] += 1
-        self._take_room(PROBLEM_BYTES)
+        self._take_room(app_id, PROBLEM_BYTES)
 
     def add_bytes(self, app_id: int, size: int) -> None:
         """Count ``size`` bytes that were stored."""
         self._usage[app_id].stored_bytes += size
         self.stored[app_id] += size
-        self._take_room(size)
+        self._take_room(app_id, size)
 
-    def _take_room(self, size: int) -> None:
+    def _take_room(self, app_id: int, size: int) -> None:
         if self._room is not None:
             self._room -= size
+            if self._room < 0:
+                self._reserve_taken[app_id] += size
 
     def _room_left(self) -> int:
         """Return by how many bytes the store may still grow before its reserve is used."""
@@ -107,6 +121,8 @@ class Quota:
                 for name in ("page_count", "freelist_count", "page_size")
             )
             self._room = int(self._limits.store_bytes * RESERVED_FROM - (pages - free) * page_bytes)
+            if self._room > 0:
+                self._reserve_taken.clear()
         return self._room
 
     def _average(self) -> float:

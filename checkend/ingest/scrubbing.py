@@ -51,7 +51,7 @@ class Policy:
 
     def frame_limits(self) -> Limits:
         """What all frames of a backtrace may hold together."""
-        return self.limits()._replace(items=8 * max(self.frames, 500), characters=250 * max(self.frames, 500))
+        return self.limits()._replace(items=8 * max(self.frames, 500), characters=160 * max(self.frames, 500))
 
 
 class Scrubber:
@@ -65,7 +65,7 @@ class Scrubber:
         self._limits = policy.limits()
         self._frame_limits = policy.frame_limits()
         # Keys and items of a report that are worth reading.
-        self.most_items = max(20_000, 2 * self._limits.items, 4 * policy.frames)
+        self.most_items = max(12_000, 2 * self._limits.items, 4 * policy.frames)
 
     def details(self, details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """``context request user notifier`` as they may be stored."""
@@ -85,6 +85,8 @@ class Scrubber:
     def text(self, text: str, limit: int = 0) -> str:
         """A message, or any other text, as it may be stored: at most ``limit`` characters, or as the policy says."""
         limit = limit or self.policy.text
+        if text.startswith(SHORTENED) and len(text) < 100 and _LEFT_OUT.fullmatch(text):
+            return text
         if len(text) > limit + _SLACK:
             return _cut(self._without_secrets(text[: limit + _SLACK]), limit, len(text))
         if text.endswith(_CUT_END) and (mark := _CUT.search(text, len(text) - 60)):
@@ -207,7 +209,7 @@ class Scrubber:
         else:
             ends = f"{name[: _NAME_LENGTH - 100]}_{name[-100:]}"
             is_secret = ends in self._secret_names or _short_name(name) in self._secret_names
-        is_query = 5 <= len(name) <= 30 and "y" in name.lower() and bare(name) in _QUERY_NAMES  # each has a y
+        is_query = len(name) <= 30 and "query" in name.lower() and bare(name) in _QUERY_NAMES
         kind = _SECRET if is_secret else _QUERY if is_query else _PLAIN
         if len(name) <= _REMEMBERED_LENGTH:
             if len(self._kinds) >= _REMEMBERED_NAMES:
@@ -250,7 +252,9 @@ def _filtered(item: Any) -> Any:
     return item if isinstance(item, str) and (is_marked(item) or _LEFT_OUT.fullmatch(item)) else FILTERED
 
 
-_LEFT_OUT = re.compile(r"\[SHORTENED: (?:\d{1,20} (?:characters in all|keys left out|items left out|more left out))\]")
+_LEFT_OUT = re.compile(
+    r"\[SHORTENED: (?:\d{1,20} (?:characters in all|keys left out|items left out|more left out)|nested too deeply)\]"
+)
 
 
 def _short_name(name: str) -> str:

@@ -55,9 +55,26 @@ USER_NAMES = frozenset(
     """.split()
 )
 
+
+def _one_of(texts: Iterable[str]) -> str:
+    """Return a pattern for any of ``texts``, none of them empty, that compares each character only once.
+
+    A plain alternation would try all of them at every character: for a hundred that takes ten times as long.
+    """
+    by_first: dict[str, set[str]] = {}
+    for text in texts:
+        by_first.setdefault(text[0], set()).add(text[1:])
+    ways = [re.escape(first) + ("" if "" in rests else _one_of(rests)) for first, rests in sorted(by_first.items())]
+    return f"(?:{'|'.join(ways)})" if ways else r"(?!)"
+
+
+_PART = re.compile(_one_of(SECRET_PARTS))
+# What every secret name contains. Few others do, and need not be taken apart into words.
+_CANDIDATE = re.compile(_one_of({*SECRET_PARTS, *SECRET_WORDS, *SECRET_ENDINGS, "key"}))
 _WORD = re.compile(r"[^\W\d_a-z]+(?![^\W\d_A-Z])|[^\W\d_a-z]?[^\W\d_A-Z]+")
 _NOT_WORD = re.compile(r"[\W_]+")
 _LONGEST = 300  # characters of a decomposed name: one character may become 18
+_PIECE = 32  # characters that are decomposed at once
 
 
 class SecretNames:
@@ -72,21 +89,28 @@ class SecretNames:
         self._endings = SECRET_ENDINGS - removed
         self._names = (SECRET_NAMES | SECRET_WORDS | SECRET_ENDINGS | personal) - removed
         self._key_kinds = frozenset() if "key" in removed else KEY_KINDS
+        self._is_default = self._parts == SECRET_PARTS
 
     def __contains__(self, name: str) -> bool:
         spelled = _plain(name)
-        plain = _NOT_WORD.sub("", spelled.lower())
+        plain = _letters_and_digits(spelled)
         if plain in self._removed:
             return False
         if plain in self._names:
             return True
-        for part in self._parts:
-            if part in plain:
-                return True
+        if self._is_default and _CANDIDATE.search(plain) is None:
+            return False
+        if self._has_part(plain):
+            return True
         words = [word.lower() for word in _WORD.findall(spelled)]
         if not words:
             return False
         return not self._words.isdisjoint(words) or words[-1] in self._endings or self._is_key(name, words)
+
+    def _has_part(self, plain: str) -> bool:
+        if self._is_default:
+            return _PART.search(plain) is not None
+        return any(part in plain for part in self._parts)
 
     def _is_key(self, name: str, words: list[str]) -> bool:
         """``client_key``; and in capitals, as environment variables are, a ``…_KEY`` of any kind."""
@@ -97,14 +121,36 @@ class SecretNames:
 
 def bare(name: str) -> str:
     """``name`` in lower case, its letters and digits alone, without accents."""
-    return _NOT_WORD.sub("", _plain(name).lower())
+    return _letters_and_digits(_plain(name))
+
+
+def _letters_and_digits(text: str) -> str:
+    text = text.lower()
+    return text if text.isascii() and text.isalnum() else _NOT_WORD.sub("", text)
 
 
 def _plain(name: str) -> str:
     """Decompose ``name``; of what is, or becomes, longer than any name keep the beginning and the end."""
     if name.isascii():
         return name
-    return _ends(unicodedata.normalize("NFKD", _ends(name)))
+    name = _ends(name)
+    pieces = [name[start : start + _PIECE] for start in range(0, len(name), _PIECE)]
+    middle = (len(pieces) + 1) // 2
+    start, end = _decompose(pieces[:middle]), _decompose(pieces[middle:][::-1])
+    between = "" if len(start) + len(end) == len(pieces) else "_"
+    return _ends("".join(start) + between + "".join(reversed(end)))
+
+
+def _decompose(pieces: list[str]) -> list[str]:
+    """Decompose ``pieces`` until there is half of what `_ends` keeps."""
+    decomposed: list[str] = []
+    room = _LONGEST // 2
+    for piece in pieces:
+        if room <= 0:
+            break
+        decomposed.append(unicodedata.normalize("NFKD", piece))
+        room -= len(decomposed[-1])
+    return decomposed
 
 
 def _ends(name: str) -> str:

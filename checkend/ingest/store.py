@@ -1,7 +1,7 @@
 """The SQL of ingestion: one transaction for a batch of reports, in plain statements on a DBAPI connection."""
 
 import sqlite3
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +126,7 @@ class ReportStore:
         self._version = -1
         self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
         self._tallies = Tallies()
+        self.reserve_taken: Counter[int] = Counter()  # for `Quota`
 
     def lock(self) -> None:
         """Begin the next `write`'s transaction, as the only writer. Raises what SQLite raises."""
@@ -229,7 +230,7 @@ class _Batch:
         self.version = -1
         self.repeats: dict[tuple[int, bytes | None], _Repeat] = {}
         self.problems: dict[tuple[int, str], ProblemWork] = {}
-        self.quota = Quota(connection, store.limits)
+        self.quota = Quota(connection, store.limits, store.reserve_taken)
         self.senders: dict[Sender, bool] = {}
 
     def _knows(self, sender: Sender) -> bool:

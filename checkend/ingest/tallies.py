@@ -12,13 +12,14 @@ from typing import Any
 from checkend.extensions import StoreConnection
 from checkend.ingest.quota import Quota
 from checkend.models.counters import FACET_VALUES, OTHER_VALUES
-from checkend.models.storage import VALUE_BYTES
+from checkend.models.storage import HOUR_BYTES, VALUE_BYTES
 
 HOUR = 3_600_000_000
-MAX_PROBLEM_TAGS = 500
+MAX_PROBLEM_TAGS = 50  # from reports; people may add more. They take 6 kB at most, in `storage.PROBLEM_BYTES`.
 _REMEMBERED_FACETS = 2_000  # problems
 _REMEMBERED_VALUES = 40_000  # of up to 200 characters, of all these problems together
 _REMEMBERED_TAGS = 20_000
+_REMEMBERED_HOURS = 20_000
 _COUNTS = (
     "notices_count = notices_count + ?, deduplicated_count = deduplicated_count + ?, "
     "first_noticed_at = ?, last_noticed_at = ?"
@@ -42,6 +43,7 @@ class ProblemWork:
     search_pending: bool = False
     relabeled: bool = False
     overflow: bool = False
+    is_new: bool = False
     stored: int = 0
     repeated: int = 0
     reopened_at: int | None = None
@@ -61,10 +63,11 @@ class ProblemWork:
 
 
 class Tallies:
-    """Writes the counts of batches, and remembers which values and tags a problem has; for one thread at a time."""
+    """Write the counts of batches; remember which values, tags and hours a problem has. For one thread at a time."""
 
     def __init__(self) -> None:
         self._tags: set[tuple[int, str]] = set()
+        self._hours: set[tuple[int, int]] = set()
         self._facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
         self._values = 0  # in self._facets, added up
 
@@ -73,10 +76,13 @@ class Tallies:
         self._facets.clear()
         self._values = 0
         self._tags.clear()
+        self._hours.clear()
 
     def write(self, connection: StoreConnection, problems: Collection[ProblemWork], quota: Quota) -> None:
         """Write what a batch adds to ``problems``, and what ``quota`` counted for their apps; in its transaction."""
         facet_rows = [row for problem in problems for row in self._facet_rows(connection, problem, quota)]
+        for problem in problems:
+            self._charge_hours(connection, problem, quota)
         self._write_problems(connection, problems)
         self._write_apps(connection, problems, quota)
         app_hours: Counter[tuple[int, int]] = Counter()
@@ -155,6 +161,21 @@ class Tallies:
                         value = OTHER_VALUES
                 rows[name, value] = rows.get((name, value), 0) + 1
         return [(problem.id, name, value, count) for (name, value), count in rows.items()]
+
+    def _charge_hours(self, connection: StoreConnection, problem: ProblemWork, quota: Quota) -> None:
+        """Charge the app for the hours of the problem that have no row yet."""
+        known = self._hours
+        new = [hour for hour in problem.hours if (problem.id, hour) not in known]
+        if not new:
+            return
+        if len(known) >= _REMEMBERED_HOURS:
+            known.clear()
+        known.update((problem.id, hour) for hour in new)
+        if not problem.is_new:
+            find = "SELECT 1 FROM problem_hours WHERE problem_id = ? AND hour = ?"
+            new = [hour for hour in new if connection.execute(find, (problem.id, hour)).fetchone() is None]
+        if new:
+            quota.add_bytes(problem.app_id, HOUR_BYTES * len(new))
 
     def _write_tags(self, connection: StoreConnection, problem: ProblemWork) -> None:
         known = self._tags

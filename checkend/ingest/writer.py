@@ -108,6 +108,10 @@ class Writer:
             raise Unavailable("the server is stopping", "stopping")
         if self._failing and waiting:
             raise Unavailable("the database could not be written, and another report is trying it")
+        if self._stalled and not waiting:
+            # All that waited gave up before the writer came to them, so it had no batch that would end the stall. With
+            # a limit of 0, as for a single request thread, every later report would be rejected.
+            self._end_stall()
         if self._stalled and waiting >= self.stalled_limit:
             raise Unavailable("the database is not being written, and enough reports wait for it", "stalled")
         if len(self._queue) >= self._queue_size:
@@ -146,7 +150,8 @@ class Writer:
     def _wait_on(self, waiting: _Waiting, began: float, deadline: float) -> None:
         """Wait for a stalled writer until the deadline, or free the thread at once if enough reports wait for it."""
         with self._guard:
-            if waiting.outcome is None and time.monotonic() - began >= STALL_SECONDS:
+            is_pending = waiting.outcome is None and (self._writing or waiting in self._queue)
+            if is_pending and time.monotonic() - began >= STALL_SECONDS:
                 self._stalled, self.is_healthy = True, False
             too_many = self._stalled and len(self._queue) + self._writing > self.stalled_limit
             if too_many and waiting in self._queue:
@@ -263,14 +268,16 @@ class Writer:
 
     def _finish(self, batch: list[_Waiting]) -> None:
         """Answer the batch. Whoever is answered meets the new state of the writer with the next report."""
-        self._writing = 0
-        self._expected = len(batch) + len(self._queue)
-        if self._stalled or self._failing or not self.is_healthy:
-            with self._guard:
-                self._stalled = False
-                self.is_healthy = not self._failing
+        with self._guard:  # or a report that has just looked whether it is written would still count a stall
+            self._writing = 0
+            self._expected = len(batch) + len(self._queue)
+            self._end_stall()
         for waiting in batch:
             waiting.turn.release()
+
+    def _end_stall(self) -> None:
+        self._stalled = False
+        self.is_healthy = not self._failing
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
         """Reject the batch when the store is at fault; else write its reports one by one, so that one fails alone.

@@ -50,6 +50,7 @@ class App(Model):
         app = cls(name=name, slug=unique_slug(cls, name, "app"), ingestion_key=key, **fields)
         db.session.add(app)
         db.session.flush()
+        audit.record("app.created", app.label)
         return app
 
     @classmethod
@@ -63,7 +64,10 @@ class App(Model):
 
     def change(self, **fields: object) -> None:
         """Change columns by name. The slug stays, so that links and clients go on working."""
-        for name, value in fields.items():
+        changes = {name: value for name, value in fields.items() if getattr(self, name) != value}
+        if changes:
+            audit.record("app.changed", self.label, changes=changes)
+        for name, value in changes.items():
             setattr(self, name, value)
 
     def regenerate_ingestion_key(self) -> None:

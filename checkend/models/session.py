@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary, String, delete, select
+from sqlalchemy import ForeignKey, Integer, LargeBinary, String, delete, or_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from checkend import audit, clock
@@ -58,6 +58,13 @@ class UserSession(Model):
         if count:
             audit.record("sign_out", kept.user.label, sessions=count)
         return count
+
+    @classmethod
+    def delete_expired(cls, lifetime: timedelta) -> None:
+        """Delete the rows of sessions that have ended by themselves."""
+        now = clock.now()
+        has_ended = or_(cls.last_active_at <= now - cls.IDLE_LIMIT, cls.created_at <= now - lifetime)
+        db.session.execute(delete(cls).where(has_ended))
 
     @classmethod
     def with_token(cls, token: str) -> "UserSession | None":

@@ -1,9 +1,12 @@
 """How much of the store each app uses, as counters that are maintained with the rows they count.
 
 ``apps.stored_bytes`` is the sum of an app's notices (payload, own class, own message, and `NOTICE_BYTES` for the row
-and its index entries), of the backtraces that it sent first, and of the values that its problems' reports share
-(`VALUE_BYTES` for the row). It is approximate: free room in pages and the write-ahead log are not in it. `used_bytes`
-adds `PROBLEM_BYTES` for each problem, which stands for its row, its part of the search index, its hours and its tags.
+and its index entries), of the backtraces that it sent first, of the values that its problems' reports share
+(`VALUE_BYTES` for the row), and of the hours of its problems (`HOUR_BYTES` each). It is approximate: free room in pages
+and the write-ahead log are not in it. `used_bytes` adds `PROBLEM_BYTES` for each problem, which stands for its row, its
+part of the search index and its tags.
+
+Not in it are the hours of the app itself, since nothing removes them: one row for each hour since 1970 at most, 17 MB.
 """
 
 from collections import Counter
@@ -15,12 +18,13 @@ from sqlalchemy import ColumnElement, LargeBinary, cast, func, select, update
 from checkend.extensions import db
 from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
-from checkend.models.counters import OTHER_VALUES, ProblemFacet
+from checkend.models.counters import OTHER_VALUES, ProblemFacet, ProblemHour
 from checkend.models.notice import Notice
 from checkend.models.problem import Problem
 
 NOTICE_BYTES = 100
 VALUE_BYTES = 30
+HOUR_BYTES = 35
 PROBLEM_BYTES = 10_000
 
 
@@ -46,12 +50,13 @@ def release_bytes(by_app: "Counter[int]") -> None:
 
 
 def release_problems(problem_ids: Iterable[int]) -> None:
-    """Take the notices and shared values of the problems, which are about to be deleted, off their apps' counters."""
+    """Take the notices, shared values and hours of problems that are about to be deleted off their apps' counters."""
     ids = list(problem_ids)
     notices = select(Problem.app_id, func.sum(notice_bytes)).join(Notice, Notice.problem_id == Problem.id)
     values = select(Problem.app_id, func.sum(value_bytes)).join(ProblemFacet, ProblemFacet.problem_id == Problem.id)
+    hours = select(Problem.app_id, func.count() * HOUR_BYTES).join(ProblemHour, ProblemHour.problem_id == Problem.id)
     by_app: Counter[int] = Counter()
-    for sums in (notices, values.where(ProblemFacet.value != OTHER_VALUES)):
+    for sums in (notices, values.where(ProblemFacet.value != OTHER_VALUES), hours):
         for app_id, released in db.session.execute(sums.where(Problem.id.in_(ids)).group_by(Problem.app_id)):
             by_app[app_id] += released
     release_bytes(by_app)

@@ -159,6 +159,13 @@ class Team(Model):
         """Assign ``app``; no change when it is assigned."""
         if app not in self.apps:
             self.apps.append(app)
+            audit.record("app.assigned", app.label, team=self.label)
+
+    def unassign(self, app: App) -> None:
+        """Take ``app`` away; no change when it is not assigned."""
+        if app in self.apps:
+            self.apps.remove(app)
+            audit.record("app.unassigned", app.label, team=self.label)
 
     def ranked_members(self) -> list[TeamMember]:
         """The members with their users loaded: highest role first, then oldest."""

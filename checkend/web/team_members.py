@@ -78,7 +78,7 @@ def remove_app(slug: str, app_slug: str) -> Response:
     if app not in team.apps:
         abort(404)
     back = url_for("teams.show", slug=team.slug)
-    return settle(lambda: team.apps.remove(app), f"{app.name} is taken away.", back)
+    return settle(lambda: team.unassign(app), f"{app.name} is taken away.", back)
 
 
 def granted_role(team: Team) -> Role:

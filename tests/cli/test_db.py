@@ -253,7 +253,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
         "App shop counts 6 unresolved problems, but has 1.",
         f"Problem {problem} counts 1 notices, but has 2.",
         f"Problem {problem} counts 1 occurrences, but its hours hold 99.",
-        "App shop counts 7 stored bytes, but its notices, backtraces and shared values take 210.",
+        "App shop counts 7 stored bytes, but its notices, backtraces, shared values and hours take 245.",
     ]
 
 

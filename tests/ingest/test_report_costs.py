@@ -17,11 +17,12 @@ from checkend.ingest.service import Ingestion
 from checkend.ingest.store import ReportStore
 from tests.factories import Factory
 from tests.ingest.hostile_bodies import bodies
-from tests.ingest.report_costs import cost
+from tests.ingest.report_costs import cost, reference
 
 INGEST = "/ingest/v1/errors"
-# The target is 150 ms on a quiet machine (``python -m tests.ingest.report_costs`` shows the costs of all bodies).
-LIMIT_SECONDS = 0.5
+# 150 ms on the machine where the work of `reference` takes 42 ms, and the most expensive body 110 ms
+# (``python -m tests.ingest.report_costs`` shows the costs of all bodies).
+LIMIT = 3.5
 # Those that were, or nearly were, the most expensive of their kind.
 MEASURED = """
     everything at once
@@ -39,6 +40,9 @@ MEASURED = """
     context: texts of "'a': "
     context: JSON in JSON in texts
     frames: any 30,000 lines
+    context: lists in lists
+    context: distinct keys in objects of 20
+    context: texts of 'X-Api-Key: x '
     frames: python /Lib/
     frames: elixir -fun-
     frames: javascript /<
@@ -49,6 +53,7 @@ MEASURED = """
     error: a huge class that is an object
     error: a recursion
     lenient: objects
+    lenient: nested 200 deep
     lenient: texts
     strict: nested 200 deep
 """.strip().splitlines()
@@ -60,10 +65,14 @@ SCRUBBER = Scrubber(Policy())
 def test_a_hostile_report_of_a_megabyte_takes_a_bounded_time(name: str) -> None:
     body = BODIES[name]()
     gc.collect()
-    seconds, _ = cost(body)
-    if seconds > LIMIT_SECONDS:  # a shared machine is slow at times
-        seconds, _ = cost(body, runs=3)
-    assert seconds < LIMIT_SECONDS
+    multiple = 0.0
+    for _ in range(4):  # a shared machine slows down at times, also between the two measurements
+        before = reference()
+        seconds, _ = cost(body)
+        multiple = seconds / max(before, reference())
+        if multiple < LIMIT:
+            return
+    pytest.fail(f"{name}: {multiple:.1f} times the reference")
 
 
 @pytest.mark.parametrize("name", ["context: distinct keys in objects of 20", "frames: any 500 long lines"])

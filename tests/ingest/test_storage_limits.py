@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from checkend import store_check
 from checkend.app import create_app
 from checkend.extensions import db
-from checkend.models import App, Notice, Problem
+from checkend.models import App, Notice, Problem, ProblemTag
 from checkend.models.bulk import Choice, delete_in_steps
 from checkend.models.storage import used_bytes
 from checkend.reclaiming import is_near
@@ -87,6 +87,23 @@ def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: 
         assert not is_near(CAP)
     assert send(client, flooding["ingestion_key"], numbered(99)).status_code == 201
     assert app.extensions["checkend_retention"].failures == 0
+    assert wrong_counts(app) == []
+
+
+def test_a_small_app_cannot_take_the_last_bytes_from_everyone_else(serve: Serve) -> None:
+    app = serve(MAX_STORE_BYTES=CAP)
+    make, client = Factory(app), app.test_client()
+    large, small, calm = (make.app(name) for name in ("Large", "Small", "Calm"))
+    number = 0
+    while send(client, large["ingestion_key"], numbered(number), 100_000).status_code == 201:
+        number += 1
+    statuses = {send(client, small["ingestion_key"], numbered(number), 3_000).status_code for number in range(100)}
+    assert statuses == {201, 429}
+    answers = [send(client, calm["ingestion_key"], numbered(number)) for number in range(3)]
+    assert [answer.status_code for answer in answers] == [201] * 3
+    app.extensions["checkend_retention"].run(whole=False)
+    answers = [send(client, small["ingestion_key"], numbered(100 + number), 3_000) for number in range(20)]
+    assert {answer.status_code for answer in answers} == {201}
     assert wrong_counts(app) == []
 
 
@@ -288,6 +305,38 @@ def test_repeats_that_add_values_are_charged_to_their_app_until_its_problem_is_d
     assert stored_bytes() == 0
 
 
+def test_duplicates_that_add_hours_are_charged_to_their_app_until_its_problem_is_deleted(
+    app: Flask, client: FlaskClient, make: Factory
+) -> None:
+    key = make.app()["ingestion_key"]
+
+    def stored_bytes() -> int:
+        return make.run(lambda: db.session.scalar(select(App.stored_bytes)) or 0)
+
+    def send_at(hour: int) -> None:
+        occurred_at = f"2020-01-{1 + hour // 24:02}T{hour % 24:02}:30:00Z"
+        assert send(client, key, numbered(1, backtrace=[], occurred_at=occurred_at)).status_code == 201
+
+    send_at(0)
+    before = stored_bytes()
+    for hour in range(100):
+        send_at(hour)
+        if hour == 50:
+            make.app("Another")  # a change by another connection: nothing that was remembered holds any more
+    assert stored_bytes() - before == 99 * 35
+    assert wrong_counts(app) == []
+    make.run(lambda: list(delete_in_steps(Choice(None))))
+    assert stored_bytes() == 0
+
+
+def test_reports_give_a_problem_a_limited_number_of_tags(app: Flask, client: FlaskClient, make: Factory) -> None:
+    key = make.app()["ingestion_key"]
+    for number in range(0, 100, 20):
+        tags = [f"tag-{number + each}" for each in range(20)]
+        assert send(client, key, numbered(1, tags=tags)).status_code == 201
+    assert make.run(lambda: db.session.scalar(select(func.count()).select_from(ProblemTag))) == 50
+
+
 def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole(
     app: Flask, client: FlaskClient, make: Factory, key_for: Any
 ) -> None:
@@ -304,3 +353,24 @@ def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole
     notice = client.get(address, headers=key_for()).json
     assert notice is not None
     assert (notice["error_class"], notice["error_message"]) == (error_class, message)
+
+
+def test_an_app_that_cannot_become_smaller_is_logged_once_an_hour(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = serve(MAX_APP_BYTES=CAP)
+    key = Factory(app).app()["ingestion_key"]
+    send(app.test_client(), key, numbered(1))
+    Factory(app).run(lambda: db.session.execute(update(App).values(stored_bytes=CAP)))
+    retention = app.extensions["checkend_retention"]
+
+    def warnings_of_looks(number: int) -> int:
+        caplog.clear()
+        for _ in range(number):
+            retention.run(whole=False)
+        return sum(record.name == "checkend.retention" and record.levelname == "WARNING" for record in caplog.records)
+
+    assert warnings_of_looks(5) == 2
+    assert warnings_of_looks(5) == 0
+    monkeypatch.setattr("checkend.reclaiming.REPEAT_SECONDS", 0.0)
+    assert warnings_of_looks(1) == 2

@@ -447,3 +447,24 @@ def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
     assert statuses[-1] == 201
     other.close()
     app.extensions["checkend_shutdown"]()
+
+
+def test_a_stall_that_no_report_waits_for_any_more_rejects_no_further_ones(
+    store: BlockedStore, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with one request thread: the writer's thread gets no processor until the only report has given up."""
+    resumed = threading.Event()
+    wait_for_reports = writer._wait_for_reports
+
+    def wait_and_sleep() -> bool:
+        found = wait_for_reports()
+        resumed.wait(5)
+        return found
+
+    monkeypatch.setattr(writer, "_wait_for_reports", wait_and_sleep)
+    writer.stalled_limit = 0
+    with pytest.raises(Unavailable, match="enough reports wait"):
+        writer.submit(prepared("1"))
+    resumed.set()
+    assert writer.submit(prepared("2")).notice_id
+    assert writer.is_healthy
