@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing.rules import Rule
 from werkzeug.security import generate_password_hash
 
 from checkend.app import create_app
@@ -23,6 +22,7 @@ from checkend.extensions import FILE_NAME, begin_writing, db
 from checkend.models import ApiKey
 from checkend.permissions import ALL_PERMISSIONS
 from checkend.store_version import prepare
+from tests import process_caches
 from tests.factories import Factory
 from tests.sdk import sdk_python
 from tests.signals import stop_ignoring
@@ -60,24 +60,7 @@ def _use_memory_for_temporary_files() -> None:
 _use_memory_for_temporary_files()
 
 
-def _reuse_url_builders() -> None:
-    """Compile each route's URL builder once per process instead of once per app, which takes half of `create_app`.
-
-    The builder is a plain function of the rule's parts and defaults; Werkzeug binds it to the rule afterwards.
-    """
-    compile_builder, builders = Rule._compile_builder, dict[Any, Any]()
-
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
-
-    Rule._compile_builder = compile_once  # type: ignore[method-assign,assignment]  # the tests' own shortcut
-
-
-_reuse_url_builders()
-
+process_caches.share()
 stop_ignoring()
 # Hundreds of apps are made and dropped: looking for garbage after every few of their objects takes a tenth of the time.
 gc.set_threshold(50_000, 20, 50)

@@ -5,10 +5,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.warm_processes import Checkend, run
 
 START_SECONDS = 30
 
@@ -22,13 +23,7 @@ def environment(instance: Path, **settings: str) -> dict[str, str]:
 
 def command(instance: Path, *arguments: str, stdin: str = "") -> Any:
     """What ``checkend ARGUMENTS --json`` prints, read. Fails the test when the command fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "checkend.cli", *arguments, "--json"],
-        env=environment(instance),
-        input=stdin,
-        capture_output=True,
-        text=True,
-    )
+    done = run([*arguments, "--json"], env=environment(instance), stdin_text=stdin)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -37,8 +32,8 @@ class LiveServer:
     """``checkend serve`` on a free port over the instance folder, ready when made. A context manager."""
 
     def __init__(self, instance: Path, **settings: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "checkend.cli", "serve", "--port", "0"],
+        self.process = Checkend(
+            ["serve", "--port", "0"],
             env=environment(instance, **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

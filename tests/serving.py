@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,28 @@ class RunningServer:
         """Tell the server to stop, and wait until it has."""
         self.server.stop()
         self.wait(timeout)
+
+    def stop_listening(self) -> None:
+        """Tell the server to stop, and wait until it takes no more connections: from then on it is stopping."""
+        self.server.stop()
+        until = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 10).close()
+            except ConnectionError:
+                return
+            assert time.monotonic() < until, "the server goes on listening"
+            time.sleep(0.01)
+
+    def wait_until_read(self) -> None:
+        """Wait until the server has read all that was sent so far.
+
+        It looks at all connections in turn: a second answer on another one comes after it has looked at each.
+        """
+        client = self.connect()
+        for _ in range(2):
+            client.sendall(UP)
+            assert read_response(client)
 
     def wait(self, timeout: float = 20) -> None:
         """Wait until the server has stopped."""

@@ -49,7 +49,7 @@ def test_neither_keys_nor_passwords_nor_report_contents_stand_in_a_log(runner: s
     ingestion_key = command(tmp_path, "app", "create", "Shop")["ingestion_key"]
     api_key = command(tmp_path, "api-key", "create", "all", "--all")["key"]
     asked = requests(ingestion_key, api_key)
-    with running(runner, tmp_path, LOG_LEVEL="debug", LOG_FORMAT="json") as (process, port):
+    with running(tmp_path, runner, LOG_LEVEL="debug", LOG_FORMAT="json") as (process, port):
         with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
             for method, path, body, headers, status in asked:
                 data = body if isinstance(body, str | None) else json.dumps(body)
@@ -72,7 +72,7 @@ def test_neither_keys_nor_passwords_nor_report_contents_stand_in_a_log(runner: s
 
 
 def test_a_log_for_people_has_a_line_for_each_refusal_and_none_for_what_went_well(tmp_path: Path) -> None:
-    with running("checkend serve", tmp_path) as (process, port):
+    with running(tmp_path) as (process, port):
         with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
             connection.request("GET", "/api/v1/apps", headers={"Checkend-API-Key": WRONG_API_KEY})
             connection.getresponse().read()

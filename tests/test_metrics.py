@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from checkend.metrics import Histogram, Page
 from checkend.notifications.mail import MailFailed, send
 from tests.factories import Factory
 from tests.live import LiveServer, command, environment
+from tests.warm_processes import run
 from tests.web.mail_server import MailServer
 
 INGEST = "/ingest/v1/errors"
@@ -222,12 +221,7 @@ def test_metrics_are_told_even_when_the_store_cannot_be_read(app: Flask, client:
 
 
 def status(folder: Path, *arguments: str, **settings: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "checkend.cli", "status", *arguments],
-        env=environment(folder, **settings),
-        capture_output=True,
-        text=True,
-    )
+    done = run(["status", *arguments], env=environment(folder, **settings))
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -6,7 +6,6 @@ import logging
 import os
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from checkend.store_space import space
 from checkend.store_version import store_path
 from tests.factories import Factory
 from tests.live import environment
+from tests.warm_processes import run
 from tests.web.helpers import sign_in
 
 INGEST = "/ingest/v1/errors"
@@ -406,8 +406,7 @@ def test_a_run_that_fails_is_counted_and_the_next_one_goes_on(app: Flask, make: 
 
 
 def checkend(folder: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "checkend.cli", *arguments]
-    return subprocess.run(command, env=environment(Path(folder), **settings), capture_output=True, text=True)
+    return run(list(arguments), env=environment(Path(folder), **settings))
 
 
 def test_prune_by_hand_says_what_would_go_and_then_removes_it(app: Flask, make: Factory) -> None:

@@ -21,9 +21,10 @@ from checkend.app import create_app
 from checkend.serving import bind
 from tests.factories import Factory
 from tests.live import LiveServer, command, environment
+from tests.warm_processes import Checkend, run
 
 ROOT = Path(__file__).parent.parent
-RUNNERS = {
+RUNNERS = {  # each a cold start, as its users know it
     "checkend serve": ["-m", "checkend.cli", "serve", "--port", "{port}"],
     "waitress-serve wsgi:app": ["-m", "waitress", "--listen=127.0.0.1:{port}", "wsgi:app"],
     "waitress-serve --call": ["-m", "waitress", "--listen=127.0.0.1:{port}", "--call", "checkend:create_app"],
@@ -53,18 +54,20 @@ def health(port: int) -> int:
 
 @contextmanager
 def running(
-    runner: str, instance: Path, *, stderr: int = subprocess.STDOUT, **settings: str
+    instance: Path, runner: str = "", *, stderr: int = subprocess.STDOUT, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The server as a process that answers, and its port. Killed at the end if it still runs."""
+    """The server as a process that answers, and its port: ``checkend serve``, or one of `RUNNERS`.
+
+    Killed at the end if it still runs.
+    """
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, *(part.format(port=port) for part in RUNNERS[runner])],
-        cwd=ROOT,
-        env=environment(instance, **settings),
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-    )
+    options = {"cwd": ROOT, "env": environment(instance, **settings), "stderr": stderr}
+    options |= {"stdout": subprocess.PIPE, "text": True}
+    if runner:
+        command = [sys.executable, *(part.format(port=port) for part in RUNNERS[runner])]
+        process: subprocess.Popen[str] = subprocess.Popen(command, **options)  # type: ignore[call-overload]
+    else:
+        process = Checkend(["serve", "--port", str(port)], **options)
     try:
         until = time.monotonic() + 20
         while True:
@@ -79,6 +82,18 @@ def running(
     finally:
         process.kill()
         process.communicate()
+
+
+def wait_until_one_waits(port: int) -> None:
+    """Wait until a report waits in the server for the database."""
+    until = time.monotonic() + 20
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        while True:
+            connection.request("GET", "/metrics")
+            if b"\ncheckend_queue_length 1\n" in connection.getresponse().read():
+                return
+            assert time.monotonic() < until, "no report has come"
+            time.sleep(0.02)
 
 
 def report(port: int, key: str, answers: list[int]) -> None:
@@ -105,11 +120,11 @@ def test_however_it_is_run_it_answers_and_ends_with_0_once_what_is_in_flight_is_
     key = new_app(tmp_path)
     secret = (tmp_path / "secret_key").read_bytes()
     answers: list[int] = []
-    with running(runner, tmp_path) as (process, port):
+    with running(tmp_path, runner) as (process, port):
         with writing_held_up(tmp_path):
             sender = threading.Thread(target=report, args=(port, key, answers))
             sender.start()
-            time.sleep(0.5)
+            wait_until_one_waits(port)
             process.send_signal(number)
             time.sleep(0.5)
             assert process.poll() is None
@@ -126,13 +141,13 @@ def test_however_it_is_run_it_answers_and_ends_with_0_once_what_is_in_flight_is_
 
 def test_serve_takes_no_more_connections_while_it_finishes(tmp_path: Path) -> None:
     key = new_app(tmp_path)
-    with running("checkend serve", tmp_path) as (process, port):
+    with running(tmp_path) as (process, port):
         answers: list[int] = []
         with writing_held_up(tmp_path), closing(http.client.HTTPConnection("127.0.0.1", port)) as idle:
             idle.connect()
             sender = threading.Thread(target=report, args=(port, key, answers))
             sender.start()
-            time.sleep(0.3)
+            wait_until_one_waits(port)
             process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
             with pytest.raises(ConnectionError):
@@ -146,7 +161,7 @@ def test_serve_takes_no_more_connections_while_it_finishes(tmp_path: Path) -> No
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with (
-        running("checkend serve", tmp_path) as (process, port),
+        running(tmp_path) as (process, port),
         closing(socket.create_connection(("127.0.0.1", port))) as stuck,
     ):
         stuck.sendall(b"POST /ingest/v1/errors HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
@@ -159,7 +174,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 
 def test_the_first_start_prints_the_real_address_and_how_to_make_the_first_admin(tmp_path: Path) -> None:
-    with running("checkend serve", tmp_path) as (process, port):
+    with running(tmp_path) as (process, port):
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=10)
     assert f"Checkend is listening on http://127.0.0.1:{port}\n" in output
@@ -167,14 +182,14 @@ def test_the_first_start_prints_the_real_address_and_how_to_make_the_first_admin
     assert "checkend user create you@example.com --site-admin" in output
     assert re.search(rf"http://127.0.0.1:{port}/setup/\S+\n", output)
     command(tmp_path, "user", "create", "a@example.com", "--site-admin", "--password-stdin", stdin="long enough")
-    with running("checkend serve", tmp_path) as (process, port):
+    with running(tmp_path) as (process, port):
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=10)
     assert output == f"Checkend is listening on http://127.0.0.1:{port}\nCheckend has stopped.\n"
 
 
 def test_what_a_start_says_keeps_a_json_log_json_and_the_setup_token_out_of_it(tmp_path: Path) -> None:
-    with running("checkend serve", tmp_path, stderr=subprocess.PIPE, LOG_FORMAT="json") as (process, port):
+    with running(tmp_path, stderr=subprocess.PIPE, LOG_FORMAT="json") as (process, port):
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=10)
     token = (tmp_path / "setup_token").read_text().strip()
@@ -189,7 +204,7 @@ def test_what_a_start_says_keeps_a_json_log_json_and_the_setup_token_out_of_it(t
 def test_a_second_server_on_the_same_store_is_noticed_and_works(tmp_path: Path) -> None:
     key = new_app(tmp_path)
     with LiveServer(tmp_path) as first:
-        with running("waitress-serve wsgi:app", tmp_path) as (second, port):
+        with running(tmp_path, "waitress-serve wsgi:app") as (second, port):
             answers: list[int] = []
             report(port, key, answers)
             report(int(first.url.rsplit(":", 1)[1]), key, answers)
@@ -197,7 +212,7 @@ def test_a_second_server_on_the_same_store_is_noticed_and_works(tmp_path: Path) 
             output, _ = second.communicate(timeout=10)
         assert f"another server (process {first.process.pid}) uses this store too. That is safe" in output
         assert answers == [201, 201]
-    with running("waitress-serve wsgi:app", tmp_path) as (alone, _):
+    with running(tmp_path, "waitress-serve wsgi:app") as (alone, _):
         alone.send_signal(signal.SIGTERM)
         assert "another server" not in alone.communicate(timeout=10)[0]
 
@@ -214,14 +229,7 @@ def test_a_taken_port_is_refused_with_a_sentence_and_makes_nothing(tmp_path: Pat
 
 
 def start(instance: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "checkend.cli", *arguments],
-        cwd=ROOT,
-        env=environment(instance, **settings),
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    return run(list(arguments), cwd=ROOT, env=environment(instance, **settings))
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
@@ -279,7 +287,7 @@ def test_a_body_far_over_the_limit_is_refused_in_the_words_of_its_path(chunked: 
         "/ingest/v1/errors": {"Checkend-Ingestion-Key": ingestion_key, "Origin": "https://shop.example.com"},
     }
     answers = {}
-    with running("checkend serve", tmp_path) as (_, port):
+    with running(tmp_path) as (_, port):
         for path, headers in asked.items():
             with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
                 length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(64 * 1024 * 1024)}

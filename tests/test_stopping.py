@@ -58,7 +58,7 @@ def test_requests_sent_on_kept_connections_around_the_stop_are_answered(
         assert CLOSE not in read_response(client)
     for client in clients[:12]:
         client.sendall(UP)
-    server.server.stop()
+    server.stop_listening()
     for client in clients[12:]:
         client.sendall(UP)
     answers = [read_all(client) for client in clients]
@@ -92,8 +92,8 @@ def test_the_rest_of_a_request_is_waited_for(
     monkeypatch.setitem(serving.GRACE_SECONDS, Phase.HEAD, 2.0)
     monkeypatch.setitem(serving.GRACE_SECONDS, Phase.BODY, 2.0)
     client, silent = server.connect(report[:-20]), server.connect(report[:40])
-    time.sleep(0.1)
-    server.server.stop()
+    server.wait_until_read()
+    server.stop_listening()
     time.sleep(0.5)
     client.sendall(report[-20:])
     answer = read_all(client)
@@ -116,7 +116,7 @@ def test_reports_that_wait_for_a_locked_database_are_rejected_and_not_stored_lat
 ) -> None:
     with locked(app) as count_notices:
         clients = [server.connect(report) for _ in range(5)]
-        time.sleep(0.3)
+        server.wait_until_read()
         server.stop(timeout=5)
         for client in clients:
             answer = read_all(client)
@@ -138,16 +138,17 @@ def test_reports_that_wait_for_a_locked_database_are_rejected_and_not_stored_lat
     ],
 )
 def test_requests_that_do_not_finish_are_answered_503(app: Flask, path: str, body: bytes) -> None:
-    released = threading.Event()
+    reached, released = threading.Event(), threading.Event()
 
     def hang() -> str:
+        reached.set()
         released.wait(10)
         return "too late"
 
     app.add_url_rule(path, view_func=hang)
     with served(app) as server:
         client = server.connect(b"GET %s HTTP/1.1\r\n\r\n" % path.encode())
-        time.sleep(0.2)
+        assert reached.wait(10)
         server.stop(timeout=5)
         answer = read_all(client)
         released.set()

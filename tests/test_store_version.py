@@ -6,7 +6,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,6 +22,7 @@ from checkend.server_lock import ServerLock, no_server
 from checkend.store_version import StoreRefused
 from tests.factories import Factory
 from tests.live import environment
+from tests.warm_processes import Checkend, run
 
 HEAD = store_version.HEAD
 HOW_TO_MEND = (
@@ -233,12 +233,7 @@ def test_what_is_no_store_of_ours_is_refused_and_left_byte_for_byte(
     path = tmp_path / "checkend.sqlite3"
     make(path)  # type: ignore[operator]
     before = path.read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-m", "checkend.cli", "serve", "--port", "0"],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-    )
+    done = run(["serve", "--port", "0"], env=environment(tmp_path))
     assert done.returncode == 1
     assert done.stderr.startswith(f"Error: {path} ")
     assert sentence in done.stderr
@@ -250,8 +245,8 @@ def test_what_is_no_store_of_ours_is_refused_and_left_byte_for_byte(
 def test_processes_that_start_at_once_in_an_empty_folder_agree(tmp_path: Path) -> None:
     folder = tmp_path / "instance"
     starts = [
-        subprocess.Popen(
-            [sys.executable, "-m", "checkend.cli", "app", "create", "Shop", "--json"],
+        Checkend(
+            ["app", "create", "Shop", "--json"],
             env=environment(folder),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -13,8 +13,8 @@ import pytest
 
 from checkend.testing import CheckendApp, Server
 from tests.testing.helpers import environment, listens, report, soon
+from tests.warm_processes import Checkend, run
 
-CHECKEND = (sys.executable, "-m", "checkend.cli")
 BACKTRACE = [
     "/srv/shop/app.py:3 in main",
     "/usr/lib/python3.11/site-packages/flask/app.py:880 in dispatch",
@@ -35,9 +35,7 @@ class Started:
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self.out, self.err = folder / "out", folder / "err"
         with self.out.open("w") as out, self.err.open("w") as err:
-            self.process = subprocess.Popen(
-                [*CHECKEND, *arguments], stdout=out, stderr=err, env=environment(**variables)
-            )
+            self.process = Checkend(list(arguments), stdout=out, stderr=err, env=environment(**variables))
 
     def shows(self, text: str) -> bool:
         return soon(lambda: text in self.out.read_text() + self.err.read_text(), 20)
@@ -51,11 +49,11 @@ class Started:
 def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
     started: list[Started] = []
 
-    def run(*arguments: str, **variables: str) -> Started:
+    def start_one(*arguments: str, **variables: str) -> Started:
         started.append(Started(tmp_path, *arguments, **variables))
         return started[-1]
 
-    yield run
+    yield start_one
     for one in started:
         one.process.kill()
         one.process.wait()
@@ -108,10 +106,7 @@ def test_tail_waits_for_a_server_that_is_restarted_and_misses_nothing(
     folder = {"CHECKEND_INSTANCE_PATH": str(tmp_path / "instance"), "CHECKEND_NOTICE_DEDUP_ENABLED": "false"}
 
     def command(*arguments: str) -> Any:
-        ran = subprocess.run(
-            [*CHECKEND, *arguments, "--json"], env=environment(**folder), capture_output=True, check=True
-        )
-        return json.loads(ran.stdout)
+        return json.loads(run([*arguments, "--json"], env=environment(**folder)).stdout)
 
     key = command("api-key", "create", "tail", "--permission", "problems:read")["key"]
     ingestion_key = command("app", "create", "Shop")["ingestion_key"]
@@ -152,9 +147,7 @@ def test_tail_waits_for_a_server_that_is_restarted_and_misses_nothing(
 )
 def test_tail_says_why_it_cannot(reported: CheckendApp, arguments: list[str], status: int, said: str) -> None:
     arguments = [reported.api_key if argument == "KEY" else argument for argument in arguments]
-    ran = subprocess.run(
-        [*CHECKEND, "tail", "--url", reported.url, *arguments], env=environment(), capture_output=True, text=True
-    )
+    ran = run(["tail", "--url", reported.url, *arguments], env=environment())
     assert ran.returncode == status
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -172,9 +165,9 @@ REPORTER = (
 
 def test_dev_runs_a_command_and_prints_what_it_reports(tmp_path: Path) -> None:
     folder = environment(CHECKEND_INSTANCE_PATH=str(tmp_path / "instance"))
-    command = [*CHECKEND, "dev", "--", sys.executable, "-c", REPORTER, *BACKTRACE]
+    command = ["dev", "--", sys.executable, "-c", REPORTER, *BACKTRACE]
     for start in range(2):
-        ran = subprocess.run(command, env=folder, capture_output=True, text=True, timeout=60)
+        ran = run(command, env=folder)
         assert ran.returncode == 3
         url, _, printed = ran.stdout.partition("\n") if ran.stdout.startswith("http") else ("", "", ran.stdout)
         assert "Boom: in the cellar\n    → /srv/shop/cart.py:14 in total\n" in printed
@@ -184,8 +177,7 @@ def test_dev_runs_a_command_and_prints_what_it_reports(tmp_path: Path) -> None:
     assert (tmp_path / "instance" / "dev" / "checkend.sqlite3").exists()
     assert not (tmp_path / "instance" / "checkend.sqlite3").exists()
     folder["CHECKEND_INSTANCE_PATH"] += "/dev"
-    keys = subprocess.run([*CHECKEND, "api-key", "list", "--json"], env=folder, capture_output=True, text=True)
-    assert json.loads(keys.stdout) == []
+    assert json.loads(run(["api-key", "list", "--json"], env=folder).stdout) == []
 
 
 def test_dev_without_a_command_says_which_variables_to_set(tmp_path: Path, start: Callable[..., Started]) -> None:

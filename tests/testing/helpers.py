@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 from checkend.testing import CheckendApp
 from checkend.testing.folder import PREFIX
+from tests.warm_processes import Checkend, run
 
 CHECKOUT = Path(__file__).parents[2]
 FIXTURE = (sys.executable, "-m", "checkend.cli", "fixture")
@@ -67,14 +68,13 @@ def environment(**variables: str) -> dict[str, str]:
 
 def run_fixture(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """``checkend fixture`` with these arguments, until it ends."""
-    options = {"env": environment(), "capture_output": True, "text": True, "timeout": 60, **options}
-    return subprocess.run([*FIXTURE, *arguments], **options)
+    return run(["fixture", *arguments], **{"env": environment(), **options})
 
 
 def start_fixture(*arguments: str, **options: Any) -> tuple["subprocess.Popen[str]", dict[str, Any]]:
     """``checkend fixture``, ready: the process, and the line it printed."""
     options = {"stdin": subprocess.PIPE, "env": environment(), **options}
-    process = subprocess.Popen([*FIXTURE, *arguments], stdout=subprocess.PIPE, text=True, **options)
+    process = Checkend(["fixture", *arguments], stdout=subprocess.PIPE, text=True, **options)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())
 

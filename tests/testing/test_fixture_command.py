@@ -173,7 +173,7 @@ def test_a_taken_port_is_said() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        ran = run_fixture("--port", str(taken.getsockname()[1]), stdin=subprocess.DEVNULL)
+        ran = run_fixture("--port", str(taken.getsockname()[1]))
     assert ran.returncode == 1
     assert "cannot be used" in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -188,18 +188,19 @@ def test_a_taken_port_is_said() -> None:
     ],
 )
 def test_a_command_line_that_is_wrong_is_told_so(arguments: list[str], status: int, said: str) -> None:
-    ran = run_fixture(*arguments, stdin=subprocess.DEVNULL)
+    ran = run_fixture(*arguments)
     assert ran.returncode == status
     assert said in ran.stderr
 
 
 def test_beside_the_sdk_it_refuses_with_the_reason(tmp_path: Path) -> None:
-    skip = shutil.ignore_patterns("__pycache__", "static", "templates")
+    skip = shutil.ignore_patterns("static", "templates")
     shutil.copytree(CHECKOUT / "checkend", tmp_path / "checkend", ignore=skip)
     sdk = tmp_path / "checkend-1.0.0.dist-info"
     sdk.mkdir()
     (sdk / "METADATA").write_text("Metadata-Version: 2.1\nName: checkend\nVersion: 1.0.0\n")
-    ran = run_fixture(env=environment(PYTHONPATH=str(tmp_path)), cwd=tmp_path, stdin=subprocess.DEVNULL)
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 60}
+    ran = subprocess.run(FIXTURE, env=environment(PYTHONPATH=str(tmp_path)), cwd=tmp_path, **options)  # type: ignore[call-overload]  # mixed types
     assert ran.returncode == 1
     assert "the Python SDK (the distribution 'checkend' 1.0.0) is installed in this environment" in ran.stderr
     assert "each needs a virtual environment of its own" in ran.stderr

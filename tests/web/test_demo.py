@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from checkend.models import App, AppHour, Notice, Problem, ProblemFacet, Problem
 from checkend.models.rules import RuleBroken
 from checkend.store_version import copy_store, store_path
 from tests.factories import Factory
+from tests.warm_processes import Checkend, run
 from tests.web.helpers import sign_in
 
 PASSWORD = "look around"
@@ -115,14 +115,14 @@ def test_a_store_with_anything_in_it_is_left_alone(app: Flask, make: Factory) ->
 
 
 def test_the_command_fills_once_and_prints_the_logins(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "checkend.cli", "demo", "--json"]
+    command = ["demo", "--json"]
     environment = {"CHECKEND_INSTANCE_PATH": str(tmp_path / "instance"), "PATH": "/usr/bin:/bin"}
-    first = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    first = run(command, env=environment)
     assert first.returncode == 0, first.stderr
     told = json.loads(first.stdout)
     assert {login["role"] for login in told["logins"]} >= {"site admin", "owner", "viewer"}
     assert "100% of" in first.stderr
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    second = run(command, env=environment)
     assert second.returncode == 1
     assert "not empty" in second.stderr
 
@@ -137,8 +137,8 @@ def test_the_served_demo_touches_no_database_of_ones_own_and_leaves_nothing(tmp_
         "PATH": os.defpath,
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-m", "checkend.cli", "demo", "--serve", "--port", "0", "--password", "look around"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+    command = ["demo", "--serve", "--port", "0", "--password", "look around"]
+    with Checkend(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         assert demo.stdout
         said = ""
         while "listening on" not in said:
