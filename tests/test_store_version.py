@@ -247,7 +247,7 @@ def test_processes_that_start_at_once_in_an_empty_folder_agree(tmp_path: Path) -
     starts = [
         Checkend(
             ["app", "create", "Shop", "--json"],
-            env=environment(folder),
+            env=environment(folder, LOG_LEVEL="warning"),  # the audit log tells of each app
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
