@@ -154,14 +154,15 @@ def to_sign_in() -> Response:
     if request.method in ("GET", "HEAD"):
         going: str | None = request.full_path.rstrip("?")
     else:
-        going = _page_of_form()
+        going = page_of_form()
         flash("Your session has ended, so nothing was changed. Sign in and try again.", "warning")
     return redirect(url_for("sign_in.sign_in", next=going if going != "/" else None))
 
 
-def _page_of_form() -> str | None:
+def page_of_form() -> str | None:
     """Return path and query of the page of this server that sent the form, where the browser says which it was."""
     page = urlsplit(request.referrer or "")
     if page.netloc != request.host or not page.path:
         return None
-    return page.path + (f"?{page.query}" if page.query else "")
+    path = "/" + page.path.lstrip("/\\")  # two slashes would begin the address of another host
+    return path + (f"?{page.query}" if page.query else "")

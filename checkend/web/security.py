@@ -1,12 +1,12 @@
 """What protects the pages: CSRF tokens on every form, and the headers of every answer that is not for programs."""
 
-from flask import Flask, current_app, request, session
+from flask import Flask, current_app, flash, redirect, request, session
 from flask_login import current_user
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response
 
-from checkend.auth.sessions import for_programs, is_https, to_sign_in
+from checkend.auth.sessions import for_programs, is_https, page_of_form, to_sign_in
 from checkend.errors import ApiError
 from checkend.web.pages import require_sign_in
 
@@ -31,6 +31,10 @@ HEADERS = {
 HSTS = "max-age=31536000"  # a year; other hosts of the domain are not this server's to decide for
 STATIC = ("static", "bootstrap.static")
 STALE = "The form has expired (CSRF). Go back, reload the page and send it again."
+OUTDATED = (
+    "Nothing was changed: the form was from before you last signed in. "
+    "This page is up to date, so please enter your changes again."
+)
 WITH_AND_WITHOUT_SIGN_IN = ("sign_in.sign_out", "theme.choose")  # stand on pages for both
 
 csrf = CSRFProtect()
@@ -56,6 +60,9 @@ def _check_token() -> Response | None:
     except CSRFError as error:
         if _session_has_ended():
             return to_sign_in()
+        if current_user.is_authenticated and (page := page_of_form()):
+            flash(OUTDATED, "warning")
+            return redirect(page, 303)
         raise ApiError(400, f"{STALE} {error.description}") from error
     return None
 

@@ -1,5 +1,6 @@
 """What one app may use of the store, and what happens to its reports and to those of others beyond it."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -361,8 +362,10 @@ def test_an_app_that_cannot_become_smaller_is_logged_once_an_hour(
     app = serve(MAX_APP_BYTES=CAP)
     key = Factory(app).app()["ingestion_key"]
     send(app.test_client(), key, numbered(1))
-    Factory(app).run(lambda: db.session.execute(update(App).values(stored_bytes=CAP)))
+    with Factory(app).writing() as session:
+        session.execute(update(App).values(stored_bytes=2 * CAP))
     retention = app.extensions["checkend_retention"]
+    logging.getLogger("checkend").propagate = True
 
     def warnings_of_looks(number: int) -> int:
         caplog.clear()

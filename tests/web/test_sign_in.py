@@ -110,6 +110,33 @@ def test_a_form_sent_after_the_session_has_ended_leads_to_sign_in_and_back_to_it
     assert make.run(lambda: db.session.query(Team).count()) == 0
 
 
+def test_a_form_from_before_one_signed_in_again_leads_back_to_its_page_and_changes_nothing(
+    client: FlaskClient, make: Factory
+) -> None:
+    """As with two tabs: the session ends, one signs in again in one of them, and sends the form of the other."""
+    sign_in(client, ADA)
+    outdated = csrf_token(client, "/teams")
+    make.run(lambda: db.session.query(UserSession).delete())
+    sign_in(client, ADA)
+    page = {"Referer": "http://localhost/teams?a=b"}
+    answer = client.post("/teams", data={"csrf_token": outdated, "name": "Core"}, headers=page)
+    assert (answer.status_code, answer.location) == (303, "/teams?a=b")
+    shown = client.get(answer.location).text
+    assert "Nothing was changed: the form was from before you last signed in." in shown
+    assert make.run(lambda: db.session.query(Team).count()) == 0
+    assert client.post("/theme", data={"csrf_token": csrf_token(client, "/teams"), "theme": "dark"}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("referrer", "location"),
+    [("https://evil.example/teams", None), ("", None), ("http://localhost//evil.example/", "/evil.example/")],
+)
+def test_an_outdated_form_leads_to_no_other_site(client: FlaskClient, referrer: str, location: str | None) -> None:
+    sign_in(client, ADA)
+    answer = client.post("/teams", data={"csrf_token": "outdated"}, headers={"Referer": referrer})
+    assert (answer.status_code, answer.location) == (303 if location else 400, location)
+
+
 @pytest.mark.parametrize("referrer", ["https://evil.example/problems", "", "http://localhost"])
 def test_after_the_session_has_ended_no_foreign_page_is_where_sign_in_leads(client: FlaskClient, referrer: str) -> None:
     assert client.post("/teams", headers={"Referer": referrer}).location == "/sign-in"
