@@ -35,11 +35,16 @@ _REMEMBERED_REPORTS = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a report that was stored came to, for the repeats of it that may follow."""
+    """What a report that was stored came to, for the repeats of it that may follow.
+
+    ``facets`` are those of reports with the same ``sources``, a digest of what they are taken from.
+    """
 
     fingerprint: str
     digest: bytes | None
     stored_at: int
+    sources: bytes
+    facets: tuple[tuple[str, str], ...]
 
 
 class UnknownKey(Exception):
@@ -175,7 +180,7 @@ class Ingestion:
             raise Unreadable("Request body is nested too deeply") from None
         stored = self._submit(prepared, deadline, turn)
         if not stored.deduplicated:
-            self._remember(key, prepared)
+            self._remember(key, prepared, report)
         return stored
 
     def _submit(self, prepared: Prepared, deadline: float | None, turn: Turn | None) -> Stored:
@@ -183,19 +188,26 @@ class Ingestion:
             turn.release()
         return self.writer.submit(prepared, deadline)
 
-    def _remember(self, key: tuple[Sender, bytes], prepared: Prepared) -> None:
+    def _remember(self, key: tuple[Sender, bytes], prepared: Prepared, report: Report) -> None:
+        sources = _digest(sources_of(report.details))
         with self._seen_guard:
             self._seen.pop(key, None)
             while len(self._seen) >= _REMEMBERED_REPORTS:
                 del self._seen[next(iter(self._seen))]  # the oldest
-            self._seen[key] = _Seen(prepared.fingerprint, prepared.digest, prepared.received_at)
+            self._seen[key] = _Seen(
+                prepared.fingerprint, prepared.digest, prepared.received_at, sources, prepared.facets
+            )
 
     def _prepare_repeat(self, sender: Sender, report: Report, received_at: int, seen: "_Seen") -> Prepared:
         """A report that will most likely only be counted: nothing that would be stored is worked out.
 
         The writer raises `NotARepeat` when it is none after all.
         """
-        details = self.scrubber.details(sources_of(report.details))
+        sources = sources_of(report.details)
+        if _digest(sources) == seen.sources:
+            facets = seen.facets
+        else:
+            facets = facets_of(self.scrubber.details(sources), sender.environment)
         return Prepared(
             sender=sender,
             fingerprint=seen.fingerprint,
@@ -203,7 +215,7 @@ class Ingestion:
             error_message=report.error_message,
             digest=seen.digest,
             tags=report.tags,
-            facets=facets_of(details, sender.environment),
+            facets=facets,
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
         )

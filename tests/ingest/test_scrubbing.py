@@ -267,3 +267,16 @@ def test_a_repeat_tells_no_more_than_the_first_did(private: Callable[..., Flask]
         users = db.session.query(ProblemFacet.value, ProblemFacet.count).filter_by(name="user").all()
     app.extensions["checkend_shutdown"]()
     assert users == [(FILTERED, 3)]
+
+
+def test_duplicates_count_under_what_they_carry_themselves(private: Callable[..., Flask]) -> None:
+    app = private()
+    key = Factory(app).app()["ingestion_key"]
+    for user in ("ann", "ann", "bob", "ann", ""):
+        report = {"error": {"class": "X", "backtrace": ["/a.py:1 in b"]}, "user": {"id": user}}
+        app.test_client().post("/ingest/v1/errors", json=report, headers={"Checkend-Ingestion-Key": key})
+    with app.app_context():
+        assert db.session.query(Notice).count() == 1
+        users = db.session.query(ProblemFacet.value, ProblemFacet.count).filter_by(name="user").all()
+    app.extensions["checkend_shutdown"]()
+    assert dict(users) == {"ann": 3, "bob": 1}
