@@ -178,6 +178,9 @@ def connect(path: Path | str, timeout: float = LOCK_TIMEOUT_SECONDS) -> StoreCon
             cached_statements=256,
         )
         set_pragmas(connection)
+        # A database that was not in WAL mode, such as a backup, gets its log with the first read. `file` notes which
+        # log belongs to the database, and would take one that appears later for a replaced one.
+        connection.execute("PRAGMA schema_version")
         connections.add(connection)
     return connection
 

@@ -30,6 +30,18 @@ from tests.signals import stop_ignoring
 __all__ = ["sdk_python"]  # a fixture of the whole suite
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker a part of the suite in one piece, and who is done some of the others' rest.
+
+    xdist deals small pieces of every module to all workers by default: each then starts a browser, and makes what the
+    tests of a module share.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
 class SlowBody(io.BytesIO):
     """What comes in from a client; ``others_could_write`` has an entry for each time that it was waited for."""
 

@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import database_file, store_version
+from checkend.app import create_app
 from checkend.extensions import db
 from tests.factories import Factory
 
@@ -148,3 +149,17 @@ def test_closing_the_last_connection_removes_the_write_ahead_log_and_is_no_fault
         with app.app_context():
             db.engine.dispose()
         assert not Path(f"{path}-wal").exists()
+
+
+def test_a_restored_backup_is_served(app: Flask, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup has no write-ahead log: the server that opens it creates one."""
+    monkeypatch.setattr(database_file, "SIDE_FILES_EVERY_SECONDS", 0)
+    (tmp_path / "restored").mkdir()
+    store_version.copy_store(path, tmp_path / "restored" / path.name)
+    restored = create_app({}, instance_path=tmp_path / "restored")
+    key = Factory(restored).app()["ingestion_key"]
+    client = restored.test_client()
+    headers = {"Checkend-Ingestion-Key": key}
+    assert client.post(INGEST, json={"error": {"class": "E"}}, headers=headers).status_code == 201
+    assert client.get("/up").status_code == 200
+    stop(restored)

@@ -19,7 +19,7 @@ def install(place: Path) -> Path:
     """A virtual environment with the package installed as a copy, not editable; its Python."""
     venv.create(place, symlinks=True)
     (site,) = place.glob("lib/python*/site-packages")
-    shutil.copytree(ROOT / "checkend", site / "checkend", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "checkend", site / "checkend")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     return place / "bin" / "python"
 
@@ -45,7 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh clone, with a virtual environment inside it."""
     clone = tmp_path_factory.mktemp("clone")
     shutil.copy(ROOT / "wsgi.py", clone)
-    shutil.copytree(ROOT / "checkend", clone / "checkend", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "checkend", clone / "checkend")
     install(clone / ".venv")
     return clone
 

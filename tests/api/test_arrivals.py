@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from checkend import clock
+from checkend.api.arrivals import WAITERS
 from checkend.ingest.service import ingestion
 from checkend.models import Notice
 from checkend.models.notice import IDS_LOOKED_AT
@@ -15,6 +16,7 @@ from checkend.models.packing import pack
 from checkend.testing import Client, Server
 from tests.api.helpers import Api, assert_error, counting
 from tests.factories import Factory
+from tests.testing.helpers import soon
 
 
 def test_without_a_cursor_one_learns_where_to_begin(api: Api, make: Factory) -> None:
@@ -123,7 +125,8 @@ def test_those_who_wait_leave_threads_to_those_who_report_and_do_not_hold_up_the
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        time.sleep(0.3)
+        extensions = server._runs._running.fixture.app.extensions  # type: ignore[union-attr]  # it runs in a thread
+        assert soon(lambda: WAITERS in extensions and extensions[WAITERS]._value == 0)
         started = time.monotonic()
         client.arrivals(after=0, wait=20)
         assert time.monotonic() - started < 5  # the second is answered at once

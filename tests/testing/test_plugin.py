@@ -36,14 +36,18 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     lines = [f"{name} = {module}" for name, module in entry_points.items()]
     (installed / "entry_points.txt").write_text("\n".join(["[pytest11]", *lines, ""]))
     monkeypatch.setenv("PYTHONPATH", f"{CHECKOUT}:{installed.parent}")
+    monkeypatch.syspath_prepend(installed.parent)
     return pytester
 
 
-def run(suite: pytest.Pytester, code: str, *options: str, passed: int = 0, failed: int = 0) -> str:
-    """What pytest prints about the tests in ``code``."""
+def run(
+    suite: pytest.Pytester, code: str, *options: str, passed: int = 0, failed: int = 0, own_process: bool = False
+) -> str:
+    """What pytest prints about the tests in ``code``: of a run within this one, or in a process of its own."""
     suite.makepyfile(REPORT + code)
     before = folders()
-    result = suite.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *options, timeout=60)
+    options = ("-W", "error", "-p", "no:cacheprovider", *options)
+    result = suite.runpytest_subprocess(*options, timeout=120) if own_process else suite.runpytest_inprocess(*options)
     result.assert_outcomes(passed=passed, failed=failed)
     assert not folders() - before
     return result.stdout.str()
@@ -89,6 +93,7 @@ def test_four_workers_have_a_server_each(suite: pytest.Pytester) -> None:
         "-n",
         "4",
         passed=24,
+        own_process=True,
     )
     assert "4 workers" in said
     pairs = {tuple(line.split()) for line in (suite.path / "servers").read_text().splitlines()}
@@ -222,12 +227,13 @@ def test_it_costs_nothing_until_it_is_asked_for(suite: pytest.Pytester) -> None:
             assert not heavy & set(sys.modules), heavy & set(sys.modules)
         """.replace("\n        ", "\n"),
         passed=1,
+        own_process=True,
     )
 
 
 def test_it_can_be_switched_off(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_it(checkend): pass")
-    result = suite.runpytest_subprocess("-p", "no:checkend")
+    result = suite.runpytest_inprocess("-p", "no:checkend")
     result.assert_outcomes(errors=1)
     assert "fixture 'checkend' not found" in result.stdout.str()
 
@@ -237,7 +243,7 @@ def test_a_server_that_cannot_start_says_why(suite: pytest.Pytester) -> None:
         "import pytest\n@pytest.fixture(scope='session')\ndef checkend_settings():\n    return {'THREADS': 'many'}\n"
     )
     suite.makepyfile("def test_it(checkend): pass")
-    result = suite.runpytest_subprocess()
+    result = suite.runpytest_inprocess()
     result.assert_outcomes(errors=1)
     assert "Checkend cannot start: CHECKEND_THREADS is 'many', but must be a whole number" in result.stdout.str()
     assert "Traceback" not in result.stdout.str()

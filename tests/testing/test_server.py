@@ -16,7 +16,7 @@ import pytest
 from checkend.testing import ApiRefused, CheckendApp, Server
 from checkend.testing.handle import FixtureRefused
 from checkend.testing.server import NotRunning, NotStarted
-from tests.testing.helpers import environment, folders, in_vain, listens, report
+from tests.testing.helpers import environment, folders, in_vain, listens, report, soon
 
 
 @pytest.fixture(scope="module", params=["thread", "process"])
@@ -130,6 +130,7 @@ def test_the_end_waits_for_no_request_that_is_held_up() -> None:
         server.app.faults.hang()
         held = in_vain(report, server.app)
         waiting = in_vain(server.app.wait_for_problem, timeout=60)
+        assert soon(lambda: len(server.app.requests()) == 1)
         time.sleep(0.3)
         started = time.monotonic()
     assert time.monotonic() - started < 3
