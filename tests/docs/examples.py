@@ -31,7 +31,7 @@ from tests.docs.world import run_commands, send_requests
 
 DOCS = Path(__file__).parents[2] / "docs"
 # Documents whose responses are recorded.
-RECORDED = ("api.md",)
+RECORDED = ("api.md", "ingestion.md")
 ENDPOINT = "http://127.0.0.1:8080"
 
 _PART = re.compile(
