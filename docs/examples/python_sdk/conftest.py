@@ -1,7 +1,7 @@
 """A Checkend server for tests of a program that has the SDK in its environment, where the server cannot be installed.
 
-Needs `checkend` on the PATH, where `pipx install checkend-server` or `uv tool install checkend-server` puts it, or named
-by CHECKEND_SERVER; and nothing in this environment but pytest and the SDK.
+Needs `checkend` on the PATH, where `pipx install checkend-server` or `uv tool install checkend-server` puts it, or
+named by CHECKEND_SERVER; and nothing in this environment but pytest and the SDK.
 """
 
 import json
