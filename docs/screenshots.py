@@ -1,9 +1,10 @@
-"""Makes docs/images: the main pages with demo data, light and dark, wide and narrow. Run from the checkout:
+"""Take the screenshots that the documents show, over demo data. Run it from a checkout:
 
-    python docs/screenshots.py
+    python docs/screenshots.py           # docs/images: what the documents show
+    python docs/screenshots.py FOLDER    # every main page, light and dark, wide and on a phone, for a review
 
-Needs Playwright and a chromium (CHROMIUM names it, /usr/bin/chromium by default). Starts a server of its own on a
-free port over a temporary store, and leaves nothing behind but the pictures.
+Needs Playwright and Chromium (``CHROMIUM`` names the executable, /usr/bin/chromium by default). The server runs on a
+free port over a temporary database.
 """
 
 import os
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
+IN_DOCUMENTS = frozenset({"problem-light"})
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PASSWORD = "demo-password"
 SIZES = {"": (1280, 860), "-phone": (390, 844)}
@@ -25,19 +27,20 @@ ON_PHONES = ("home", "problems", "problem", "notice")
 
 
 def main() -> None:
-    """Take every picture in both themes; pages named on the command line alone, if any are."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as address, sync_playwright() as playwright:
+    """Take the screenshots of the documents, or of all pages into the folder that the command line names."""
+    folder, wanted = (Path(sys.argv[1]), None) if len(sys.argv) > 1 else (IMAGES, IN_DOCUMENTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as instance, _server(Path(instance)) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for theme in ("light", "dark"):
-            for suffix, size in SIZES.items():
-                _take(browser, address, theme, suffix, size)
+            for suffix in SIZES:
+                _take(browser, url, theme, suffix, folder, wanted)
         browser.close()
 
 
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
-    """A server with demo data; its address."""
+    """Run a server with demo data; yield its URL."""
     sys.path.insert(0, str(ROOT))
     from waitress.server import create_server
 
@@ -55,37 +58,40 @@ def _server(folder: Path) -> Iterator[str]:
         app.extensions["checkend_shutdown"]()
 
 
-def _take(browser: Browser, address: str, theme: str, suffix: str, size: tuple[int, int]) -> None:
+def _take(browser: Browser, url: str, theme: str, suffix: str, folder: Path, wanted: frozenset[str] | None) -> None:
+    """Take the screenshots in one theme and size: those that are ``wanted``, or all of them for None."""
+    width, height = SIZES[suffix]
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
+        viewport={"width": width, "height": height},
         device_scale_factor=1.5 if suffix else 1,
         color_scheme="dark" if theme == "dark" else "light",
     )
     page = context.new_page()
-    _sign_in(page, address)
-    for name, path in _pages(page, address).items():
-        if (sys.argv[1:] and name not in sys.argv[1:]) or (suffix and name not in ON_PHONES):
+    _sign_in(page, url)
+    for name, path in _pages(page, url).items():
+        image = f"{name}-{theme}{suffix}"
+        if (wanted is not None and image not in wanted) or (suffix and name not in ON_PHONES):
             continue
-        page.goto(address + path)
+        page.goto(url + path)
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=IMAGES / f"{name}-{theme}{suffix}.png")
-        print(f"{name}-{theme}{suffix}.png")
+        page.screenshot(path=folder / f"{image}.png")
+        print(folder / f"{image}.png")
     context.close()
 
 
-def _sign_in(page: Page, address: str) -> None:
-    page.goto(address + "/sign-in")
+def _sign_in(page: Page, url: str) -> None:
+    page.goto(url + "/sign-in")
     page.get_by_label("Email").fill("site-admin@demo.example")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(address + "/")
+    page.wait_for_url(url + "/")
 
 
-def _pages(page: Page, address: str) -> dict[str, str]:
-    """The pages to show, by the name of their picture."""
-    page.goto(address + "/problems?search=NoMethodError")
+def _pages(page: Page, url: str) -> dict[str, str]:
+    """Return the paths of the pages by the names of their images."""
+    page.goto(url + "/problems?search=NoMethodError")
     problem = page.locator(".problem-link").first.get_attribute("href") or ""
-    page.goto(address + problem)
+    page.goto(url + problem)
     notice = page.locator(".notice-list .title").first.get_attribute("href") or ""
     return {
         "home": "/",

@@ -1,4 +1,4 @@
-// A Checkend server for the time of a test run. Needs `checkend` on the PATH (or named by CHECKEND), nothing else.
+// A Checkend server for the duration of a test run. Needs only `checkend` on the PATH, or named by CHECKEND.
 package shop
 
 import (
@@ -46,29 +46,29 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// ask speaks to the fixture; a wait in vain fails the test with the reasons.
-func ask(t *testing.T, method, path string, query url.Values, body string) map[string]any {
+// call sends a request to the fixture; an error, such as a timeout of /wait, fails the test with its message.
+func call(t *testing.T, method, path string, query url.Values, body string) map[string]any {
 	t.Helper()
-	address := checkend.URL + "/_fixture" + path + "?" + query.Encode()
-	request, err := http.NewRequest(method, address, bytes.NewBufferString(body))
+	target := checkend.URL + "/_fixture" + path + "?" + query.Encode()
+	request, err := http.NewRequest(method, target, bytes.NewBufferString(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	text, _ := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
 	value := map[string]any{}
 	json.Unmarshal(text, &value)
-	if answer.StatusCode >= 400 {
+	if response.StatusCode >= 400 {
 		t.Fatal(value["error"])
 	}
 	return value
 }
 
-// report stands for your program and its SDK.
+// report takes the place of your program and its SDK.
 func report(err error) int {
 	body, _ := json.Marshal(map[string]any{
 		"error": map[string]any{"class": fmt.Sprintf("%T", err), "message": err.Error()},
@@ -76,29 +76,29 @@ func report(err error) int {
 	request, _ := http.NewRequest("POST", checkend.Env["CHECKEND_ENDPOINT"]+"/ingest/v1/errors", bytes.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Checkend-Ingestion-Key", checkend.Env["CHECKEND_API_KEY"])
-	answer, failure := http.DefaultClient.Do(request)
+	response, failure := http.DefaultClient.Do(request)
 	if failure != nil {
 		return 0
 	}
-	answer.Body.Close()
-	return answer.StatusCode
+	response.Body.Close()
+	return response.StatusCode
 }
 
-func TestAnErrorArrives(t *testing.T) {
-	ask(t, "POST", "/reset", nil, "")
+func TestAnErrorIsReported(t *testing.T) {
+	call(t, "POST", "/reset", nil, "")
 	_, err := os.Open("/no/such/file")
 	go report(err)
-	problem := ask(t, "GET", "/wait", url.Values{"message": {"no such file"}}, "")["problem"].(map[string]any)
+	problem := call(t, "GET", "/wait", url.Values{"message": {"no such file"}}, "")["problem"].(map[string]any)
 	if problem["error_class"] != "*fs.PathError" {
 		t.Fatal(problem)
 	}
 }
 
-func TestALostConnectionHarmsNobody(t *testing.T) {
-	ask(t, "POST", "/reset", nil, "")
-	ask(t, "POST", "/faults", nil, `{"fault": "cut"}`)
+func TestALostConnectionIsHarmless(t *testing.T) {
+	call(t, "POST", "/reset", nil, "")
+	call(t, "POST", "/faults", nil, `{"fault": "cut"}`)
 	if status := report(io.EOF); status != 0 {
 		t.Fatal(status)
 	}
-	ask(t, "GET", "/wait", url.Values{"count": {"0"}, "timeout": {"0.1"}}, "")
+	call(t, "GET", "/wait", url.Values{"count": {"0"}, "timeout": {"0.1"}}, "")
 }

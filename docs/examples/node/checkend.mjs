@@ -1,4 +1,4 @@
-// A Checkend server for the time of a test run. Needs `checkend` on the PATH (or named by CHECKEND), nothing else.
+// A Checkend server for the duration of a test run. Needs only `checkend` on the PATH, or named by CHECKEND.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
@@ -12,21 +12,21 @@ export async function startCheckend() {
   const line = new Promise((resolve) => createInterface({ input: server.stdout }).once("line", resolve));
   const access = JSON.parse(await Promise.race([line, failed]));
 
-  async function ask(method, path, query = {}, body = undefined) {
+  async function call(method, path, query = {}, body = undefined) {
     const url = `${access.url}/_fixture${path}?${new URLSearchParams(query)}`;
-    const answer = await fetch(url, { method, body: body && JSON.stringify(body) });
-    const value = answer.status === 204 ? null : await answer.json();
-    if (!answer.ok) throw new Error(value.error);
+    const response = await fetch(url, { method, body: body && JSON.stringify(body) });
+    const value = response.status === 204 ? null : await response.json();
+    if (!response.ok) throw new Error(value.error);
     return value;
   }
 
   return {
     ...access,
-    waitForProblem: async (wanted) => (await ask("GET", "/wait", wanted)).problem,
-    assertNoProblems: (within = 0) => ask("GET", "/wait", { count: 0, timeout: within }),
-    setFault: (fault) => ask("POST", "/faults", {}, fault),
-    requests: async () => (await ask("GET", "/journal")).requests,
-    reset: () => ask("POST", "/reset"),
+    waitForProblem: async (query) => (await call("GET", "/wait", query)).problem,
+    assertNoProblems: (within = 0) => call("GET", "/wait", { count: 0, timeout: within }),
+    setFault: (fault) => call("POST", "/faults", {}, fault),
+    requests: async () => (await call("GET", "/journal")).requests,
+    reset: () => call("POST", "/reset"),
     stop: () => new Promise((resolve) => server.once("exit", resolve) && server.stdin.end()),
   };
 }

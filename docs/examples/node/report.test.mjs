@@ -8,15 +8,15 @@ before(async () => { checkend = await startCheckend(); });
 beforeEach(() => checkend.reset());
 after(() => checkend.stop());
 
-test("an error arrives with its trace", async () => {
-  report(new TypeError("no price"), checkend.env); // not awaited: the wait wakes when it is there
+test("an error is reported", async () => {
+  report(new TypeError("no price"), checkend.env); // not awaited: waitForProblem waits until the report is stored
   const problem = await checkend.waitForProblem({ error_class: "TypeError", message: "no price" });
   assert.equal(problem.notices_count, 1);
 });
 
-test("nothing is reported when nothing is wrong", () => checkend.assertNoProblems(0.1));
+test("nothing is reported when nothing fails", () => checkend.assertNoProblems(0.1));
 
-test("a wait in vain says what came instead", async () => {
+test("a timeout states what was reported instead", async () => {
   await report(new RangeError("too far"), checkend.env);
   await assert.rejects(
     checkend.waitForProblem({ error_class: "TypeError", timeout: 0.1 }),
@@ -24,7 +24,7 @@ test("a wait in vain says what came instead", async () => {
   );
 });
 
-test("a full server is left alone for as long as it asks", async () => {
+test("Retry-After is honored", async () => {
   await checkend.setFault({ status: 429, retry_after: 1, times: 1 });
   const started = Date.now();
   await report(new Error("again"), checkend.env);

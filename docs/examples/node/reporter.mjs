@@ -1,4 +1,4 @@
-// Stands for your program and its SDK: reports an error, and once more when the server asks it to come back later.
+// In place of your program and its SDK: reports an error, and retries once if the server says when to.
 export async function report(error, env) {
   const send = () => fetch(`${env.CHECKEND_ENDPOINT}/ingest/v1/errors`, {
     method: "POST",
@@ -7,8 +7,8 @@ export async function report(error, env) {
       error: { class: error.name, message: error.message, backtrace: error.stack.split("\n").slice(1) },
     }),
   });
-  const answer = await send();
-  if (answer.status !== 429) return;
-  await new Promise((resolve) => setTimeout(resolve, 1000 * Number(answer.headers.get("Retry-After"))));
+  const response = await send();
+  if (response.status !== 429) return;
+  await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After"))));
   await send();
 }

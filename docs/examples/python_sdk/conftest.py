@@ -1,7 +1,7 @@
-"""A Checkend server for tests of a program that has the SDK in its environment, where the server cannot be.
+"""A Checkend server for tests of a program that has the SDK in its environment, where the server cannot be installed.
 
-It needs `checkend` on the PATH, as `pipx install checkend-server` or `uv tool install checkend-server` put it there
-(or named by CHECKEND_SERVER), and nothing in this environment but pytest and the SDK.
+Needs `checkend` on the PATH, where `pipx install checkend-server` or `uv tool install checkend-server` puts it, or
+named by CHECKEND_SERVER; and nothing in this environment but pytest and the SDK.
 """
 
 import json
@@ -20,27 +20,27 @@ class Checkend:
     def __init__(self, access):
         self.url, self.env = access["url"], access["env"]
 
-    def wait_for_problem(self, **wanted):
-        return self._ask("GET", "/wait", **wanted)["problem"]
+    def wait_for_problem(self, **query):
+        return self._call("GET", "/wait", **query)["problem"]
 
     def assert_no_problems(self, within=0):
-        self._ask("GET", "/wait", count=0, timeout=within)
+        self._call("GET", "/wait", count=0, timeout=within)
 
     def wait_for_requests(self, count, timeout=5):
-        return self._ask("GET", "/wait", requests=count, timeout=timeout)["requests"]
+        return self._call("GET", "/wait", requests=count, timeout=timeout)["requests"]
 
     def set_fault(self, **fault):
-        self._ask("POST", "/faults", fault)
+        self._call("POST", "/faults", fault)
 
     def reset(self):
-        self._ask("POST", "/reset")
+        self._call("POST", "/reset")
 
-    def _ask(self, method, path, body=None, **query):
+    def _call(self, method, path, body=None, **query):
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/_fixture{path}?{urlencode(query)}", data, method=method)
         try:
-            with urlopen(request) as answer:
-                return json.loads(answer.read() or "null")
+            with urlopen(request) as response:
+                return json.loads(response.read() or "null")
         except HTTPError as error:
             raise AssertionError(json.load(error)["error"]) from None
 
@@ -55,7 +55,7 @@ def checkend_server():
 
 @pytest.fixture
 def checkend_app(checkend_server, monkeypatch):
-    """The server with nothing reported yet, and the variables set that the SDK reads."""
+    """The server with nothing reported yet; the variables that the SDK reads are set."""
     checkend_server.reset()
     for name, value in checkend_server.env.items():
         monkeypatch.setenv(name, value)

@@ -1,0 +1,1 @@
+"""The documents: their examples are run, and what they claim is compared with the code."""
