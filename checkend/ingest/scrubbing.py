@@ -220,7 +220,7 @@ class Scrubber:
 
 def _mixes_forms(text: str) -> bool:
     """Return whether ``text`` may hold secrets in other forms than that of a parameter in a URL."""
-    return '"' in text or "%" in text or "--" in text or ": " in text or "=>" in text
+    return '"' in text or "%" in text or "--" in text or ": " in text or ":[" in text or ":'" in text or "=>" in text
 
 
 def _may_exceed(value: Any, limits: Limits) -> bool:

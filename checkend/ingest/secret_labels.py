@@ -21,6 +21,15 @@ _VALUE = re.compile(
         ([^\s,;"'`(){}\[\]<>&|]+)(\ {0,3}(?:[\r\n,;)}\]&|"'`<]|\Z)|\ {1,3}(?:--[A-Za-z]|[A-Za-z][\w-]{1,60}:\ ))?""",
     re.VERBOSE,
 )
+# A label without a space after its colon, as in "password:hunter2"; also the form of places, as in "password.rb:12".
+_COMPACT = re.compile(
+    r"""(?<![\w.$/\\-])([^\W\d][\w-]{1,60}):(?<!::)(?![\s\d:/\\])
+        ("(?:[^"\\\r\n]++|\\.)*+"?|'(?:[^'\\\r\n]++|\\.)*+'?|[^\s,;"'`(){}\[\]<>&|]+)""",
+    re.VERBOSE,
+)
+# Such a colon, quick to find: every line of a backtrace has colons, which are followed by digits, slashes or "in ".
+_COMPACT_COLON = re.compile(r":[^\s\d:/\\](?<!::.)(?<!node:.)(?<!:i(?=n ))", re.DOTALL)
+_ARITY = re.compile(r"\w{1,100}/\d{1,3}\Z")  # of a function: token:verify1/2
 _OPTION = re.compile(
     r"""(?<![\w-])--([A-Za-z][\w-]{0,60})\ {1,3}([^\s"'`,;-][^\s"'`,;]*|"[^"]*+"?|'[^']*+'?)""", re.VERBOSE
 )
@@ -85,6 +94,38 @@ def _secret_end(text: str, start: int, label: str, is_cut: bool) -> int:
         return end
     is_secret = (is_whole or _LOOKS_LIKE_PASSWORD.match(value)) and not _ABOUT_SECRETS.match(label)
     return end if is_secret else start
+
+
+def has_compact_label(text: str) -> bool:
+    """Return whether `hide_compact` may find something in ``text``."""
+    return _COMPACT_COLON.search(text) is not None
+
+
+def hide_compact(text: str, is_secret: Callable[[str], bool], *, is_cut: bool = False) -> str:
+    """Replace what follows a secret's name and a colon directly by `FILTERED`, where it cannot be anything else.
+
+    That is when it is quoted, or looks like a key or a password and does not begin with a digit, as line numbers and
+    addresses in memory do.
+    """
+    parts: list[str] = []
+    done = 0
+    label = _COMPACT.search(text)
+    while label is not None:
+        name, value = label.groups()
+        end = label.start(2)
+        is_whole = not (is_cut and label.end() == len(text))
+        if is_whole and is_secret(name) and _is_compact_secret(value):
+            parts += [text[done:end], filtered_like(value)]
+            done = end = label.end()
+        label = _COMPACT.search(text, end)
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _is_compact_secret(value: str) -> bool:
+    bare = value.strip("\"'").rstrip(".!?:")
+    if is_marked(value) or bare.lower() in _WORDS or _ARITY.match(bare):
+        return False
+    return value[0] in _QUOTES or bool(_LOOKS_LIKE_KEY.match(bare) or _LOOKS_LIKE_PASSWORD.match(bare))
 
 
 def hide_options(text: str, is_secret: Callable[[str], bool]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from checkend.ingest.secret_labels import hide_labelled, hide_options
+from checkend.ingest.secret_labels import has_compact_label, hide_compact, hide_labelled, hide_options
 from checkend.ingest.secret_values import FILTERED, filtered_like, is_marked, nested_end
 
 IsSecret = Callable[[str], bool]
@@ -53,7 +53,16 @@ def hides_something(text: str) -> bool:
         or '"' in text
         or "%" in text
         or (" " in text and (": " in text or "--" in text or "earer " in text or "asic " in text))
-        or (":" in text and ("uthorization" in text or "ookie" in text or "OOKIE" in text or "UTHORIZATION" in text))
+        or (
+            ":" in text
+            and (
+                "uthorization" in text
+                or "ookie" in text
+                or "OOKIE" in text
+                or "UTHORIZATION" in text
+                or has_compact_label(text)
+            )
+        )
     )
 
 
@@ -95,6 +104,8 @@ def without_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecre
         text = _HEADER.sub(_hide_header, text)
     if has_labels or "=>" in text:
         text = hide_labelled(text, is_secret, is_cut=is_cut)
+    if ":" in text and has_compact_label(text):
+        text = hide_compact(text, is_secret, is_cut=is_cut)
     if "--" in text:
         text = hide_options(text, is_secret)
     return text
