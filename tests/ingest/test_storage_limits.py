@@ -66,6 +66,7 @@ def wrong_counts(app: Flask) -> list[str]:
     return store_check.wrong_counts(store_path(Path(app.instance_path)))
 
 
+@pytest.mark.slow
 def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: Serve) -> None:
     app = serve(MAX_STORE_BYTES=CAP)
     make, client = Factory(app), app.test_client()
@@ -90,6 +91,7 @@ def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: 
     assert wrong_counts(app) == []
 
 
+@pytest.mark.slow
 def test_problems_are_removed_too_where_they_are_what_fills_the_store(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
