@@ -85,11 +85,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(autouse=True)
-def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
     """Passwords are hashed and checked as in earnest, at a thousandth of the cost."""
     cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
-    monkeypatch.setattr("checkend.models.user.generate_password_hash", cheap)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("checkend.models.user.generate_password_hash", cheap)
+        yield
 
 
 @pytest.fixture(scope="session")

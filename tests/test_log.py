@@ -14,6 +14,8 @@ import pytest
 from tests.live import command
 from tests.test_running import running
 
+pytestmark = pytest.mark.slow
+
 WRONG_INGESTION_KEY = "cki_wrong-wrong-wrong-wrong"
 WRONG_API_KEY = "cka_0123456789_wrong-wrong-wrong"
 NEVER = ["PASSWORD-1", "PASSWORD-2", "PASSWORD-3", "CONTENT-1", "CONTENT-2", "CONTENT-3", "CONTENT-4"]

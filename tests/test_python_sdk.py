@@ -5,7 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.live import LiveServer, command
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys

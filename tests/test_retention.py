@@ -123,6 +123,7 @@ def test_an_app_may_have_limits_of_its_own(app: Flask, make: Factory, own: tuple
     assert len(ids(app, Notice)) == left
 
 
+@pytest.mark.slow
 def test_more_problems_and_notices_than_one_step_takes(app: Flask, make: Factory) -> None:
     shop = make.app()["id"]
     for _ in range(450):
@@ -292,6 +293,7 @@ def test_what_is_overdue_is_found_by_indexes_alone(app: Flask, make: Factory) ->
     assert scans == []
 
 
+@pytest.mark.slow
 def test_retention_under_ingestion_loses_no_report_and_changes_no_count(app: Flask, make: Factory) -> None:
     key = make.app()["ingestion_key"]
     fill(app, key, 800, days=100)

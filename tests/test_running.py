@@ -23,6 +23,8 @@ from tests.factories import Factory
 from tests.live import LiveServer, command, environment
 from tests.warm_processes import Checkend, run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 RUNNERS = {  # each a cold start, as its users know it
     "checkend serve": ["-m", "checkend.cli", "serve", "--port", "{port}"],

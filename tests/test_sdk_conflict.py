@@ -11,6 +11,8 @@ import pytest
 import checkend
 from checkend.sdk_conflict import CONFLICT, SDK_NAMES
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(checkend.__file__).parent
 COMMANDS = {
     "a program": ["-c", "import checkend; checkend.configure()"],

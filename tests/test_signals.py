@@ -10,6 +10,8 @@ import pytest
 
 from tests.live import environment
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 IN_BACKGROUND = ("sh", "-c", 'trap "" INT HUP; exec "$@"', "sh")  # as shells start what ends with &
 SHOW = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"

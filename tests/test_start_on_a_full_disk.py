@@ -9,10 +9,14 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from checkend.app import create_app
 from checkend.extensions import db
 from checkend.serving import bind
 from tests.live import environment
+
+pytestmark = pytest.mark.slow
 
 UNLIMITED = resource.RLIM_INFINITY
 

@@ -16,6 +16,8 @@ import pytest
 
 from tests.live import Connection, LiveServer, command
 
+pytestmark = pytest.mark.slow
+
 STORE = "checkend.sqlite3"
 
 
@@ -107,7 +109,6 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> No
     assert total == len(answers)
 
 
-@pytest.mark.slow
 def test_32_clients_post_list_and_resolve_at_once(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     key = command(tmp_path, "api-key", "create", "load", "--all")["key"]

@@ -26,6 +26,8 @@ from checkend.store_version import store_path
 from tests.factories import Factory
 from tests.live import Connection, LiveServer, command
 
+pytestmark = pytest.mark.slow
+
 INGEST = "/ingest/v1/errors"
 STORE = "checkend.sqlite3"
 ROUNDS = 10
@@ -92,7 +94,6 @@ def rounds_of_sigkill(folder: Path, seed: int) -> None:
     assert len(answers) > ROUNDS * CLIENTS
 
 
-@pytest.mark.slow
 def test_ten_times_sigkill_at_random_moments_under_load_loses_nothing_and_counts_nothing_twice(
     tmp_path: Path,
 ) -> None:

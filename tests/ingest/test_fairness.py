@@ -32,6 +32,8 @@ from tests.factories import Factory
 from tests.live import LiveServer
 from tests.test_metrics import value
 
+pytestmark = pytest.mark.slow
+
 INGEST = "/ingest/v1/errors"
 Start = Callable[..., tuple[Flask, str, str]]
 

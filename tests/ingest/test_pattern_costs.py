@@ -9,11 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.factories import Factory
 from tests.ingest import pattern_attacks
 from tests.ingest.package_patterns import Target, calls_of_re, constants_of_re, source_of, targets, trees
+
+pytestmark = pytest.mark.slow
 
 # Patterns whose cost per character is high, or not linear, and whose callers bound the length of the text.
 BOUNDED = {

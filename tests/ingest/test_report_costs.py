@@ -61,6 +61,7 @@ BODIES = dict(bodies())
 SCRUBBER = Scrubber(Policy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name.strip() for name in MEASURED])
 def test_a_hostile_report_of_a_megabyte_takes_a_bounded_time(name: str) -> None:
     body = BODIES[name]()
@@ -155,6 +156,7 @@ def test_two_long_fingerprints_with_the_same_beginning_stay_apart(client: FlaskC
     assert len(problems) == 2
 
 
+@pytest.mark.slow
 def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flask, make: Factory) -> None:
     """The class, fingerprint, notifier, key names, frames and facets of many reports, as long as allowed."""
     ingestion: Ingestion = app.extensions["checkend_ingestion"]

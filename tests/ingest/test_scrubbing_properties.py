@@ -16,6 +16,8 @@ from checkend.ingest.scrubbing import Policy, Scrubber
 from checkend.ingest.secret_texts import hides_something
 from tests.factories import Factory
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SMALL = Scrubber(Policy(depth=5, keys=6, text=1000, frames=10))
 WIDE = Scrubber(Policy())

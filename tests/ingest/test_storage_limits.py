@@ -67,6 +67,7 @@ def wrong_counts(app: Flask) -> list[str]:
     return store_check.wrong_counts(store_path(Path(app.instance_path)))
 
 
+@pytest.mark.slow
 def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: Serve) -> None:
     app = serve(MAX_STORE_BYTES=CAP)
     make, client = Factory(app), app.test_client()
@@ -108,6 +109,7 @@ def test_a_small_app_cannot_take_the_last_bytes_from_everyone_else(serve: Serve)
     assert wrong_counts(app) == []
 
 
+@pytest.mark.slow
 def test_problems_are_removed_too_where_they_are_what_fills_the_store(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ from tests.factories import Factory
 from tests.live import LiveServer
 from tests.test_metrics import parse, value
 
+pytestmark = pytest.mark.slow
+
 INGEST = "/ingest/v1/errors"
 PATHS = ("/up", "/sign-in", "/api/v1/apps")
 TIMEOUT = 1

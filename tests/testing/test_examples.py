@@ -9,6 +9,8 @@ import pytest
 
 from tests.testing.helpers import CHECKOUT, folders, install_command
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = CHECKOUT / "docs" / "examples"
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.testing.helpers import CHECKOUT, environment, folders
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 REPORT = """

@@ -11,6 +11,8 @@ import pytest
 from checkend.testing import CheckendApp, Server
 from tests.testing.helpers import CHECKOUT, install_command
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = CHECKOUT / "docs" / "examples" / "python_sdk"
 PROGRAM = """
 import checkend

@@ -102,6 +102,7 @@ def test_after_its_end_there_is_no_file_port_or_thread(process: bool) -> None:
     server.stop()  # is no error
 
 
+@pytest.mark.slow
 def test_one_that_is_not_stopped_ends_with_the_program(tmp_path: Path) -> None:
     code = (
         "from checkend.testing import Server\n"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.web.test_browser import NewBrowser
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NO_PAGES = {"connect.first_error", "problem.as_markdown", "notice.as_raw"}
 OPEN = ("/sign-in", "/forgotten-password", "/nope")
 

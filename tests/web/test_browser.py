@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     NewBrowser = Callable[..., BrowserContext]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ADA = "ada@example.com"
 
 

@@ -26,6 +26,8 @@ from tests.factories import Factory
 from tests.warm_processes import Checkend, run
 from tests.web.helpers import sign_in
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "look around"
 
 

@@ -191,6 +191,7 @@ def test_a_public_address_whose_path_cannot_be_served_is_refused(url: str, tmp_p
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_browser_works_below_the_prefix(new_browser: "Callable[..., BrowserContext]", tmp_path: Path) -> None:
     app = create_app({"URL": f"http://127.0.0.1{PREFIX}"}, instance_path=tmp_path / "below")
     make = Factory(app)

@@ -14,7 +14,7 @@ from tests.web.hostile import hostile_report
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def report(server: str, key: str, value: dict[str, Any]) -> int:
