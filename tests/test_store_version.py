@@ -252,7 +252,7 @@ def test_processes_that_start_at_once_in_an_empty_folder_agree(tmp_path: Path) -
     starts = [
         subprocess.Popen(
             [sys.executable, "-m", "checkend.cli", "app", "create", "Shop", "--json"],
-            env=environment(folder),
+            env=environment(folder) | {"CHECKEND_LOG_LEVEL": "warning"},  # no lines of the audit log
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
