@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks import load, pages, seed, servers, soak
 from checkend import clock
-from checkend.extensions import FILE_NAME
-from tests.testing import timings
+from checkend.db.connection import DATABASE_FILE_NAME
+from tests.support import timings
 
 PORT, FLOOR_PORT = 8971, 8972
 PACKAGES = ("flask", "werkzeug", "waitress", "sqlalchemy", "orjson")
@@ -130,7 +130,7 @@ def _load(
 
 
 def _size(instance: Path) -> dict[str, float]:
-    with closing(sqlite3.connect(instance / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(instance / DATABASE_FILE_NAME)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (notices,) = connection.execute("SELECT count(*) FROM notices").fetchone()
         (pages_used,) = connection.execute("PRAGMA page_count").fetchone()
@@ -139,7 +139,7 @@ def _size(instance: Path) -> dict[str, float]:
 
 
 def _routes(instance: Path, names: dict[str, str]) -> dict[str, dict[str, float]]:
-    with closing(sqlite3.connect(instance / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(instance / DATABASE_FILE_NAME)) as connection:
         problem, notice = connection.execute("SELECT problem_id, max(id) FROM notices WHERE problem_id = 2").fetchone()
     names = names | {"problem": str(problem), "notice": str(notice)}
     with servers.checkend(instance, PORT) as server:

@@ -6,11 +6,14 @@ from contextlib import closing
 from pathlib import Path
 
 from checkend import clock
-from checkend.app import create_store_app
-from checkend.extensions import FILE_NAME, begin_writing, db, fold
+from checkend.app import create_database_app
+from checkend.db.compression import compress
+from checkend.db.connection import DATABASE_FILE_NAME
+from checkend.db.search import fold
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, App, User
-from checkend.models.packing import pack
-from checkend.permissions import ALL_PERMISSIONS
+from checkend.models.permission import ALL_PERMISSIONS
 
 EMAIL, PASSWORD = "bench@example.com", "correct horse"
 HOUR = 3_600_000_000
@@ -18,7 +21,7 @@ HOUR = 3_600_000_000
 
 def store(instance: Path) -> dict[str, str]:
     """A new store with an app, an API key and a site admin: ``ingestion_key slug api_key``."""
-    app = create_store_app({}, instance_path=instance)
+    app = create_database_app({}, instance_path=instance)
     with app.app_context():
         begin_writing()
         User.create(EMAIL, PASSWORD, site_admin=True)
@@ -33,14 +36,16 @@ def fill(instance: Path, problems: int, notices: int) -> None:
     now = clock.to_micros(clock.now())
     each = notices // problems
     payloads = [
-        pack({"context": {"environment": "production"}, "request": {"url": f"/{n}"}, "user": {"id": n}, "notifier": {}})
+        compress(
+            {"context": {"environment": "production"}, "request": {"url": f"/{n}"}, "user": {"id": n}, "notifier": {}}
+        )
         for n in range(100)
     ]
-    with closing(sqlite3.connect(instance / FILE_NAME, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(instance / DATABASE_FILE_NAME, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         (app_id,) = connection.execute("SELECT id FROM apps").fetchone()
         traces = [
-            (n.to_bytes(16, "big"), pack([f"/srv/app/{i}.py:{n} in f{i}" for i in range(30)])) for n in range(2000)
+            (n.to_bytes(16, "big"), compress([f"/srv/app/{i}.py:{n} in f{i}" for i in range(30)])) for n in range(2000)
         ]
         connection.executemany("INSERT INTO backtraces (digest, packed) VALUES (?, ?)", traces)
         for n in range(problems):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import seed, servers
-from checkend.extensions import FILE_NAME
+from checkend.db.connection import DATABASE_FILE_NAME
 
 CLIENTS = 6
 
@@ -33,11 +33,11 @@ def run(folder: Path, minutes: int, port: int) -> dict[str, Any]:
         started = time.monotonic()
         while time.monotonic() < end:
             time.sleep(min(10.0, max(end - time.monotonic(), 0.1)))
-            size = sum(path.stat().st_size for path in (folder / "soak").glob(f"{FILE_NAME}*"))
+            size = sum(path.stat().st_size for path in (folder / "soak").glob(f"{DATABASE_FILE_NAME}*"))
             samples.append({"s": time.monotonic() - started, "memory_mb": server.memory, "file_mb": size / 1e6})
         for client in clients:
             client.join()
-    with closing(sqlite3.connect(folder / "soak" / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(folder / "soak" / DATABASE_FILE_NAME)) as connection:
         (notices,) = connection.execute("SELECT count(*) FROM notices").fetchone()
         (counted,) = connection.execute("SELECT sum(notices_count + deduplicated_count) FROM problems").fetchone()
         (integrity,) = connection.execute("PRAGMA integrity_check").fetchone()

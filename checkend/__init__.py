@@ -15,8 +15,8 @@ def __getattr__(name: str) -> Any:
         from checkend.app import create_app
 
         return create_app
-    from checkend.sdk_conflict import SDK_NAMES, explain_name
+    from checkend.server.sdk_conflict import SDK_NAMES, explain_missing_name
 
     if name in SDK_NAMES:
-        raise AttributeError(explain_name(name))
+        raise AttributeError(explain_missing_name(name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,28 +7,16 @@ from typing import Any
 
 from flask import Flask
 
-from checkend import (
-    api,
-    config,
-    errors,
-    extensions,
-    first_start,
-    ingest,
-    log,
-    monitoring,
-    path_prefix,
-    process,
-    requests_log,
-    response_headers,
-    retention_thread,
-    server_lock,
-    store_version,
-    web,
-)
+from checkend import api, config, ingest, log, web
+from checkend.db import instance_lock, schema
+from checkend.db import session as db_session
 from checkend.notifications import mail_queue
+from checkend.retention import worker as retention_worker
+from checkend.server import bootstrap, error_handlers, lifecycle, middleware, path_prefix, response_headers
+from checkend.telemetry import routes as telemetry
 
 
-class Server(Flask):
+class CheckendFlask(Flask):
     """Flask without asynchronous views: it need not look at every function before it calls it."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,54 +27,54 @@ def create_app(settings: Mapping[str, Any] | None = None, *, instance_path: str 
     """The Checkend server as a WSGI application, its store made or migrated if need be.
 
     ``settings`` go over the environment and ``config.py``, by name; ``instance_path`` over CHECKEND_INSTANCE_PATH.
-    Raises `config.CannotStart`. Without arguments, as WSGI servers call it, the process counts as the server's own:
-    it raises SystemExit with the reason instead, and the process is made to end cleanly on SIGTERM.
+    Raises `exceptions.StartupError`. Without arguments, as WSGI servers call it, the process counts as the server's
+    own: it raises SystemExit with the reason instead, and the process is made to end cleanly on SIGTERM.
     """
     if settings is None and instance_path is None:
-        return process.start(lambda: create_app({}))
-    app = create_store_app(settings, instance_path=instance_path)
-    lock = store_version.lock_for_serving(store_version.store_path(Path(app.instance_path)))
-    requests_log.register(app)
-    errors.register(app)
+        return lifecycle.start(lambda: create_app({}))
+    app = create_database_app(settings, instance_path=instance_path)
+    lock = schema.acquire_instance_lock(schema.database_path(Path(app.instance_path)))
+    middleware.register(app)
+    error_handlers.register(app)
     response_headers.register(app)
     api.register(app)
-    ingest.register(app, store_version.store_path(Path(app.instance_path)))
-    retention_thread.register(app)
+    ingest.register(app, schema.database_path(Path(app.instance_path)))
+    retention_worker.register(app)
     mail_queue.register(app)
-    monitoring.register(app)
+    telemetry.register(app)
     web.register(app)
     path_prefix.register(app)
-    extensions.register_flask_db(app, store_version.MIGRATIONS)
-    server_lock.release_at_shutdown(app, lock)
-    first_start.announce(app, lock)
+    db_session.register_flask_db(app, schema.MIGRATIONS)
+    instance_lock.release_at_shutdown(app, lock)
+    bootstrap.print_startup_messages(app, lock)
     return app
 
 
-def create_store_app(
+def create_database_app(
     settings: Mapping[str, Any] | None = None, *, instance_path: str | Path | None = None, must_exist: bool = False
 ) -> Flask:
     """What `create_app` makes before it serves: settings, logging and the store. For commands; takes the same.
 
-    With ``must_exist`` nothing is created where there is no database. Raises `config.CannotStart`.
+    With ``must_exist`` nothing is created where there is no database. Raises `exceptions.StartupError`.
     """
-    warning = first_start.refuse_beside_sdk()
+    warning = bootstrap.reject_sdk_conflict()
     folder = Path(instance_path).resolve() if instance_path else config.instance_path()
     if must_exist:
         config.load(folder)  # a setting that is wrong comes first
-        first_start.require_database(folder)
-    first_start.make_folder(folder)
+        bootstrap.require_database(folder)
+    bootstrap.create_instance_folder(folder)
     values = config.load(folder)
     config.override(values, settings or {})
 
-    app = Server("checkend", instance_path=str(folder), static_folder=None)
+    app = CheckendFlask("checkend", instance_path=str(folder), static_folder=None)
     app.config.from_mapping({name: value.value for name, value in values.items()})
     app.config["SETTINGS"] = values
-    app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or first_start.secret_key(folder)
+    app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or bootstrap.read_or_create_secret_key(folder)
     log.configure(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"])
     if warning:
-        first_start.say(app, warning, logging.WARNING)
+        bootstrap.notify_operator(app, warning, logging.WARNING)
 
-    path = store_version.store_path(folder)
-    app.config["STORE_STATE"] = store_version.prepare(path)
-    extensions.init_database(app, path)
+    path = schema.database_path(folder)
+    app.config["STORE_STATE"] = schema.create_or_migrate(path)
+    db_session.init_database(app, path)
     return app

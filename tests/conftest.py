@@ -18,14 +18,16 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
 from checkend.app import create_app
-from checkend.extensions import FILE_NAME, begin_writing, db
+from checkend.db.connection import DATABASE_FILE_NAME
+from checkend.db.schema import create_or_migrate
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey
-from checkend.permissions import ALL_PERMISSIONS
-from checkend.store_version import prepare
-from tests import process_caches
-from tests.factories import Factory
-from tests.sdk import sdk_python
-from tests.signals import stop_ignoring
+from checkend.models.permission import ALL_PERMISSIONS
+from tests.support import process_caches
+from tests.support.factories import Factory
+from tests.support.sdk import sdk_python
+from tests.support.signals import stop_ignoring
 
 __all__ = ["sdk_python"]  # a fixture of the whole suite
 
@@ -97,8 +99,8 @@ def _cheap_passwords() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new database without records, to be copied instead of created anew for every test."""
-    path = tmp_path_factory.mktemp("empty") / FILE_NAME
-    prepare(path)
+    path = tmp_path_factory.mktemp("empty") / DATABASE_FILE_NAME
+    create_or_migrate(path)
     return path
 
 
@@ -106,7 +108,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(tmp_path: Path, empty_database: Path) -> Iterator[Flask]:
     """A server with an empty store."""
     (tmp_path / "instance").mkdir(mode=0o700)
-    shutil.copyfile(empty_database, tmp_path / "instance" / FILE_NAME)
+    shutil.copyfile(empty_database, tmp_path / "instance" / DATABASE_FILE_NAME)
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path / "instance")
     yield app
     app.extensions["checkend_shutdown"]()
@@ -131,7 +133,9 @@ def lock_is_free(app: Flask) -> Callable[[], bool]:
     """Whether another could write to the store of `app` at this moment."""
 
     def try_it() -> bool:
-        with closing(sqlite3.connect(Path(app.instance_path) / FILE_NAME, timeout=0, isolation_level=None)) as store:
+        with closing(
+            sqlite3.connect(Path(app.instance_path) / DATABASE_FILE_NAME, timeout=0, isolation_level=None)
+        ) as store:
             try:
                 store.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:

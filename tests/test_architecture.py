@@ -1,6 +1,8 @@
-"""Dependencies point down, and the house keeps its shape."""
+"""The packages depend on each other in one direction, and the layout keeps the rules of docs/architecture.md."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,22 +11,42 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "checkend"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# A layer, and what it must not import.
-FORBIDDEN = {
-    "extensions.py": ("models", "auth", "api", "ingest", "web", "cli", "testing", "notifications", "schemas"),
-    "clock.py": ("models", "auth", "api", "ingest", "web", "cli", "testing", "notifications", "schemas", "extensions"),
-    "models": ("auth", "api", "ingest", "web", "cli", "testing", "notifications", "schemas", "errors"),
-    "schemas": ("auth", "api", "web", "cli", "testing", "notifications"),
-    "notifications": ("api", "ingest", "web", "cli", "testing", "schemas"),
-    "ingest": ("api", "web", "cli", "testing"),
-    "api": ("web", "cli", "testing"),
-    "web": ("api", "cli", "testing"),
+# From the bottom to the top: a package imports from the layers below its own.
+LAYERS = (
+    ("_version", "clock", "config", "exceptions", "log"),
+    ("client", "grouping", "scrubbing"),
+    ("db",),
+    ("models",),
+    ("auth", "schemas"),
+    ("notifications", "retention"),
+    ("api", "demo", "ingest", "server", "telemetry", "web"),
+    ("app",),
+    ("cli", "testing"),
+)
+RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+# Imports within a layer; all others are errors.
+SIDEWAYS = {
+    ("config", "exceptions"),
+    ("demo", "ingest"),
+    ("ingest", "server"),
+    ("ingest", "telemetry"),
+    ("telemetry", "ingest"),
+    ("web", "ingest"),
+    ("web", "server"),
+    ("cli", "testing"),
 }
-PURE = ("backtraces", "grouping", "payload", "scrubbing", "facets", "places", "runtimes", "app_frames")
+# They need neither a database nor a request, and none of the rest of the project.
+PURE = ("client", "grouping", "scrubbing")
+# Modules that import nothing and are loaded early: before anything can be reported, where even the SDK may lie over the
+# server's modules; and the enum of permissions, which the options of a command show and a model checks.
+ANYWHERE = {"checkend.server.sdk_conflict", "checkend.auth.permissions"}
+# The tables are defined by the models: creating or migrating a database imports them.
+DEFINES_TABLES = {("db/schema.py", "checkend.models"), ("db/migrations/env.py", "checkend.models")}
+AT_THE_ROOT = {"__init__", "_version", "app", "clock", "config", "exceptions", "log"}
 
 
 def imports(path: Path, *, anywhere: bool = True) -> set[str]:
-    """The modules that a file imports, with their dots."""
+    """Return the modules that a file imports, and the names it imports from them, with dots."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree) if anywhere else tree.body:
@@ -35,27 +57,72 @@ def imports(path: Path, *, anywhere: bool = True) -> set[str]:
     return found
 
 
-def layer_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0]
+def package_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def is_allowed(package: str, name: str) -> bool:
+    other = name.split(".")[1]
+    if other == package or other not in RANKS or any(name.startswith(module) for module in ANYWHERE):
+        return True
+    return RANKS[other] < RANKS[package] or (package, other) in SIDEWAYS
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_dependencies_point_down(path: Path) -> None:
-    forbidden = FORBIDDEN.get(layer_of(path), ())
-    wrong = {name for name in imports(path) for layer in forbidden if f"{name}.".startswith(f"checkend.{layer}.")}
-    assert not wrong
+    package = package_of(path)
+    if package == "__init__":
+        return
+    assert package in RANKS, f"{package} has no layer"
+    ours = {name for name in imports(path) if name.startswith("checkend.")}
+    ours -= {name for file, name in DEFINES_TABLES if str(path.relative_to(PACKAGE)) == file}
+    assert not {name for name in ours if not is_allowed(package, name)}
+
+
+@pytest.mark.parametrize("package", PURE)
+def test_pure_packages_import_nothing_else_of_the_project(package: str) -> None:
+    for path in (PACKAGE / package).rglob("*.py"):
+        ours = {name for name in imports(path) if name.startswith("checkend.")}
+        assert not {name for name in ours if not name.startswith(f"checkend.{package}")}, path
+
+
+def test_pure_packages_load_neither_flask_nor_a_database() -> None:
+    modules = sorted(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for package in PURE
+        for path in (PACKAGE / package).rglob("*.py")
+    )
+    program = f"import sys, {', '.join(modules)}; print({{'flask', 'sqlalchemy', 'sqlite3'}} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "set()"
+
+
+def test_only_the_fixture_commands_import_the_test_server() -> None:
+    importing = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if package_of(path) != "testing" and any(f"{name}.".startswith("checkend.testing.") for name in imports(path))
+    }
+    assert importing <= {"cli/fixture.py"}
 
 
 def test_models_know_of_no_request() -> None:
     for path in (PACKAGE / "models").glob("*.py"):
-        assert not any(name == "flask" or name.startswith("flask.") for name in imports(path)), path
+        if path.name != "audit_log.py":  # it names the user, or the key, that makes a change
+            assert not any(name == "flask" or name.startswith("flask.") for name in imports(path)), path
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_what_needs_no_database_imports_none(name: str) -> None:
-    found = imports(PACKAGE / "ingest" / f"{name}.py")
-    assert not any(part.split(".")[0] in ("flask", "sqlalchemy", "sqlite3") for part in found)
-    assert "checkend.extensions" not in found
+def test_the_root_of_the_package_holds_only_what_everything_shares() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} <= AT_THE_ROOT
+
+
+def test_exceptions_are_called_errors() -> None:
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                bases = [ast.unparse(base) for base in node.bases]
+                if any(base.endswith(("Error", "Exception")) for base in bases):
+                    assert node.name.endswith("Error"), f"{path}: {node.name}"
 
 
 def test_only_the_clock_asks_for_the_time() -> None:

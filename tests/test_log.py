@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.live import command
-from tests.test_running import running
+from tests.server.test_lifecycle import running
+from tests.support.server_process import command
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,10 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import with_app
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit, db
+from checkend.db.session import db
+from checkend.db.transactions import commit
 from checkend.models import App
-from checkend.models.bulk import delete_app_in_steps
+from checkend.models.selection import delete_app_in_batches
 from checkend.schemas.app import AppSchema, AppWithKeySchema
 
 bp = Blueprint("apps", __name__)
@@ -63,7 +64,7 @@ def update(app: App, data: dict[str, Any]) -> App:
 @response(status=204)
 def delete(app: App) -> None:
     """Delete an app with all its problems and notices."""
-    for _ in delete_app_in_steps(app):
+    for _ in delete_app_in_batches(app):
         db.session.commit()
 
 

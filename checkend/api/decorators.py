@@ -11,14 +11,14 @@ from sqlalchemy import Select
 from werkzeug.datastructures import MultiDict
 
 from checkend.auth.decorators import read_body
-from checkend.errors import ApiError
-from checkend.extensions import db
-from checkend.parameters import unknown_parameters
-from checkend.schemas.base import Query, Resource, sentences
+from checkend.db.session import db
+from checkend.exceptions import ApiError
+from checkend.schemas.base import Query, Resource, format_error_messages
 from checkend.schemas.page import Page
+from checkend.schemas.unknown_parameters import unknown_parameters
 
 View = TypeVar("View", bound=Callable[..., Any])
-Answering = Callable[..., Response]
+Responding = Callable[..., Response]
 
 
 def body(schema: Resource, *, partial: bool = False) -> Callable[[View], View]:
@@ -30,7 +30,7 @@ def body(schema: Resource, *, partial: bool = False) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def reading(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, **kwargs, data=_load(schema, _bare(schema, _json_object()), partial=partial))
+            return view(*args, **kwargs, data=_load(schema, _unwrap_root(schema, _json_object()), partial=partial))
 
         reading.body = (schema, partial)  # type: ignore[attr-defined]  # for the OpenAPI document
         return reading  # type: ignore[return-value]  # the view without `data`
@@ -55,13 +55,13 @@ def query(schema: Query) -> Callable[[View], View]:
     return decorate
 
 
-def response(schema: Schema | None = None, status: int = 200) -> Callable[[Callable[..., Any]], Answering]:
+def response(schema: Schema | None = None, status: int = 200) -> Callable[[Callable[..., Any]], Responding]:
     """What the view returns is answered as ``schema`` shows it, with ``status``; without a schema, with no body.
 
     Query parameters are rejected with 422, unless a `query` above it accepts some.
     """
 
-    def decorate(view: Callable[..., Any]) -> Answering:
+    def decorate(view: Callable[..., Any]) -> Responding:
         @wraps(view)
         def answering(*args: Any, **kwargs: Any) -> Response:
             if request.args and not hasattr(current_app.view_functions[str(request.endpoint)], "query"):
@@ -81,13 +81,13 @@ def response(schema: Schema | None = None, status: int = 200) -> Callable[[Calla
     return decorate
 
 
-def paginated(schema: Schema) -> Callable[[Callable[..., Any]], Answering]:
+def paginated(schema: Schema) -> Callable[[Callable[..., Any]], Responding]:
     """The view returns a statement and how many rows it finds in all; answered is the page asked for.
 
     Takes ``page`` from a `query` above it.
     """
 
-    def decorate(view: Callable[..., Any]) -> Answering:
+    def decorate(view: Callable[..., Any]) -> Responding:
         @wraps(view)
         def answering(*args: Any, page: Page, **kwargs: Any) -> Response:
             statement, total = view(*args, **kwargs)
@@ -110,7 +110,7 @@ def _load(schema: Schema, data: Any, **options: Any) -> Any:
     try:
         return schema.load(data, **options)
     except ValidationError as error:
-        raise ApiError(422, messages=sentences(schema, error)) from None
+        raise ApiError(422, messages=format_error_messages(schema, error)) from None
 
 
 def _load_parameters(schema: Query) -> Any:
@@ -119,7 +119,7 @@ def _load_parameters(schema: Query) -> Any:
     try:
         loaded = schema.load(given)
     except ValidationError as error:
-        messages += sentences(schema, error)
+        messages += format_error_messages(schema, error)
     if messages:
         raise ApiError(422, messages=messages)
     return loaded
@@ -140,7 +140,7 @@ def _json_object() -> dict[str, Any]:
     return value
 
 
-def _bare(schema: Resource, sent: dict[str, Any]) -> dict[str, Any]:
+def _unwrap_root(schema: Resource, sent: dict[str, Any]) -> dict[str, Any]:
     """The resource in ``sent``, which may hold it under its root key; what stands beside that key stays a fault."""
     for root in schema.roots:
         if root in sent:

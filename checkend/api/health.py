@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from checkend import clock
 from checkend.api.decorators import response
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.schemas.health import HealthSchema
 
 bp = Blueprint("health", __name__)

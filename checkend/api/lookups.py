@@ -8,59 +8,59 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
-from checkend.errors import ApiError
-from checkend.extensions import Base
+from checkend.db.session import Base
+from checkend.exceptions import ApiError, DomainError
 from checkend.models import App, Notice, Problem, Tag, Team, TeamMember, User
-from checkend.models.rules import RuleBroken, by_id, by_slug_or_id
+from checkend.models.slugs import by_id, by_slug_or_id
 
 View = TypeVar("View", bound=Callable[..., Any])
-Found = TypeVar("Found", bound=Base)
+Record = TypeVar("Record", bound=Base)
 Ids = Mapping[str, str]
 
 
-def named(model: type[Found], reference: int | str, sentence: str) -> Found:
-    """The record that a body names: a number by its id, text by its slug or id. Raises `RuleBroken` ``sentence``."""
+def resolve_reference(model: type[Record], reference: int | str, sentence: str) -> Record:
+    """The record that a body names: a number by its id, text by its slug or id. Raises `DomainError` ``sentence``."""
     found = by_id(model, str(reference)) if isinstance(reference, int) else by_slug_or_id(model, reference)
     if found is None:
-        raise RuleBroken(sentence)
+        raise DomainError(sentence)
     return found
 
 
-def _there(record: Found | None, kind: str) -> Found:
+def _found_or_404(record: Record | None, kind: str) -> Record:
     if record is None:
         raise ApiError(404, f"{kind} not found.")
     return record
 
 
 def _app(ids: Ids) -> App:
-    return _there(by_slug_or_id(App, ids["app_id"]), "App")
+    return _found_or_404(by_slug_or_id(App, ids["app_id"]), "App")
 
 
 def _problem(ids: Ids) -> Problem:
     app, problem = _app(ids), by_id(Problem, ids["problem_id"])
-    return _there(problem if problem and problem.app_id == app.id else None, "Problem")
+    return _found_or_404(problem if problem and problem.app_id == app.id else None, "Problem")
 
 
 def _notice(ids: Ids) -> Notice:
     problem, notice = _problem(ids), by_id(Notice, ids["notice_id"])
-    return _there(notice if notice and notice.problem_id == problem.id else None, "Notice")
+    return _found_or_404(notice if notice and notice.problem_id == problem.id else None, "Notice")
 
 
 def _tag_of(problem: Problem, ids: Ids) -> Tag:
-    return _there(next((tag for tag in problem.tags if str(tag.id) == ids["tag_id"]), None), "Tag")
+    return _found_or_404(next((tag for tag in problem.tags if str(tag.id) == ids["tag_id"]), None), "Tag")
 
 
 def _team(ids: Ids) -> Team:
-    return _there(by_slug_or_id(Team, ids["team_id"]), "Team")
+    return _found_or_404(by_slug_or_id(Team, ids["team_id"]), "Team")
 
 
 def _member(ids: Ids) -> TeamMember:
     team, member = _team(ids), by_id(TeamMember, ids["member_id"])
-    return _there(member if member and member.team_id == team.id else None, "Member")
+    return _found_or_404(member if member and member.team_id == team.id else None, "Member")
 
 
 def _user(ids: Ids) -> User:
-    return _there(by_slug_or_id(User, ids["user_id"]), "User")
+    return _found_or_404(by_slug_or_id(User, ids["user_id"]), "User")
 
 
 def _replacing(find: Callable[[Ids], dict[str, Any]]) -> Callable[[View], View]:

@@ -9,7 +9,7 @@ from checkend.api.decorators import body, paginated, query, response
 from checkend.api.lookups import with_app, with_problem
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit
+from checkend.db.transactions import commit
 from checkend.models import App, Problem, ProblemFilter
 from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, find_problems, set_status
 from checkend.schemas.problem import BulkResultSchema, ProblemIdsSchema, ProblemQuery, ProblemSchema

@@ -8,7 +8,7 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import with_problem, with_problem_and_tag
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit
+from checkend.db.transactions import commit
 from checkend.models import Problem, Tag
 from checkend.schemas.tag import TagSchema
 

@@ -5,12 +5,12 @@ from typing import Any
 from flask import Blueprint
 
 from checkend.api.decorators import body, response
-from checkend.api.lookups import named, with_team, with_team_and_app
+from checkend.api.lookups import resolve_reference, with_team, with_team_and_app
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit
+from checkend.db.transactions import commit
+from checkend.exceptions import DomainError
 from checkend.models import App, Team
-from checkend.models.rules import RuleBroken
 from checkend.schemas.app import AppSchema
 from checkend.schemas.team import AssignmentSchema, MessageSchema
 
@@ -34,9 +34,9 @@ def index(team: Team) -> list[App]:
 @response(MessageSchema(), 201)
 def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
     """Assign an app to a team; no change when it is assigned."""
-    apps = {named(App, reference, "App not found") for reference in data.values()}
+    apps = {resolve_reference(App, reference, "App not found") for reference in data.values()}
     if len(apps) > 1:
-        raise RuleBroken("The body names more than one app.")
+        raise DomainError("The body names more than one app.")
     team.assign(apps.pop())
     commit()
     return {"message": "App assigned to team successfully"}

@@ -5,12 +5,12 @@ from typing import Any
 from flask import Blueprint
 
 from checkend.api.decorators import body, response
-from checkend.api.lookups import named, with_member, with_team
+from checkend.api.lookups import resolve_reference, with_member, with_team
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit
+from checkend.db.transactions import commit
+from checkend.exceptions import DomainError
 from checkend.models import Team, TeamMember, User
-from checkend.models.rules import RuleBroken
 from checkend.schemas.team import MemberSchema, NewMemberSchema
 
 bp = Blueprint("team_members", __name__)
@@ -61,12 +61,12 @@ def delete(member: TeamMember) -> None:
 
 
 def _user_of(data: dict[str, Any]) -> User:
-    addressed = User.with_address(data["email_address"]) if "email_address" in data else None
+    addressed = User.with_email_address(data["email_address"]) if "email_address" in data else None
     if "user_id" not in data:
         if addressed is None:
-            raise RuleBroken("User not found")
+            raise DomainError("User not found")
         return addressed
-    user = named(User, data["user_id"], "User not found")
+    user = resolve_reference(User, data["user_id"], "User not found")
     if "email_address" in data and user is not addressed:
-        raise RuleBroken("User id and email address name different users.")
+        raise DomainError("User id and email address name different users.")
     return user

@@ -5,10 +5,10 @@ from typing import Any
 from flask import Blueprint
 
 from checkend.api.decorators import body, response
-from checkend.api.lookups import named, with_team
+from checkend.api.lookups import resolve_reference, with_team
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.extensions import commit
+from checkend.db.transactions import commit
 from checkend.models import Team, User
 from checkend.schemas.team import TeamSchema
 
@@ -30,7 +30,7 @@ def index() -> list[Team]:
 @response(TeamSchema(), 201)
 def create(data: dict[str, Any]) -> Team:
     """Make a team. Its owner becomes a member with the role admin."""
-    team = Team.create(data["name"], named(User, data["owner_id"], "Owner user not found"))
+    team = Team.create(data["name"], resolve_reference(User, data["owner_id"], "Owner user not found"))
     commit()
     return team
 
@@ -52,7 +52,7 @@ def show(team: Team) -> Team:
 def update(team: Team, data: dict[str, Any]) -> Team:
     """Rename a team, or hand it over to another owner, who becomes an admin member. Its slug stays."""
     if "owner_id" in data:
-        team.hand_over(named(User, data["owner_id"], "Owner user not found"))
+        team.hand_over(resolve_reference(User, data["owner_id"], "Owner user not found"))
     team.rename(data.get("name", team.name))
     commit()
     return team

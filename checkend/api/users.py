@@ -8,10 +8,10 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import with_user
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.errors import ApiError
-from checkend.extensions import begin_writing, commit
+from checkend.db.transactions import begin_writing, commit
+from checkend.exceptions import ApiError
 from checkend.models import User
-from checkend.models.user import NewPassword, normal_address
+from checkend.models.user import NewPassword, normalize_email_address
 from checkend.schemas.user import UserSchema
 
 bp = Blueprint("users", __name__)
@@ -56,13 +56,13 @@ def update(user: User, data: dict[str, Any]) -> User:
     _reject_site_admin(user, data)
     password = NewPassword(data["password"]) if "password" in data else None
     if password is not None:
-        user.refuse_recent(password)  # slow: before the write lock is taken
+        user.reject_recent(password)  # slow: before the write lock is taken
     begin_writing()
     _reject_site_admin(user, data)  # again, as the only writer: they may have become one meanwhile
     if "email_address" in data:
-        user.set_address(data["email_address"])
+        user.set_email_address(data["email_address"])
     if password is not None:
-        user.set_password(password, refuse_recent=True)
+        user.set_password(password, reject_recent=True)
     commit()
     return user
 
@@ -79,7 +79,7 @@ def delete(user: User) -> None:
 
 def _reject_site_admin(user: User, data: dict[str, Any]) -> None:
     """Raise `ApiError` 403 where ``data`` would let a key sign in as a site admin, who may do more than any key."""
-    new_address = normal_address(data.get("email_address", user.email_address))
+    new_address = normalize_email_address(data.get("email_address", user.email_address))
     if user.site_admin and ("password" in data or new_address != user.email_address):
         raise ApiError(
             403,

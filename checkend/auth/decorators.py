@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 from flask import current_app, request
 
-from checkend.auth.api_keys import require
-from checkend.extensions import begin_writing
-from checkend.permissions import Permission
+from checkend.auth.api_keys import require_permission
+from checkend.db.transactions import begin_writing
+from checkend.models.permission import Permission
 
 View = TypeVar("View", bound=Callable[..., Any])
-READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def read_body() -> bytes:
@@ -32,8 +32,8 @@ def requires(permission: str, *, writing: bool = True) -> Callable[[View], View]
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            require(wanted)
-            if writing and request.method not in READING_METHODS:
+            require_permission(wanted)
+            if writing and request.method not in SAFE_METHODS:
                 begin_writing()
             if hasattr(view, "body"):
                 read_body()

@@ -11,23 +11,23 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, current_app, flash, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_login import LoginManager, UserMixin, login_user, logout_user
+from flask_login import current_user as session_user
 from sqlalchemy import or_, update
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from checkend import audit, clock
-from checkend.extensions import write_aside
-from checkend.models import User, UserSession
-from checkend.path_prefix import cookie_path
+from checkend import clock
+from checkend.db.transactions import independent_write
+from checkend.models import User, UserSession, audit_log
 
-STAMP_EVERY = timedelta(minutes=1)
-FOR_PROGRAMS = ("/api/", "/ingest/")
+LAST_ACTIVE_INTERVAL = timedelta(minutes=1)
+API_PREFIXES = ("/api/", "/ingest/")
 
 log = logging.getLogger("checkend.auth")
 
 
-class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
+class SessionUser(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
     """Flask-Login's idea of a user: a row of ``sessions`` and the token that its cookie holds."""
 
     def __init__(self, row: UserSession, token: str) -> None:
@@ -45,7 +45,7 @@ class CookieSessions(SecureCookieSessionInterface):
     """
 
     def open_session(self, app: Flask, request: Request) -> Any:
-        if for_programs(request.path):
+        if is_api_path(request.path):
             return self.make_null_session(app)
         return super().open_session(app, request)
 
@@ -62,13 +62,13 @@ class CookieSessions(SecureCookieSessionInterface):
         return is_https()
 
 
-def for_programs(path: str) -> bool:
+def is_api_path(path: str) -> bool:
     """Whether ``path`` is asked by programs with a key: no cookies, no forms, no pages."""
-    return f"/{path.strip('/')}/".startswith(FOR_PROGRAMS)
+    return f"/{path.strip('/')}/".startswith(API_PREFIXES)
 
 
 def register(app: Flask) -> None:
-    """Make ``current_user`` and `me` work on ``app``."""
+    """Make Flask-Login's and this module's `current_user` work on ``app``."""
     app.session_interface = CookieSessions()
     app.config.update(
         SESSION_COOKIE_NAME="checkend_session",
@@ -76,34 +76,34 @@ def register(app: Flask) -> None:
         PERMANENT_SESSION_LIFETIME=UserSession.IDLE_LIMIT,
     )
     manager = LoginManager()
-    manager.init_app(app, add_context_processor=False)  # templates have `me`, which outlives a failing store
+    manager.init_app(app, add_context_processor=False)  # templates have `current_user`, which outlives a failing store
     manager.session_protection = None  # a row that can be revoked protects better than a changed address
     manager.user_loader(_load)
-    manager.unauthorized_handler(to_sign_in)
+    manager.unauthorized_handler(redirect_to_sign_in)
 
 
-def _load(token: str) -> SignedIn | None:
+def _load(token: str) -> SessionUser | None:
     row = UserSession.with_token(token)
-    if row is None or not row.is_live(lifetime()):
+    if row is None or not row.is_live(session_lifetime()):
         return None
-    if clock.now() - row.last_active_at >= STAMP_EVERY:
-        _stamp(row.id)
-    return SignedIn(row, token)
+    if clock.now() - row.last_active_at >= LAST_ACTIVE_INTERVAL:
+        _update_last_active(row.id)
+    return SessionUser(row, token)
 
 
-def _stamp(row_id: int) -> None:
+def _update_last_active(row_id: int) -> None:
     now = clock.now()
-    stale = or_(UserSession.last_active_at.is_(None), UserSession.last_active_at <= now - STAMP_EVERY)
+    stale = or_(UserSession.last_active_at.is_(None), UserSession.last_active_at <= now - LAST_ACTIVE_INTERVAL)
     address = (request.remote_addr or "")[:100]
     try:
-        with write_aside() as connection:
+        with independent_write() as connection:
             statement = update(UserSession).where(UserSession.id == row_id, stale)
             connection.execute(statement.values(last_active_at=now, address=address))
     except Exception as error:  # the stamp is a convenience: a full disk must not stop reading
         log.warning("the use of session %d could not be noted: %s", row_id, error)
 
 
-def lifetime() -> timedelta:
+def session_lifetime() -> timedelta:
     """How long a session lasts at most, however active it is."""
     return timedelta(days=current_app.config["SESSION_DAYS"])
 
@@ -116,15 +116,15 @@ def is_https() -> bool:
     return bool(request.is_secure or current_app.config["URL"].startswith("https://"))
 
 
-def me() -> User:
+def current_user() -> User:
     """The user who is signed in. Only for views behind sign-in; raises AttributeError elsewhere."""
-    user: User = current_user.row.user
+    user: User = session_user.row.user
     return user
 
 
-def my_session() -> UserSession:
-    """The row of the session that this request came with; as `me`, only behind sign-in."""
-    row: UserSession = current_user.row
+def current_session() -> UserSession:
+    """The row of the session that this request came with; as `current_user`, only behind sign-in."""
+    row: UserSession = session_user.row
     return row
 
 
@@ -135,18 +135,18 @@ def sign_in(user: User) -> None:
     )
     session.clear()
     session.permanent = True
-    login_user(SignedIn(row, token))
-    audit.record("sign_in.succeeded", user.label)
+    login_user(SessionUser(row, token))
+    audit_log.record("sign_in.succeeded", user.label)
 
 
 def sign_out() -> None:
     """End this browser's session for good."""
-    my_session().revoke()
+    current_session().revoke()
     logout_user()
     session.clear()
 
 
-def to_sign_in() -> Response:
+def redirect_to_sign_in() -> Response:
     """Return a redirect to the sign-in page, which leads back to the page asked for afterwards.
 
     The data of a form that was sent is lost: after sign-in its page is shown again, and the sign-in page says so.
@@ -166,3 +166,8 @@ def page_of_form() -> str | None:
         return None
     path = "/" + page.path.lstrip("/\\")  # two slashes would begin the address of another host
     return path + (f"?{page.query}" if page.query else "")
+
+
+def cookie_path() -> str:
+    """Return the path of cookies that are set by this request: below it is all of Checkend, and nothing else."""
+    return request.script_root or "/"

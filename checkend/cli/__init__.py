@@ -2,10 +2,10 @@
 
 import click
 
-from checkend import sdk_conflict
 from checkend._version import __version__
 from checkend.cli import api_key, app, config, db, demo, dev, fixture, prune, send_test, serve, status, tail, user
-from checkend.cli.errors import Commands
+from checkend.cli._support.errors import CommandGroup
+from checkend.server import sdk_conflict
 
 sdk_conflict.check()  # before click reads the command line: --version must fail too
 
@@ -16,7 +16,7 @@ EPILOG = (
 
 
 @click.group(
-    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=CommandGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="checkend")
 def main() -> None:

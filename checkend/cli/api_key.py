@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from checkend.cli.output import confirm, json_option, open_store, print_json, print_table, yes_option
-from checkend.cli.records import find_api_key, show_api_key
-from checkend.permissions import ALL_PERMISSIONS, READ_PERMISSIONS
+from checkend.cli._support.output import confirm, json_option, open_database, print_json, print_table, yes_option
+from checkend.cli._support.records import find_api_key, show_api_key
+from checkend.models.permission import ALL_PERMISSIONS, READ_PERMISSIONS
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -65,7 +65,7 @@ def create(
     if bool(permissions) + everything + read_only != 1:
         raise click.UsageError("Say what the key allows: --permission (repeated), --all or --read-only.")
     wanted = permissions or (ALL_PERMISSIONS if everything else READ_PERMISSIONS)
-    with open_store(writing=True, create=True):
+    with open_database(writing=True, create=True):
         from checkend.models import ApiKey
 
         key, value = ApiKey.live_named(name.strip()) if if_missing else None, None
@@ -101,7 +101,7 @@ def _expiry(shown: dict[str, Any]) -> str:
 @json_option
 def list_(as_json: bool) -> None:
     """List the API keys, newest first, without their values."""
-    with open_store():
+    with open_database():
         from checkend.models import ApiKey
 
         keys = [(show_api_key(key), key.is_live) for key in ApiKey.newest_first()]
@@ -135,7 +135,7 @@ def _permissions(names: list[str]) -> str:
 @json_option
 def revoke(key: str, as_json: bool) -> None:
     """Revoke KEY (its id or prefix): it is rejected from then on, and stays in the list."""
-    with open_store(writing=True):
+    with open_database(writing=True):
         found = find_api_key(key)
         found.revoke()
         shown = show_api_key(found)
@@ -150,11 +150,11 @@ def revoke(key: str, as_json: bool) -> None:
 @yes_option
 def delete(key: str, yes: bool) -> None:
     """Delete KEY (its id or prefix): it is rejected from then on, and leaves the list."""
-    with open_store():
+    with open_database():
         found = find_api_key(key)
         label = f"API key {found.name!r} (id {found.id})"
         number = str(found.id)
     confirm(f"Delete {label}?", yes)
-    with open_store(writing=True):
+    with open_database(writing=True):
         find_api_key(number).delete()
     click.echo(f"Deleted {label}.")

@@ -5,9 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from checkend.cli.output import Refused, confirm, json_option, open_store, print_json, print_table, yes_option
-from checkend.cli.records import find_app, load, show_app
-from checkend.cli.retention_options import retention_days_option, retention_notices_option, retention_of
+from checkend.cli._support.output import (
+    CommandError,
+    confirm,
+    json_option,
+    open_database,
+    print_json,
+    print_table,
+    yes_option,
+)
+from checkend.cli._support.records import find_app, load_fields, show_app
+from checkend.cli._support.retention_options import retention_days_option, retention_notices_option, retention_of
 
 if TYPE_CHECKING:
     from checkend.models import App
@@ -34,12 +42,12 @@ def create(name: str, environment: str | None, if_missing: bool, ingestion_key_s
     With --if-missing, JSON also says whether the app was "created".
     """
     given = sys.stdin.readline().strip() if ingestion_key_stdin else None
-    with open_store(writing=True, create=True):
+    with open_database(writing=True, create=True):
         from checkend.models import App
         from checkend.schemas.app import AppWithKeySchema
 
         schema = AppWithKeySchema()
-        fields = load(schema, {"name": name, "environment": environment})
+        fields = load_fields(schema, {"name": name, "environment": environment})
         app = _existing(fields["name"], given) if if_missing else None
         created = app is None
         shown = schema.dump(app or App.create(**fields, ingestion_key=given))
@@ -54,12 +62,12 @@ def create(name: str, environment: str | None, if_missing: bool, ingestion_key_s
 
 
 def _existing(name: str, key: str | None) -> "App | None":
-    """Return the app called ``name``, if any. Raises `Refused` when it has another ingestion key than ``key``."""
+    """Return the app called ``name``, if any. Raises `CommandError` when it has another ingestion key than ``key``."""
     from checkend.models import App
 
     app = App.named(name)
     if app is not None and key not in (None, app.ingestion_key):
-        raise Refused(
+        raise CommandError(
             f"App {name!r} exists and has another ingestion key, so nothing was changed. "
             f"Print that key with `checkend app key {app.slug}`."
         )
@@ -70,7 +78,7 @@ def _existing(name: str, key: str | None) -> "App | None":
 @json_option
 def list_(as_json: bool) -> None:
     """List the apps, newest first, as the API shows them."""
-    with open_store():
+    with open_database():
         from checkend.models import App
         from checkend.schemas.app import AppSchema
 
@@ -91,7 +99,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(app: str, as_json: bool) -> None:
     """Show APP (its slug or id) and its settings, without its ingestion key: `checkend app key` prints that."""
-    with open_store():
+    with open_database():
         shown = show_app(find_app(app))
     _print(shown, as_json)
 
@@ -109,10 +117,10 @@ def update(app: str, name: str | None, environment: str | None, as_json: bool, *
     changes = texts | retention_of(retention)
     if not changes:
         raise click.UsageError("Nothing to change: give at least one option. See `checkend app update --help`.")
-    with open_store(writing=True):
+    with open_database(writing=True):
         from checkend.schemas.app import AppSchema
 
-        changes |= load(AppSchema(), texts, partial=True)
+        changes |= load_fields(AppSchema(), texts, partial=True)
         found = find_app(app)
         found.change(**changes)
         shown = show_app(found)
@@ -134,15 +142,15 @@ def _print(shown: dict[str, Any], as_json: bool) -> None:
 @yes_option
 def delete(app: str, yes: bool) -> None:
     """Delete APP (its slug or id) with all its problems and notices, permanently."""
-    with open_store():
+    with open_database():
         found = find_app(app)
         slug, label, count = found.slug, f"app {found.name!r} (id {found.id})", found.problems_count
     confirm(f"Delete {label} with its {count:,} problem{'' if count == 1 else 's'}, permanently?", yes)
-    with open_store(writing=True):
-        from checkend.extensions import db
-        from checkend.models.bulk import delete_app_in_steps
+    with open_database(writing=True):
+        from checkend.db.session import db
+        from checkend.models.selection import delete_app_in_batches
 
-        for _ in delete_app_in_steps(find_app(slug)):
+        for _ in delete_app_in_batches(find_app(slug)):
             db.session.commit()  # so that others can write in between
     click.echo(f"Deleted {label}.")
 
@@ -152,7 +160,7 @@ def delete(app: str, yes: bool) -> None:
 @json_option
 def key(app: str, as_json: bool) -> None:
     """Print the ingestion key of APP (its slug or id), and nothing else."""
-    with open_store():
+    with open_database():
         ingestion_key = find_app(app).ingestion_key
     if as_json:
         print_json({"ingestion_key": ingestion_key})
@@ -165,7 +173,7 @@ def key(app: str, as_json: bool) -> None:
 @json_option
 def regenerate_key(app: str, as_json: bool) -> None:
     """Replace the ingestion key of APP (its slug or id). Reports with the old key are rejected from then on."""
-    with open_store(writing=True):
+    with open_database(writing=True):
         from checkend.schemas.app import AppWithKeySchema
 
         found = find_app(app)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from checkend.cli.output import json_option, print_json, refusals
+from checkend.cli._support.output import command_errors, json_option, print_json
 
 if TYPE_CHECKING:
     from checkend.config import Value
@@ -20,12 +20,12 @@ def config(markdown: bool, as_json: bool) -> None:
     Warns of environment variables that look like settings and are none.
     """
     from checkend import config as settings
-    from checkend.environment import unknown_variables
+    from checkend.config.unknown_variables import unknown_variables
 
     if markdown:
         click.echo(settings_table())
         return
-    with refusals():
+    with command_errors():
         folder = settings.instance_path()
         values = settings.load(folder)
     for warning in unknown_variables().values():

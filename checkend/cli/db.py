@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from checkend.cli.output import Refused, json_option, print_json, refusals
+from checkend.cli._support.output import CommandError, command_errors, json_option, print_json
 
 
 @click.group("db")
@@ -19,22 +19,22 @@ def _files() -> Iterator[None]:
     """A block that copies and moves files, whose faults end the command with a sentence."""
     import sqlite3
 
-    from checkend.cli.errors import explain
+    from checkend.cli._support.errors import explain
 
-    with refusals():
+    with command_errors():
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            raise Refused(f"That failed, and the store is as it was. {explain(error) or error}") from error
+            raise CommandError(f"That failed, and the store is as it was. {explain(error) or error}") from error
 
 
 def _store(*, must_exist: bool = True) -> Path:
     from checkend.config import instance_path
-    from checkend.store_version import store_path
+    from checkend.db.schema import database_path
 
-    path = store_path(instance_path())
+    path = database_path(instance_path())
     if must_exist and not path.exists():
-        raise Refused(f"There is no store yet at {path}.")
+        raise CommandError(f"There is no store yet at {path}.")
     return path
 
 
@@ -45,17 +45,18 @@ def upgrade(as_json: bool) -> None:
 
     The server does the same when it starts; refused while a server of an older version runs.
     """
-    from checkend import first_start, store_version
+    from checkend.db import schema
+    from checkend.server import bootstrap
 
     path = _store(must_exist=False)
     with _files():
-        first_start.make_folder(path.parent)
-        state = store_version.prepare(path)
+        bootstrap.create_instance_folder(path.parent)
+        state = schema.create_or_migrate(path)
     if as_json:
-        print_json({"store": str(path), "version": store_version.HEAD, "state": state})
+        print_json({"store": str(path), "version": schema.HEAD, "state": state})
         return
     done = {"created": "was made", "migrated": "was upgraded", "current": "needs no upgrade"}[state]
-    click.echo(f"The store {path} {done}: version {store_version.HEAD}.")
+    click.echo(f"The store {path} {done}: version {schema.HEAD}.")
 
 
 @group.command("backup", epilog="Example: checkend db backup /var/backups/checkend.sqlite3")
@@ -73,14 +74,14 @@ def backup(target: Path | None, force: bool, keep_unsound: bool, as_json: bool) 
     the file secret_key of the instance folder too.
     """
     from checkend import clock
-    from checkend.backup import back_up, reject_target
+    from checkend.db.backup import back_up, reject_target
 
     path = _store()
     target = target or Path(f"checkend-{clock.now():%Y%m%dT%H%M%SZ}.sqlite3")
     with _files():
         reject_target(target, path)
     if target.exists() and not force:
-        raise Refused(f"{target} exists. Name another file, or replace it with --force.")
+        raise CommandError(f"{target} exists. Name another file, or replace it with --force.")
     with _files():
         back_up(path, target, keep_unsound=keep_unsound)
     size = target.stat().st_size
@@ -100,14 +101,15 @@ def restore(source: Path, force: bool, as_json: bool) -> None:
     Refused while a server runs: each holds a lock on checkend.pid in the instance folder. A backup of an older
     version is upgraded at the next start.
     """
-    from checkend import first_start, restoring
+    from checkend.db import restore as db_restore
+    from checkend.server import bootstrap
 
     path = _store(must_exist=False)
     if path.exists() and path.stat().st_size and not force:
-        raise Refused(f"There is a store at {path}. --force replaces it; it cannot be had back.")
+        raise CommandError(f"There is a store at {path}. --force replaces it; it cannot be had back.")
     with _files():
-        first_start.make_folder(path.parent)
-        found = restoring.restore(source, path)
+        bootstrap.create_instance_folder(path.parent)
+        found = db_restore.restore(source, path)
     if as_json:
         print_json({"store": str(path), "version": found})
     else:
@@ -123,11 +125,11 @@ def check(as_json: bool) -> None:
 
     Servers go on meanwhile.
     """
-    from checkend import store_version
+    from checkend.db import schema
 
     path = _store()
     with _files():
-        found = store_version.version(path)
+        found = schema.version(path)
         faults = _faults(path, found)
     if as_json:
         print_json({"store": str(path), "version": found, "ok": not faults, "faults": faults})
@@ -141,14 +143,14 @@ def check(as_json: bool) -> None:
 
 def _faults(path: Path, found: str | None) -> list[str]:
     """What is wrong with the store of version ``found``, in sentences."""
-    from checkend import store_check, store_version
+    from checkend.db import integrity, schema
 
-    faults = store_check.damage(path)
-    if not faults and found == store_version.HEAD:
-        return store_check.wrong_counts(path)
+    faults = integrity.find_corruption(path)
+    if not faults and found == schema.HEAD:
+        return integrity.find_wrong_counters(path)
     try:
         if found is not None:
-            store_version.refuse_unknown(path, found)
-    except store_version.StoreRefused as refused:
+            schema.reject_unknown_version(path, found)
+    except schema.IncompatibleDatabaseError as refused:
         faults.append(f"This Checkend cannot use it: {refused}")
     return faults

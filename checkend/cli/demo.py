@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from checkend.cli.options import PORT
-from checkend.cli.output import json_option, print_json, print_table, refusals
-from checkend.cli.records import load
+from checkend.cli._support.options import PORT
+from checkend.cli._support.output import command_errors, json_option, print_json, print_table
+from checkend.cli._support.records import load_fields
 from checkend.cli.serve import run_server
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def demo(serve: bool, port: int | None, open_browser: bool, password: str | None
     from checkend.schemas.user import UserSchema
 
     if password is not None:
-        load(UserSchema(), {"password": password}, partial=True)
+        load_fields(UserSchema(), {"password": password}, partial=True)
     if serve and as_json:
         raise click.UsageError("--json cannot be combined with --serve.")
     if not serve and (port is not None or open_browser):
         raise click.UsageError("--port and --open need --serve.")
     chosen = password or secrets.token_urlsafe(9)
-    with refusals():
+    with command_errors():
         if serve:
             _serve(chosen, seed, port, open_browser)
         else:
@@ -48,7 +48,8 @@ def demo(serve: bool, port: int | None, open_browser: bool, password: str | None
 
 
 def _serve(password: str, seed: int, port: int | None, open_browser: bool) -> None:
-    from checkend import config, serving
+    from checkend import config
+    from checkend.server import waitress_server
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the block below, which removes the folder
     with tempfile.TemporaryDirectory(prefix="checkend-demo-") as name:
@@ -57,17 +58,19 @@ def _serve(password: str, seed: int, port: int | None, open_browser: bool) -> No
         settings = {"URL": "", "MAIL_HOST": ""} | ({} if port is None else {"PORT": port})
         values = config.load(folder)
         config.override(values, settings)
-        serving.bind(values["HOST"].value, values["PORT"].value).close()  # a port in use is said before the long part
+        waitress_server.bind(
+            values["HOST"].value, values["PORT"].value
+        ).close()  # a port in use is said before the long part
         _print(_fill(folder, password, seed), password, as_json=False)
         click.echo("\nCtrl-C ends the server and removes the data.")
         run_server(settings, open_browser, folder)
 
 
 def _fill(folder: Path | None, password: str, seed: int) -> "Filled":
-    from checkend.app import create_store_app
+    from checkend.app import create_database_app
     from checkend.demo import fill
 
-    return fill(create_store_app(instance_path=folder), password, seed=seed, progress=_progress)
+    return fill(create_database_app(instance_path=folder), password, seed=seed, progress=_progress)
 
 
 def _print(filled: "Filled", password: str, as_json: bool) -> None:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from checkend.cli.options import PORT
-from checkend.cli.output import refusals
-from checkend.cli.terminal import discard_output, output_is_closed
+from checkend.cli._support.options import PORT
+from checkend.cli._support.output import command_errors
+from checkend.cli._support.terminal import discard_output, output_is_closed
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from checkend.cli.leaving import Leaving
-    from checkend.testing.client import Client
+    from checkend.cli._support.supervisor import Supervisor
+    from checkend.client.client import Client
 
 APP = "Development"
 STOP_SECONDS = 10.0
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 @click.command("dev", epilog="Example: checkend dev -- python manage.py runserver")
@@ -35,13 +35,13 @@ def dev(port: int, stay: bool, command: tuple[str, ...]) -> None:
     The variables are set that make an SDK report here. The store is kept, in dev/ in the instance folder, apart from
     your server's. Exits as COMMAND does; without one, serves until Ctrl-C and says which variables to set.
     """
-    from checkend.cli.leaving import Leaving
+    from checkend.cli._support.supervisor import Supervisor
 
-    leaving = Leaving()
-    with refusals(), _server(port) as (app, url):
+    leaving = Supervisor()
+    with command_errors(), _server(port) as (app, url):
         ingestion_key, api_key = _keys(app)
         try:
-            status = _beside(command, stay, url, ingestion_key, api_key, leaving)
+            status = _run_beside(command, stay, url, ingestion_key, api_key, leaving)
         finally:
             _forget(app, api_key)
     sys.exit(status)
@@ -50,16 +50,17 @@ def dev(port: int, stay: bool, command: tuple[str, ...]) -> None:
 @contextmanager
 def _server(port: int) -> Iterator[tuple["Flask", str]]:
     """A server over the store in dev/, and its address."""
-    from checkend import config, serving
+    from checkend import config
     from checkend.app import create_app
-    from checkend.testing.loopback import LoopbackOnly
+    from checkend.server import waitress_server
+    from checkend.server.loopback import LoopbackOnlyMiddleware
 
     folder = Path(config.instance_path()) / "dev"
-    bound = serving.bind("127.0.0.1", port)
+    bound = waitress_server.bind("127.0.0.1", port)
     settings = {"HOST": "127.0.0.1", "PORT": bound.getsockname()[1], "URL": "", "NOTICE_DEDUP_ENABLED": False}
     app = create_app(settings, instance_path=folder)
-    app.wsgi_app = LoopbackOnly(app.wsgi_app)  # type: ignore[method-assign]  # how Flask documents it
-    server = serving.Server(app, bound)
+    app.wsgi_app = LoopbackOnlyMiddleware(app.wsgi_app)  # type: ignore[method-assign]  # how Flask documents it
+    server = waitress_server.WaitressServer(app, bound)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -74,7 +75,8 @@ def _keys(app: "Flask") -> tuple[str, str]:
     """The ingestion key of the app that everything is reported to, and an API key to follow it with."""
     from sqlalchemy import select
 
-    from checkend.extensions import begin_writing, db
+    from checkend.db.session import db
+    from checkend.db.transactions import begin_writing
     from checkend.models import ApiKey, App
 
     with app.app_context():
@@ -88,7 +90,8 @@ def _keys(app: "Flask") -> tuple[str, str]:
 def _forget(app: "Flask", api_key: str) -> None:
     from sqlalchemy import delete
 
-    from checkend.extensions import begin_writing, db
+    from checkend.db.session import db
+    from checkend.db.transactions import begin_writing
     from checkend.models import ApiKey
     from checkend.models.api_key import PREFIX_LENGTH
 
@@ -98,14 +101,14 @@ def _forget(app: "Flask", api_key: str) -> None:
         db.session.commit()
 
 
-def _beside(
-    command: tuple[str, ...], stay: bool, url: str, ingestion_key: str, api_key: str, leaving: "Leaving"
+def _run_beside(
+    command: tuple[str, ...], stay: bool, url: str, ingestion_key: str, api_key: str, leaving: "Supervisor"
 ) -> int:
     from checkend.cli.fixture import run_command
-    from checkend.testing.client import Client
-    from checkend.testing.fixture import environment
+    from checkend.client.client import Client
+    from checkend.client.sdk_environment import sdk_environment
 
-    variables = environment(url, ingestion_key)
+    variables = sdk_environment(url, ingestion_key)
     client = Client(url, api_key)
     with _printing(client, url):
         if not command:
@@ -124,9 +127,9 @@ def _beside(
 @contextmanager
 def _printing(client: "Client", url: str) -> Iterator[None]:
     """Meanwhile, print what comes in; at the end also what came in last."""
-    from checkend.cli.follow import Follower
+    from checkend.cli._support.printer import TailPrinter
 
-    follower = Follower(client, url, None)
+    follower = TailPrinter(client, url, None)
     ended = threading.Event()
 
     def print_next() -> bool:
@@ -139,7 +142,7 @@ def _printing(client: "Client", url: str) -> Iterator[None]:
             return True
 
     def follow() -> None:
-        while not ended.wait(LOOK_SECONDS):
+        while not ended.wait(POLL_SECONDS):
             print_next()
 
     thread = threading.Thread(target=follow, daemon=True)

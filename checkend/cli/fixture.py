@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from checkend.cli.options import PORT
-from checkend.cli.output import REFUSED, Refused, refusals
-from checkend.startup import uncollected
+from checkend.cli._support.options import PORT
+from checkend.cli._support.output import EXIT_FAILURE, CommandError, command_errors
+from checkend.server.garbage_collection import collector_paused
 
 if TYPE_CHECKING:
-    from checkend.cli.leaving import Leaving
-    from checkend.testing.running import Running
-    from checkend.testing.shapes import Access
+    from checkend.cli._support.supervisor import Supervisor
+    from checkend.testing._runner.runner import FixtureRunner
+    from checkend.testing.types import Access
 
 SETTLE_SECONDS = 2.0
 KILL_SECONDS = 5.0
 
 
-class NotFound(Refused):
+class CommandNotFoundError(CommandError):
     """The command to run does not exist; the status that shells give."""
 
     exit_code = 127
 
 
-class NotExecutable(Refused):
+class CommandNotExecutableError(CommandError):
     """The command to run cannot be run; the status that shells give."""
 
     exit_code = 126
@@ -51,13 +51,13 @@ def fixture(port: int, host: str, settings: tuple[str, ...], fail_on_error: bool
     """
     if fail_on_error and not command:
         raise click.UsageError("--fail-on-error goes with a COMMAND: checkend fixture --fail-on-error -- npm test")
-    from checkend.cli.leaving import Leaving
+    from checkend.cli._support.supervisor import Supervisor
 
-    leaving = Leaving()
-    with refusals(), uncollected():
-        from checkend.testing.running import Running
+    leaving = Supervisor()
+    with command_errors(), collector_paused():
+        from checkend.testing._runner.runner import FixtureRunner
 
-        running = Running(_read(settings), port, host)
+        running = FixtureRunner(_read(settings), port, host)
     try:
         access = running.fixture.make_app("main")
         status = _run(command, running, access, leaving, fail_on_error) if command else _serve(access, leaving)
@@ -76,7 +76,7 @@ def _read(settings: tuple[str, ...]) -> dict[str, Any]:
     return read
 
 
-def _serve(access: "Access", leaving: "Leaving") -> int:
+def _serve(access: "Access", leaving: "Supervisor") -> int:
     leaving.watch_input()
     click.echo(json.dumps(access))
     leaving.wait()
@@ -84,7 +84,7 @@ def _serve(access: "Access", leaving: "Leaving") -> int:
 
 
 def _run(
-    command: tuple[str, ...], running: "Running", access: "Access", leaving: "Leaving", fail_on_error: bool
+    command: tuple[str, ...], running: "FixtureRunner", access: "Access", leaving: "Supervisor", fail_on_error: bool
 ) -> int:
     status = run_command(command, environment(access), leaving)
     if not fail_on_error:
@@ -94,7 +94,7 @@ def _run(
     if not fixture.problems(slug) and not fixture.refused(slug):
         return status
     click.echo(f"checkend fixture: the command reported errors.\n{fixture.explain(slug)}", err=True)
-    return status or REFUSED
+    return status or EXIT_FAILURE
 
 
 def environment(access: "Access") -> dict[str, str]:
@@ -102,27 +102,27 @@ def environment(access: "Access") -> dict[str, str]:
     return {**access["env"], "CHECKEND_MANAGEMENT_KEY": access["api_key"]}
 
 
-def run_command(command: tuple[str, ...], variables: dict[str, str], leaving: "Leaving") -> int:
+def run_command(command: tuple[str, ...], variables: dict[str, str], leaving: "Supervisor") -> int:
     """Run ``command`` with ``variables`` set until it ends; its exit status, 128 + n when signal n ended it.
 
-    Signals are passed on to it; it is ended when the parent of this process is gone. Raises `Refused` when it cannot
-    be started, with the status that shells give.
+    Signals are passed on to it; it is ended when the parent of this process is gone. Raises `CommandError` when it
+    cannot be started, with the status that shells give.
     """
     try:
         child = subprocess.Popen(command, env={**os.environ, **variables})
     except OSError as error:
-        refusal = NotFound if isinstance(error, FileNotFoundError) else NotExecutable
+        refusal = CommandNotFoundError if isinstance(error, FileNotFoundError) else CommandNotExecutableError
         raise refusal(f"{command[0]} cannot be run: {error.strerror}.") from error
     leaving.watch_child(child)
     while (reason := leaving.wait()) != "child":
         if reason == "parent":
             _end(child)
-        elif not _told_already(leaving.signal):
+        elif not _has_received(leaving.signal):
             child.send_signal(leaving.signal)
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
-def _told_already(number: int) -> bool:
+def _has_received(number: int) -> bool:
     """A terminal's Ctrl-C goes to the command as well as to us."""
     import signal
 

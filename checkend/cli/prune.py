@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from checkend.cli.output import json_option, open_store, print_json, print_table
+from checkend.cli._support.output import json_option, open_database, print_json, print_table
 
 if TYPE_CHECKING:
-    from checkend.removal import Removed
+    from checkend.retention.removal import CleanupResult
 
 
 @click.command(epilog="Example: CHECKEND_RETENTION_DAYS=30 checkend prune --dry-run")
@@ -23,7 +23,7 @@ def prune(dry_run: bool, force: bool, as_json: bool) -> None:
     and to interrupt. After a long time without reports, which a clock that has jumped looks like, only a share of all
     notices is removed by age (CHECKEND_RETENTION_MAX_SHARE); --force removes the rest.
     """
-    with open_store():
+    with open_database():
         if dry_run:
             _forecast(as_json)
         else:
@@ -33,11 +33,11 @@ def prune(dry_run: bool, force: bool, as_json: bool) -> None:
 def _forecast(as_json: bool) -> None:
     from flask import current_app
 
-    from checkend.extensions import db
+    from checkend.db.session import db
     from checkend.models import App
-    from checkend.retention import count_overdue, limits_of
+    from checkend.retention.cleanup import count_expired, retention_limits
 
-    counts = count_overdue(limits_of(current_app.config))
+    counts = count_expired(retention_limits(current_app.config))
     rows = [(db.session.get_one(App, app_id).slug, count) for app_id, count in counts.items()]
     if as_json:
         print_json({"overdue": [{"app": slug, "notices": count} for slug, count in rows]})
@@ -48,19 +48,19 @@ def _forecast(as_json: bool) -> None:
 def _remove(as_json: bool, force: bool) -> None:
     from flask import current_app
 
-    from checkend.removal import Removed
-    from checkend.retention import limits_of, remove
-    from checkend.retention_guard import NO_LIMIT, AgeGuard
-    from checkend.store_space import space
+    from checkend.db.vacuum import file_usage
+    from checkend.retention.cleanup import clean_up, retention_limits
+    from checkend.retention.clock_guard import NO_LIMIT, AgeGuard
+    from checkend.retention.removal import CleanupResult
 
-    before, total, config = space(), Removed(), current_app.config
+    before, total, config = file_usage(), CleanupResult(), current_app.config
     guard = AgeGuard(NO_LIMIT if force else config["RETENTION_MAX_SHARE"])
-    steps = remove(limits_of(config), config["MAX_STORE_BYTES"], config["MAX_APP_BYTES"], guard=guard)
-    for removed in _unhurried(steps):
+    steps = clean_up(retention_limits(config), config["MAX_STORE_BYTES"], config["MAX_APP_BYTES"], guard=guard)
+    for removed in _with_pauses(steps):
         total += removed
         click.echo(f"\r{total.notices:,} notices removed", nl=False, err=True)
     click.echo(err=True)
-    after = space()
+    after = file_usage()
     if guard.limited:
         click.echo("Overdue notices were left, since the clock may have jumped; --force removes them too.", err=True)
     if as_json:
@@ -72,13 +72,13 @@ def _remove(as_json: bool, force: bool) -> None:
         click.echo(f"{counted} removed. The store: {sizes}.")
 
 
-def _unhurried(steps: "Iterator[Removed]") -> "Iterator[Removed]":
+def _with_pauses(steps: "Iterator[CleanupResult]") -> "Iterator[CleanupResult]":
     """The steps, with pauses in which a server beside this command has its turn."""
-    from checkend.removal import Removed
+    from checkend.retention.removal import CleanupResult
 
     began = time.monotonic()
     for removed in steps:
         yield removed
-        if removed != Removed():
+        if removed != CleanupResult():
             time.sleep(time.monotonic() - began)
         began = time.monotonic()

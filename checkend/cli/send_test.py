@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from checkend.cli.options import url_option
-from checkend.cli.output import Refused, json_option, open_store, print_json
-from checkend.cli.records import find_app
+from checkend.cli._support.options import url_option
+from checkend.cli._support.output import CommandError, json_option, open_database, print_json
+from checkend.cli._support.records import find_app
 
 TIMEOUT_SECONDS = 15
 
@@ -21,12 +21,12 @@ def send_test(app: str, url: str | None, as_json: bool) -> None:
 
     It goes over HTTP with the app's ingestion key, as reports of an SDK do. All tests of an app are one problem.
     """
-    with open_store():
+    with open_database():
         from flask import current_app
 
         found = find_app(app)
         key, name = found.ingestion_key, found.name
-        server = (url or own_address(current_app.config)).rstrip("/")
+        server = (url or configured_url(current_app.config)).rstrip("/")
     answer = _post(server, key, _report())
     seen_at = f"{server}/problems/{answer['problem_id']}"
     if as_json:
@@ -37,7 +37,7 @@ def send_test(app: str, url: str | None, as_json: bool) -> None:
     click.echo(f"See it at {seen_at}")
 
 
-def own_address(config: Mapping[str, Any]) -> str:
+def configured_url(config: Mapping[str, Any]) -> str:
     """Where the settings say that this machine's server answers."""
     if config["URL"]:
         return str(config["URL"])
@@ -70,7 +70,7 @@ def _report() -> dict[str, Any]:
 
 
 def _post(server: str, key: str, report: dict[str, Any]) -> dict[str, Any]:
-    """The server's answer to the report. Raises `Refused` for any other than success."""
+    """The server's answer to the report. Raises `CommandError` for any other than success."""
     import json
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
@@ -88,10 +88,10 @@ def _post(server: str, key: str, report: dict[str, Any]) -> dict[str, Any]:
     except HTTPError as error:
         with error:
             told = error.read(500).decode("utf-8", "replace").strip()
-        raise Refused(f"The server at {server} answered {error.code}: {told}") from None
+        raise CommandError(f"The server at {server} answered {error.code}: {told}") from None
     except (URLError, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise Refused(f"No server answers at {server} ({reason}). Is it running? --url names another.") from None
+        raise CommandError(f"No server answers at {server} ({reason}). Is it running? --url names another.") from None
     except ValueError:
-        raise Refused(f"What answers at {server} is no Checkend server. --url names another.") from None
+        raise CommandError(f"What answers at {server} is no Checkend server. --url names another.") from None
     return answer

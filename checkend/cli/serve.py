@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from checkend.cli.errors import tell
-from checkend.cli.options import PORT
-from checkend.cli.output import refusals
-from checkend.startup import uncollected
+from checkend.cli._support.errors import echo_if_possible
+from checkend.cli._support.options import PORT
+from checkend.cli._support.output import command_errors
+from checkend.server.garbage_collection import collector_paused
 
 if TYPE_CHECKING:
-    from checkend.serving import Server
+    from checkend.server.waitress_server import WaitressServer
 
 EXIT_SECONDS = 9.5  # under the 10 s that container runtimes give before they kill
 
@@ -31,35 +31,37 @@ def serve(open_browser: bool, **options: str | int | None) -> None:
 
     Then what is in flight is answered and committed, and the exit status is 0. A second signal ends it at once.
     """
-    with refusals():
+    with command_errors():
         run_server({name.upper(): value for name, value in options.items() if value is not None}, open_browser)
 
 
 def run_server(settings: dict[str, Any], open_browser: bool, folder: Path | None = None) -> None:
     """Serve until a signal comes, on the instance folder or on ``folder``; ``settings`` go over all others."""
-    with uncollected():
-        from checkend import config, retention_thread, serving
+    with collector_paused():
+        from checkend import config
         from checkend.app import create_app
+        from checkend.retention import worker as retention_worker
+        from checkend.server import waitress_server
 
         values = config.load(folder or config.instance_path())
         config.override(values, settings)
-        bound = serving.bind(values["HOST"].value, values["PORT"].value)  # first: a taken port changes nothing
+        bound = waitress_server.bind(values["HOST"].value, values["PORT"].value)  # first: a taken port changes nothing
         app = create_app(settings | {"PORT": bound.getsockname()[1]}, instance_path=folder)
     try:
-        server = serving.Server(app, bound)
+        server = waitress_server.WaitressServer(app, bound)
         _stop_on_signals(server)
-        retention_thread.start(app)
-        tell(f"Checkend is listening on {server.url}")
+        retention_worker.start(app)
+        echo_if_possible(f"Checkend is listening on {server.url}")
         if open_browser:
             address = server.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run()
     finally:
         app.extensions["checkend_shutdown"]()
-    tell("Checkend has stopped.")
+    echo_if_possible("Checkend has stopped.")
 
 
-def _stop_on_signals(server: "Server") -> None:
+def _stop_on_signals(server: "WaitressServer") -> None:
     def stop(number: int, frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         server.stop()

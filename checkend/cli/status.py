@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from checkend.cli.options import server_url
-from checkend.cli.output import json_option, open_store, print_json
+from checkend.cli._support.options import server_url
+from checkend.cli._support.output import json_option, open_database, print_json
 
 if TYPE_CHECKING:
     from checkend.config import Value
 
 _SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? ([0-9.e+-]+)\Z")
 _LABEL = re.compile(r'(?<!\w)(\w+)="((?:[^"\\]|\\.)*)"')
-ANSWER_SECONDS = 5
+TIMEOUT_SECONDS = 5
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -27,12 +27,12 @@ def status(url: str | None, as_json: bool) -> None:
 
     Works without a running server, with what the store tells. Ask from the machine that the server runs on.
     """
-    with open_store():
+    with open_database():
         from flask import current_app
 
         values = current_app.config["SETTINGS"]
-        address = (url or _address(values)).rstrip("/")
-        samples = _ask(address, current_app.config["METRICS_TOKEN"])
+        address = (url or _metrics_url(values)).rstrip("/")
+        samples = _fetch_metrics(address, current_app.config["METRICS_TOKEN"])
         found = {
             "url": address,
             "server": None if samples is None else _server(samples),
@@ -45,18 +45,18 @@ def status(url: str | None, as_json: bool) -> None:
         _print(found)
 
 
-def _address(values: "dict[str, Value]") -> str:
+def _metrics_url(values: "dict[str, Value]") -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(values["HOST"].value, values["HOST"].value)
     return f"http://{f'[{host}]' if ':' in host else host}:{values['PORT'].value}"
 
 
-def _ask(address: str, token: str) -> Samples | None:
+def _fetch_metrics(address: str, token: str) -> Samples | None:
     """What the server's /metrics says; None where no Checkend answers."""
     from urllib.request import ProxyHandler, Request, build_opener
 
     request = Request(f"{address}/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=ANSWER_SECONDS) as answer:
+        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_SECONDS) as answer:
             samples = parse(answer.read().decode())
     except (OSError, ValueError):  # refused, no answer, no HTTP, no address
         return None
@@ -108,12 +108,12 @@ def _server(samples: Samples) -> dict[str, Any]:
 def _store(folder: Path) -> dict[str, Any]:
     from sqlalchemy import func, select
 
-    from checkend.extensions import db
+    from checkend.db.schema import database_path
+    from checkend.db.session import db
+    from checkend.db.vacuum import file_usage
     from checkend.models import App, Notice
-    from checkend.store_space import space
-    from checkend.store_version import store_path
 
-    found, path = space(), store_path(folder)
+    found, path = file_usage(), database_path(folder)
     log = path.with_suffix(".sqlite3-wal")
     apps, problems = db.session.execute(select(func.count(), func.coalesce(func.sum(App.problems_count), 0))).one()
     return {

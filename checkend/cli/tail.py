@@ -4,10 +4,10 @@ from http.client import HTTPException
 
 import click
 
-from checkend.cli.options import url_option
-from checkend.cli.output import Refused, refusals
-from checkend.cli.send_test import own_address
-from checkend.cli.terminal import output_is_closed
+from checkend.cli._support.options import url_option
+from checkend.cli._support.output import CommandError, command_errors
+from checkend.cli._support.terminal import output_is_closed
+from checkend.cli.send_test import configured_url
 
 
 @click.command(
@@ -27,26 +27,26 @@ def tail(app: str | None, url: str | None, key: str | None) -> None:
             "An API key is needed: --key or CHECKEND_MANAGEMENT_KEY. Make one with "
             "`checkend api-key create tail --permission problems:read --permission notices:read`."
         )
-    from checkend.cli.follow import Follower
-    from checkend.testing.client import ApiRefused, Client
+    from checkend.cli._support.printer import TailPrinter
+    from checkend.client.client import ApiError, Client
 
-    url = url or _own_address()
+    url = url or _configured_url()
     try:
-        follower = Follower(Client(url, key), url, app)
+        follower = TailPrinter(Client(url, key), url, app)
         click.echo(f"Following {app or 'all apps'} at {url}. Ctrl-C ends.", err=True)
         follower.follow()
-    except ApiRefused as error:
-        raise Refused(f"{url} refuses: {error.message}") from error
+    except ApiError as error:
+        raise CommandError(f"{url} refuses: {error.message}") from error
     except (OSError, HTTPException, ValueError) as error:
         if output_is_closed():
             raise
-        raise Refused(f"{url} cannot be followed: {error}") from error
+        raise CommandError(f"{url} cannot be followed: {error}") from error
     except KeyboardInterrupt:
         return
 
 
-def _own_address() -> str:
+def _configured_url() -> str:
     from checkend import config
 
-    with refusals():
-        return own_address({name: value.value for name, value in config.load(config.instance_path()).items()})
+    with command_errors():
+        return configured_url({name: value.value for name, value in config.load(config.instance_path()).items()})

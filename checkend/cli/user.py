@@ -4,9 +4,17 @@ import sys
 
 import click
 
-from checkend.cli.output import Refused, confirm, json_option, open_store, print_json, print_table, yes_option
-from checkend.cli.records import find_user, load
-from checkend.cli.terminal import has_terminal
+from checkend.cli._support.output import (
+    CommandError,
+    confirm,
+    json_option,
+    open_database,
+    print_json,
+    print_table,
+    yes_option,
+)
+from checkend.cli._support.records import find_user, load_fields
+from checkend.cli._support.terminal import has_terminal
 
 
 @click.group("user")
@@ -20,11 +28,13 @@ stdin_option = click.option(
 
 
 def _password(from_stdin: bool) -> str:
-    """Return the password. Raises `Refused` where it is to be asked for and there is no terminal."""
+    """Return the password. Raises `CommandError` where it is to be asked for and there is no terminal."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not has_terminal():
-        raise Refused("There is no terminal to ask for the password at. Pass it on standard input: --password-stdin")
+        raise CommandError(
+            "There is no terminal to ask for the password at. Pass it on standard input: --password-stdin"
+        )
     entered: str = click.prompt("Password", hide_input=True, confirmation_prompt="Repeat the password", err=True)
     return entered
 
@@ -40,12 +50,12 @@ def create(email_address: str, site_admin: bool, password_stdin: bool, as_json: 
     The password is asked for. Where there is no terminal, pass it with --password-stdin.
     """
     password = _password(password_stdin)
-    with open_store(writing=True, create=True):
+    with open_database(writing=True, create=True):
         from checkend.models import User
         from checkend.schemas.user import UserSchema
 
         schema = UserSchema()
-        fields = load(schema, {"email_address": email_address, "password": password})
+        fields = load_fields(schema, {"email_address": email_address, "password": password})
         shown = schema.dump(User.create(**fields, site_admin=site_admin))
     if as_json:
         print_json(shown)
@@ -58,7 +68,7 @@ def create(email_address: str, site_admin: bool, password_stdin: bool, as_json: 
 @json_option
 def list_(as_json: bool) -> None:
     """List the users, newest first, as the API shows them."""
-    with open_store():
+    with open_database():
         from checkend.models import User
         from checkend.schemas.user import UserSchema
 
@@ -89,14 +99,14 @@ def list_(as_json: bool) -> None:
 @stdin_option
 def set_password(email_address: str, password_stdin: bool) -> None:
     """Set the password of the user EMAIL, and sign the user out everywhere."""
-    with open_store():
+    with open_database():
         address = find_user(email_address).email_address  # before anyone types a password in vain
     password = _password(password_stdin)
-    with open_store(writing=True):
+    with open_database(writing=True):
         from checkend.models.user import NewPassword
         from checkend.schemas.user import UserSchema
 
-        fields = load(UserSchema(), {"password": password}, partial=True)
+        fields = load_fields(UserSchema(), {"password": password}, partial=True)
         new = NewPassword(fields["password"])  # slow: before the first question takes the write lock
         find_user(address).set_password(new)
     click.echo(f"Set the password of {address}, and signed the user out everywhere.")
@@ -107,9 +117,9 @@ def set_password(email_address: str, password_stdin: bool) -> None:
 @yes_option
 def delete(email_address: str, yes: bool) -> None:
     """Delete the user EMAIL. Rejected for the last site admin, and for one who owns teams."""
-    with open_store():
+    with open_database():
         address = find_user(email_address).email_address
     confirm(f"Delete user {address}?", yes)
-    with open_store(writing=True):
+    with open_database(writing=True):
         find_user(address).delete()
     click.echo(f"Deleted user {address}.")

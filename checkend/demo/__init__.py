@@ -13,19 +13,20 @@ from flask import Flask
 from sqlalchemy import select
 
 from checkend import clock
+from checkend.db.schema import database_path
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
 from checkend.demo.history import moments, report
 from checkend.demo.platform import PLATFORM
 from checkend.demo.storefront import STOREFRONT
 from checkend.demo.story import DemoApp, Story
-from checkend.extensions import begin_writing, db
-from checkend.ingest.payload import to_report
-from checkend.ingest.service import Ingestion
-from checkend.ingest.store import Prepared, ReportStore, Sender
+from checkend.exceptions import DomainError
+from checkend.ingest.normalize import normalize_report
+from checkend.ingest.pipeline import Ingestion
+from checkend.ingest.store import IngestApp, PreparedReport, ReportStore
 from checkend.models import App, Problem, Team, User
 from checkend.models.problem import set_status
-from checkend.models.rules import RuleBroken
 from checkend.models.team import ROLES, Role
-from checkend.store_version import store_path
 
 APPS = (*STOREFRONT, *PLATFORM)
 BATCH = 500
@@ -35,7 +36,7 @@ MAIL = "{}@demo.example"
 NOT_EMPTY = "The database is not empty, so nothing was changed. To see the sample data, run `checkend demo --serve`."
 
 Progress = Callable[[int, int], None]
-Told = tuple[datetime, DemoApp, Story]
+Event = tuple[datetime, DemoApp, Story]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,16 @@ class Filled:
 def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambda done, all: None) -> Filled:
     """Fill the empty store of ``app``; everybody gets ``password``. The same ``seed`` tells the same stories.
 
-    Raises `RuleBroken` when the store holds users or apps.
+    Raises `DomainError` when the store holds users or apps.
     """
     random, now = Random(seed), clock.now()
     with app.app_context():
         begin_writing()
         if db.session.scalar(select(User.id).limit(1)) or db.session.scalar(select(App.id).limit(1)):
-            raise RuleBroken(NOT_EMPTY)
-        logins, keys = _cast(password, now)
+            raise DomainError(NOT_EMPTY)
+        logins, keys = _create_users(password, now)
         db.session.commit()
-    _report(app, _tell(random, now), keys, random, progress)
+    _report(app, _events(random, now), keys, random, progress)
     with app.app_context():
         begin_writing()
         _resolve_past()
@@ -70,7 +71,7 @@ def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambd
     return filled
 
 
-def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str, str]]:
+def _create_users(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """A site admin, two teams with somebody in each role, and the apps; who can sign in, and the apps' keys."""
     made = now - timedelta(days=100)
     admin = User.create(MAIL.format("site-admin"), password, site_admin=True)
@@ -95,7 +96,7 @@ def _cast(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str
     return [(admin.email_address, "site admin"), *((people[role].email_address, role) for role in ROLES)], keys
 
 
-def _tell(random: Random, now: datetime) -> list[Told]:
+def _events(random: Random, now: datetime) -> list[Event]:
     """What happens in all stories, in the order in which it happens."""
     told = [(moment, app, story) for app in APPS for story in app.stories for moment in moments(story, random, now)]
     return sorted(told, key=lambda one: one[0])
@@ -103,13 +104,13 @@ def _tell(random: Random, now: datetime) -> list[Told]:
 
 def _report(
     app: Flask,
-    told: list[Told],
+    told: list[Event],
     keys: dict[str, str],
     random: Random,
     progress: Progress,
 ) -> None:
     """Take in all that is told, as if each report came in when it happened."""
-    path = store_path(Path(app.instance_path))
+    path = database_path(Path(app.instance_path))
     pipeline, reports = Ingestion(path, app.config), ReportStore(path, REPEATS_WITHIN_SECONDS)
     try:
         senders = {name: sender for name, key in keys.items() if (sender := pipeline.sender(key))}
@@ -121,10 +122,10 @@ def _report(
         pipeline.close()
 
 
-def _prepared(pipeline: Ingestion, senders: dict[str, Sender], one: Told, random: Random) -> Prepared:
+def _prepared(pipeline: Ingestion, senders: dict[str, IngestApp], one: Event, random: Random) -> PreparedReport:
     moment, demo, story = one
     return pipeline.prepare(
-        senders[demo.name], to_report(report(demo, story, moment, random), moment), clock.to_micros(moment)
+        senders[demo.name], normalize_report(report(demo, story, moment, random), moment), clock.to_micros(moment)
     )
 
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from checkend.fair_lock import FairLock
-from checkend.ingest.limits import RateLimitedError
-from checkend.ingest.writer import Unavailable
+from checkend.db.fair_lock import FairLock
+from checkend.ingest.rate_limit import RateLimitedError
+from checkend.ingest.writer import DatabaseUnavailableError
 
 # A report of at least this many bytes, unpacked, is large.
 LARGE_BYTES = 32_768
@@ -20,10 +20,10 @@ LARGE_BYTES = 32_768
 BYTES_IN_PROGRESS = 2_097_152
 # The server is behind when a request waited this many seconds for a thread. Until then an app may use all threads, so
 # that a burst from a healthy app is not rejected; from then on half of them.
-BEHIND_SECONDS = 0.25
+BACKLOG_SECONDS = 0.25
 
 
-class Turn:
+class LargeReportSlot:
     """A large report's right to be processed; `release` it before waiting for anything, such as the writer."""
 
     def __init__(self, lock: FairLock) -> None:
@@ -37,7 +37,7 @@ class Turn:
             self._lock.release()
 
 
-class LargeReports:
+class LargeReportLimiter:
     """Admit large reports: ``threads`` is the number of request threads; with ``limited``, some are rejected."""
 
     def __init__(self, *, limited: bool, threads: int) -> None:
@@ -48,17 +48,17 @@ class LargeReports:
         self._processing = FairLock()
 
     @contextmanager
-    def admit(self, app_id: int, size: int, waited: float | None, deadline: float) -> Iterator[Turn]:
+    def admit(self, app_id: int, size: int, waited: float | None, deadline: float) -> Iterator[LargeReportSlot]:
         """Admit a report of ``size`` bytes that ``waited`` seconds for a thread (None: unknown), when its turn comes.
 
-        Raises `RateLimitedError` when the app has too many large reports in progress, `Unavailable` when its turn did
-        not come before ``deadline``, a time of time.monotonic().
+        Raises `RateLimitedError` when the app has too many large reports in progress, `DatabaseUnavailableError` when
+        its turn did not come before ``deadline``, a time of time.monotonic().
         """
-        self._enter(app_id, size, is_behind=waited is None or waited > BEHIND_SECONDS)
+        self._enter(app_id, size, is_behind=waited is None or waited > BACKLOG_SECONDS)
         try:
             if not self._processing.acquire(max(deadline - time.monotonic(), 0)):
-                raise Unavailable("other large reports took too long", "timeout")
-            turn = Turn(self._processing)
+                raise DatabaseUnavailableError("other large reports took too long", "timeout")
+            turn = LargeReportSlot(self._processing)
             try:
                 yield turn
             finally:

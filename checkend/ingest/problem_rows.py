@@ -4,14 +4,14 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING
 
-from checkend.extensions import StoreConnection
-from checkend.ingest.quota import OVERFLOW_CLASS, OVERFLOW_FINGERPRINT, OVERFLOW_REASON, Limits
-from checkend.ingest.scrubbing import shorten
-from checkend.ingest.tallies import ProblemWork
-from checkend.search import search_text
+from checkend.db.connection import DatabaseConnection
+from checkend.ingest.counters import ProblemDelta
+from checkend.ingest.quota import OVERFLOW_CLASS, OVERFLOW_FINGERPRINT, OVERFLOW_REASON, StorageLimits
+from checkend.models.search_index import search_text
+from checkend.scrubbing.scrubber import truncate
 
 if TYPE_CHECKING:
-    from checkend.ingest.store import Content, Prepared
+    from checkend.ingest.store import NoticeContent, PreparedReport
 
 # What a problem keeps of a class and a message, in characters. A notice whose own is longer keeps it whole.
 CLASS_LENGTH = 500
@@ -20,7 +20,7 @@ MESSAGE_LENGTH = 2_000
 log = logging.getLogger("checkend.store")
 
 
-def find_problem(connection: StoreConnection, app_id: int, fingerprint: str) -> ProblemWork | None:
+def find_problem(connection: DatabaseConnection, app_id: int, fingerprint: str) -> ProblemDelta | None:
     """Return the app's problem with the fingerprint; None when there is none."""
     row = connection.execute(
         "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message, "
@@ -30,19 +30,23 @@ def find_problem(connection: StoreConnection, app_id: int, fingerprint: str) -> 
     if row is None:
         return None
     problem_id, error_class, message, status, first, last, latest, pending = row
-    found = ProblemWork(problem_id, app_id, error_class, message, status == "resolved", first, last, message, pending)
+    found = ProblemDelta(problem_id, app_id, error_class, message, status == "resolved", first, last, message, pending)
     if latest is not None:
         found.latest_message = latest
     found.overflow = fingerprint == OVERFLOW_FINGERPRINT
     return found
 
 
-def open_problem(
-    connection: StoreConnection, key: tuple[int, str], report: "Prepared", content: "Content", limits: Limits
-) -> ProblemWork:
+def insert_problem(
+    connection: DatabaseConnection,
+    key: tuple[int, str],
+    report: "PreparedReport",
+    content: "NoticeContent",
+    limits: StorageLimits,
+) -> ProblemDelta:
     """Open the problem of the app and fingerprint in ``key`` with its first report; it has no occurrences yet."""
     app_id, fingerprint = key
-    error_class, message = _cut(report.error_class, CLASS_LENGTH), _cut(report.error_message, MESSAGE_LENGTH)
+    error_class, message = _truncate(report.error_class, CLASS_LENGTH), _truncate(report.error_message, MESSAGE_LENGTH)
     reason, location = content.grouping_reason, content.location
     overflow = fingerprint == OVERFLOW_FINGERPRINT
     if overflow:
@@ -69,14 +73,14 @@ def open_problem(
             now,
         ),
     )
-    opened = ProblemWork(last_id(cursor), app_id, error_class, message, False, at, at, message)
+    opened = ProblemDelta(last_row_id(cursor), app_id, error_class, message, False, at, at, message)
     opened.overflow, opened.is_new = overflow, True
     return opened
 
 
-def show_message(connection: StoreConnection, problem: ProblemWork, report: "Prepared") -> None:
+def update_latest_message(connection: DatabaseConnection, problem: ProblemDelta, report: "PreparedReport") -> None:
     """Have the problem show the message of the notice just stored, if none that is stored occurred later."""
-    message = _cut(report.error_message, MESSAGE_LENGTH)
+    message = _truncate(report.error_message, MESSAGE_LENGTH)
     if message == problem.latest_message or problem.overflow:
         return
     if report.occurred_at < problem.last:  # of which a duplicate, which is not stored, may be the reason
@@ -88,11 +92,11 @@ def show_message(connection: StoreConnection, problem: ProblemWork, report: "Pre
     problem.latest_message, problem.relabeled = message, True
 
 
-def last_id(cursor: sqlite3.Cursor) -> int:
+def last_row_id(cursor: sqlite3.Cursor) -> int:
     """Return the id of the row that the cursor's INSERT made."""
     assert cursor.lastrowid is not None  # every INSERT sets it
     return cursor.lastrowid
 
 
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else shorten(text, limit)
+def _truncate(text: str, limit: int) -> str:
+    return text if len(text) <= limit else truncate(text, limit)

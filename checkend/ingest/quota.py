@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from checkend.extensions import StoreConnection
+from checkend.db.connection import DatabaseConnection
+from checkend.exceptions import CheckendError
 from checkend.models.storage import PROBLEM_BYTES
 
 RETRY_AFTER_SECONDS = 10
@@ -20,12 +21,12 @@ OVERFLOW_CLASS = "Too many problems"
 OVERFLOW_REASON = "Reports that would have opened another problem when the app had as many as it may have."
 
 
-class StorageLimitError(Exception):
+class StorageLimitError(CheckendError):
     """The report was not stored because its app uses too much of the store; the text says so to the client."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StorageLimits:
     """The most that an app may use, and the size of the whole store that is never exceeded; 0 for no limit."""
 
     app_problems: int = 0
@@ -54,7 +55,7 @@ class _Usage:
 class Quota:
     """The limits within one batch of reports. Not thread-safe."""
 
-    def __init__(self, connection: StoreConnection, limits: Limits, reserve_taken: Counter[int]) -> None:
+    def __init__(self, connection: DatabaseConnection, limits: StorageLimits, reserve_taken: Counter[int]) -> None:
         """``reserve_taken`` has the bytes that each app took of the reserve; it is kept from batch to batch."""
         self._connection = connection
         self._limits = limits

@@ -8,19 +8,20 @@ from typing import TypeVar
 from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from checkend.errors import SENTENCES, ApiError
-from checkend.ingest.answers import body_of, origin_headers, outcome_of
-from checkend.ingest.limits import RateLimitedError
-from checkend.ingest.payload import Invalid, Unreadable
+from checkend.exceptions import ApiError
+from checkend.ingest.fast_path import COUNTED_KEY, FAILED_KEY
+from checkend.ingest.normalize import InvalidReportError, MalformedReportError
+from checkend.ingest.pipeline import Ingestion, UnknownKeyError, ingestion
 from checkend.ingest.quota import RETRY_AFTER_SECONDS, StorageLimitError
-from checkend.ingest.service import Ingestion, UnknownKey, ingestion
-from checkend.ingest.short_way import COUNTED, FAILED
-from checkend.ingest.store import Stored
-from checkend.ingest.writer import Unavailable, Unstorable
-from checkend.metrics import Counts
+from checkend.ingest.rate_limit import RateLimitedError
+from checkend.ingest.responses import cors_headers, metric_outcome, response_body
+from checkend.ingest.store import IngestResult
+from checkend.ingest.writer import DatabaseUnavailableError, ReportRejectedError
 from checkend.models.api_key import PREFIX as API_KEY_PREFIX
+from checkend.server.error_handlers import MESSAGES
+from checkend.telemetry.metrics import Metrics
 
-HEADER = "Checkend-Ingestion-Key"
+INGESTION_KEY_HEADER = "Checkend-Ingestion-Key"
 _JSON_TYPE = re.compile(r"(?:application/(?:[\w.+-]+\+)?json|text/plain|text/json)\Z")
 
 T = TypeVar("T")
@@ -33,41 +34,41 @@ log = logging.getLogger("checkend.ingest")
 def create() -> Response:
     """Take in one error report."""
     into = ingestion()
-    stored = _take(_current(request), into)
-    g.outcome = outcome_of(stored)
-    body, status = body_of(stored, documented_200=into.documented_200)
+    stored = _store_report(_current(request), into)
+    g.outcome = metric_outcome(stored)
+    body, status = response_body(stored, documented_200=into.documented_200)
     return Response(body, status, mimetype="application/json")
 
 
-def _take(asked: Request, into: Ingestion) -> Stored:
-    key = asked.headers.get(HEADER) or asked.args.get("key", "")
+def _store_report(asked: Request, into: Ingestion) -> IngestResult:
+    key = asked.headers.get(INGESTION_KEY_HEADER) or asked.args.get("key", "")
     try:
         sender = into.sender(key)
         g.reporting_app = sender.app_id
         try:
-            if failed := asked.environ.get(FAILED):
+            if failed := asked.environ.get(FAILED_KEY):
                 raise failed
-            if COUNTED not in asked.environ and into.limiter is not None:
+            if COUNTED_KEY not in asked.environ and into.limiter is not None:
                 into.limiter.check(sender.app_id)
             return into.receive(sender, _body(asked, into.max_body_bytes), asked.environ)
-        except (ApiError, HTTPException, Unreadable, RateLimitedError):
+        except (ApiError, HTTPException, MalformedReportError, RateLimitedError):
             into.check(key)  # a key that is none any more learns nothing else
             raise
-    except UnknownKey as error:
+    except UnknownKeyError as error:
         raise _unauthorized(key) from error
-    except Unreadable as error:
+    except MalformedReportError as error:
         raise ApiError(400, str(error)) from error
     except StorageLimitError as error:
         g.rejected_for = "app_storage"
         raise ApiError(429, str(error), retry_after=RETRY_AFTER_SECONDS) from error
-    except (Invalid, Unstorable) as error:
+    except (InvalidReportError, ReportRejectedError) as error:
         raise ApiError(422, str(error)) from error
     except RateLimitedError as error:
         g.rejected_for = f"rate_limit_{error.limit}"
         raise ApiError(429, str(error), retry_after=error.retry_after) from error
-    except Unavailable as error:
+    except DatabaseUnavailableError as error:
         g.rejected_for = error.reason
-        raise ApiError(503, SENTENCES[503]) from error
+        raise ApiError(503, MESSAGES[503]) from error
 
 
 @bp.route("/ingest/v1/errors", methods=["OPTIONS"], strict_slashes=False)
@@ -87,11 +88,11 @@ def finish(response: Response) -> Response:
     """Count what became of a report, and let the page that sent it read the answer."""
     asked = _current(request)
     if asked.method == "POST":
-        counts: Counts = current_app.extensions["checkend_counts"]
+        counts: Metrics = current_app.extensions["checkend_counts"]
         counts.report(g.get("reporting_app"), g.get("outcome", "refused"), response.status_code)
         if reason := g.get("rejected_for"):
             counts.rejection(g.reporting_app, reason)
-    response.headers.extend(origin_headers(asked.headers.get("Origin")))
+    response.headers.extend(cors_headers(asked.headers.get("Origin")))
     return response
 
 

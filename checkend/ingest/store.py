@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checkend.extensions import LOCK_TIMEOUT_SECONDS, StoreConnection, connect, limit_size
-from checkend.ingest.problem_rows import find_problem, last_id, open_problem, show_message
-from checkend.ingest.quota import OVERFLOW_FINGERPRINT, Limits, Quota
-from checkend.ingest.tallies import ProblemWork, Tallies
-from checkend.models.packing import pack
+from checkend.db.compression import compress
+from checkend.db.connection import LOCK_TIMEOUT_SECONDS, DatabaseConnection, connect, limit_size
+from checkend.exceptions import CheckendError
+from checkend.ingest.counters import CounterWriter, ProblemDelta
+from checkend.ingest.problem_rows import find_problem, insert_problem, last_row_id, update_latest_message
+from checkend.ingest.quota import OVERFLOW_FINGERPRINT, Quota, StorageLimits
 from checkend.models.storage import NOTICE_BYTES
 
 CLOCK_TOLERANCE = 3_600_000_000  # µs by which a time may lie in the future, as after a small correction of the clock
 REORDERING = 10_000_000  # µs by which a report may be received before one that is written earlier
-LARGEST_BATCH_BYTES = 16_777_216  # roughly: as much as a batch adds to the file where every request thread sends 1 MB
-_REMEMBERED_REPEATS = 20_000
-_NO_LIMITS = Limits()
+MAX_BATCH_BYTES = 16_777_216  # roughly: as much as a batch adds to the file where every request thread sends 1 MB
+_DEDUP_CACHE_SIZE = 20_000
+_NO_LIMITS = StorageLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class IngestApp:
     """The app that an ingestion key belongs to, as far as ingestion needs it."""
 
     ingestion_key: str
@@ -31,16 +32,16 @@ class Sender:
     disabled_rules: frozenset[str]
 
 
-class SenderChanged(Exception):
+class StaleKeyError(CheckendError):
     """The ingestion key, or what its app asks of ingestion, was changed meanwhile; the report was not stored."""
 
 
-class NotARepeat(Exception):
+class NotDuplicateError(CheckendError):
     """The report was prepared to be counted only, but it has to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class NoticeContent:
     """What only a stored report needs: how it was grouped, and all of it, scrubbed."""
 
     grouping_version: int
@@ -51,10 +52,10 @@ class Content:
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedReport:
     """A report ready for the store. Times in µs. Without ``content`` it can only be counted as a repeat."""
 
-    sender: Sender
+    sender: IngestApp
     fingerprint: str
     error_class: str
     error_message: str
@@ -63,11 +64,11 @@ class Prepared:
     facets: tuple[tuple[str, str], ...]
     occurred_at: int
     received_at: int
-    content: Content | None = None
+    content: NoticeContent | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class IngestResult:
     """What became of a report. ``notice_id`` is the stored notice: its own, or the one that it repeats."""
 
     notice_id: int
@@ -79,7 +80,7 @@ class Stored:
 
 
 @dataclass(slots=True)
-class _Repeat:
+class _DedupEntry:
     """The stored notice that repeats of a problem with a backtrace are counted for."""
 
     notice_id: int
@@ -88,10 +89,10 @@ class _Repeat:
     version: int
 
 
-def find_sender(connection: sqlite3.Connection, ingestion_key: str) -> Sender | None:
+def find_ingest_app(connection: sqlite3.Connection, ingestion_key: str) -> IngestApp | None:
     """Whose key it is; None when it is nobody's."""
     row = _find_app(connection, ingestion_key)
-    return None if row is None else _sender(ingestion_key, row)
+    return None if row is None else _ingest_app(ingestion_key, row)
 
 
 def _find_app(connection: sqlite3.Connection, ingestion_key: str) -> tuple[Any, ...] | None:
@@ -102,8 +103,8 @@ def _find_app(connection: sqlite3.Connection, ingestion_key: str) -> tuple[Any, 
     return row
 
 
-def _sender(ingestion_key: str, row: tuple[Any, ...]) -> Sender:
-    return Sender(ingestion_key, row[0], row[1], frozenset(row[2].split()))
+def _ingest_app(ingestion_key: str, row: tuple[Any, ...]) -> IngestApp:
+    return IngestApp(ingestion_key, row[0], row[1], frozenset(row[2].split()))
 
 
 class ReportStore:
@@ -114,7 +115,7 @@ class ReportStore:
         path: Path,
         repeat_window_seconds: int,
         *,
-        limits: Limits = _NO_LIMITS,
+        limits: StorageLimits = _NO_LIMITS,
         lock_timeout: float = LOCK_TIMEOUT_SECONDS,
     ) -> None:
         """``lock_timeout`` is for how many seconds `write` waits for other writers."""
@@ -122,10 +123,10 @@ class ReportStore:
         self._limits = limits
         self._lock_timeout = lock_timeout
         self._window = repeat_window_seconds * 1_000_000
-        self._connection: StoreConnection | None = None
+        self._connection: DatabaseConnection | None = None
         self._version = -1
-        self._repeats: OrderedDict[tuple[int, bytes | None], _Repeat] = OrderedDict()
-        self._tallies = Tallies()
+        self._repeats: OrderedDict[tuple[int, bytes | None], _DedupEntry] = OrderedDict()
+        self._tallies = CounterWriter()
         self.reserve_taken: Counter[int] = Counter()  # for `Quota`
 
     def lock(self) -> None:
@@ -136,14 +137,14 @@ class ReportStore:
             connection = self._connection or self._open()
         connection.begin(writing=True)
 
-    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+    def write(self, batch: list[PreparedReport]) -> list[IngestResult | Exception]:
         """Store or count every report of ``batch`` in one transaction, on the disk when this returns.
 
         The transaction is the one that `lock` began, or else its own.
 
-        An exception in the list stands for a report that was left out: `SenderChanged` when the key is not as it was
-        any more, `NotARepeat` when the report came without content and has to be stored, `StorageLimitError` when its
-        app uses too much of the store.
+        An exception in the list stands for a report that was left out: `StaleKeyError` when the key is not as it was
+        any more, `NotDuplicateError` when the report came without content and has to be stored, `StorageLimitError`
+        when its app uses too much of the store.
 
         Raises what SQLite raises; then nothing of the batch is stored.
         """
@@ -162,11 +163,11 @@ class ReportStore:
             self._roll_back(connection)
             raise
         self._repeats.update(work.repeats)
-        while len(self._repeats) > _REMEMBERED_REPEATS:
+        while len(self._repeats) > _DEDUP_CACHE_SIZE:
             self._repeats.popitem(last=False)
         return results
 
-    def _open(self) -> StoreConnection:
+    def _open(self) -> DatabaseConnection:
         connection = connect(self._path, timeout=self._lock_timeout)
         if self._limits.store_bytes:
             limit_size(connection, self._limits.store_bytes)
@@ -178,13 +179,13 @@ class ReportStore:
             self._connection.close()
             self._connection = None
 
-    def _roll_back(self, connection: StoreConnection) -> None:
+    def _roll_back(self, connection: DatabaseConnection) -> None:
         try:
             connection.rollback()
         except sqlite3.Error:  # the connection itself is broken: the next batch opens a new one
             self.close()
 
-    def _notice_others(self, connection: StoreConnection) -> None:
+    def _notice_others(self, connection: DatabaseConnection) -> None:
         """When another connection has committed since, what is remembered must be checked before it is used."""
         version = connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
@@ -204,14 +205,14 @@ class ReportStore:
                 self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
             )
             room: int = self._limits.store_bytes - pages * page_bytes
-            return room < max(self._limits.store_bytes // 10, LARGEST_BATCH_BYTES)
+            return room < max(self._limits.store_bytes // 10, MAX_BATCH_BYTES)
         return False
 
-    def repeat_of(self, problem_id: int, digest: bytes | None) -> _Repeat | None:
+    def repeat_of(self, problem_id: int, digest: bytes | None) -> _DedupEntry | None:
         return self._repeats.get((problem_id, digest))
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> StorageLimits:
         """What an app may use of the store."""
         return self._limits
 
@@ -224,28 +225,28 @@ class ReportStore:
 class _Batch:
     """One transaction's work."""
 
-    def __init__(self, store: ReportStore, connection: StoreConnection) -> None:
+    def __init__(self, store: ReportStore, connection: DatabaseConnection) -> None:
         self.store = store
         self.connection = connection
         self.version = -1
-        self.repeats: dict[tuple[int, bytes | None], _Repeat] = {}
-        self.problems: dict[tuple[int, str], ProblemWork] = {}
+        self.repeats: dict[tuple[int, bytes | None], _DedupEntry] = {}
+        self.problems: dict[tuple[int, str], ProblemDelta] = {}
         self.quota = Quota(connection, store.limits, store.reserve_taken)
-        self.senders: dict[Sender, bool] = {}
+        self.senders: dict[IngestApp, bool] = {}
 
-    def _knows(self, sender: Sender) -> bool:
+    def _knows(self, sender: IngestApp) -> bool:
         """Whether the sender is still as it was when the report was prepared."""
         if sender not in self.senders:
             row = _find_app(self.connection, sender.ingestion_key)
-            self.senders[sender] = row is not None and _sender(sender.ingestion_key, row) == sender
+            self.senders[sender] = row is not None and _ingest_app(sender.ingestion_key, row) == sender
             if row is not None:
                 self.quota.start(row[0], problems=row[3], stored_bytes=row[4])
         return self.senders[sender]
 
-    def take(self, report: Prepared) -> Stored | Exception:
+    def take(self, report: PreparedReport) -> IngestResult | Exception:
         """Store or count one report, or say why it was left out."""
         if not self._knows(report.sender):
-            return SenderChanged()
+            return StaleKeyError()
         key, problem = self._problem(report)
         repeat = self._repeat(problem, report) if problem else None
         if repeat is not None:
@@ -254,12 +255,12 @@ class _Batch:
             problem.add(report.occurred_at, report.facets, report.tags)
             repeat.count += 1
             problem.repeated += 1
-            return Stored(repeat.notice_id, problem.id, True, repeat.count)
+            return IngestResult(repeat.notice_id, problem.id, True, repeat.count)
         if report.content is None:
-            return NotARepeat()
+            return NotDuplicateError()
         return self._store(key, problem, report, report.content)
 
-    def _problem(self, report: Prepared) -> tuple[tuple[int, str], ProblemWork | None]:
+    def _problem(self, report: PreparedReport) -> tuple[tuple[int, str], ProblemDelta | None]:
         """The report's problem, None when it has to be opened, under its key: app and fingerprint."""
         key = (report.sender.app_id, report.fingerprint)
         problem = self.problems.get(key) or self._find(key, report)
@@ -269,15 +270,15 @@ class _Batch:
         return key, problem
 
     def _store(
-        self, key: tuple[int, str], problem: ProblemWork | None, report: Prepared, content: Content
-    ) -> Stored | Exception:
+        self, key: tuple[int, str], problem: ProblemDelta | None, report: PreparedReport, content: NoticeContent
+    ) -> IngestResult | Exception:
         app_id = report.sender.app_id
-        packed = _Packed(pack(content.details), *self._backtrace(report.digest, content))
+        packed = _CompressedNotice(compress(content.details), *self._backtrace(report.digest, content))
         if refusal := self.quota.check(app_id, packed.size):
             return refusal
         opened = problem is None
         if problem is None:
-            problem = open_problem(self.connection, key, report, content, self.store.limits)
+            problem = insert_problem(self.connection, key, report, content, self.store.limits)
             self.quota.add_problem(app_id)
         self.problems[key] = problem
         problem.add(report.occurred_at, report.facets, report.tags)
@@ -286,30 +287,30 @@ class _Batch:
             problem.resolved, problem.reopened_at = False, report.received_at
         notice_id = self._insert_notice(problem, report, packed)
         problem.stored += 1
-        show_message(self.connection, problem, report)
+        update_latest_message(self.connection, problem, report)
         if self.store.window:
-            repeat = _Repeat(notice_id, report.received_at, 1, self.version)
-            self.repeats[_repeat_key(problem, report)] = repeat
-        return Stored(notice_id, problem.id, False, 1, opened, reopened)
+            repeat = _DedupEntry(notice_id, report.received_at, 1, self.version)
+            self.repeats[_dedup_key(problem, report)] = repeat
+        return IngestResult(notice_id, problem.id, False, 1, opened, reopened)
 
-    def _find(self, key: tuple[int, str], report: Prepared) -> ProblemWork | None:
+    def _find(self, key: tuple[int, str], report: PreparedReport) -> ProblemDelta | None:
         problem = find_problem(self.connection, *key)
         if problem is not None and problem.last > report.received_at + CLOCK_TOLERANCE:
             problem.last = report.occurred_at  # what was there was left by a clock that was ahead
         return problem
 
-    def _repeat(self, problem: ProblemWork, report: Prepared) -> _Repeat | None:
+    def _repeat(self, problem: ProblemDelta, report: PreparedReport) -> _DedupEntry | None:
         """What the report repeats within the window, if anything; nothing on a resolved problem."""
         window = self.store.window
         if not window or problem.resolved:
             return None
-        key = _repeat_key(problem, report)
+        key = _dedup_key(problem, report)
         repeat = self.repeats.get(key)
         if repeat is None:
             known = self.store.repeat_of(*key)
             if known is None or not -REORDERING <= report.received_at - known.stored_at < window:
                 return None
-            repeat = _Repeat(known.notice_id, known.stored_at, known.count, known.version)
+            repeat = _DedupEntry(known.notice_id, known.stored_at, known.count, known.version)
             if repeat.version != self.version and not self._still_there(repeat.notice_id, problem.id):
                 return None
             repeat.version = self.version
@@ -322,11 +323,11 @@ class _Batch:
         )
         return found.fetchone() is not None
 
-    def _insert_notice(self, problem: ProblemWork, report: Prepared, packed: "_Packed") -> int:
+    def _insert_notice(self, problem: ProblemDelta, report: PreparedReport, packed: "_CompressedNotice") -> int:
         app_id, backtrace_id, size = problem.app_id, packed.backtrace_id, packed.size
         if packed.backtrace is not None:
             values = (report.digest, packed.backtrace, app_id)
-            backtrace_id = last_id(
+            backtrace_id = last_row_id(
                 self.connection.execute("INSERT INTO backtraces (digest, packed, app_id) VALUES (?, ?, ?)", values)
             )
         own_class = None if report.error_class == problem.error_class else report.error_class
@@ -348,18 +349,18 @@ class _Batch:
                 packed.details,
             ),
         )
-        return last_id(cursor)
+        return last_row_id(cursor)
 
-    def _backtrace(self, digest: bytes | None, content: Content) -> tuple[int | None, bytes | None]:
+    def _backtrace(self, digest: bytes | None, content: NoticeContent) -> tuple[int | None, bytes | None]:
         """The id of the backtrace if it is stored already, else all of it, packed; neither where there is none."""
         if digest is None:
             return None, None
         row = self.connection.execute("SELECT id FROM backtraces WHERE digest = ?", (digest,)).fetchone()
-        return (row[0], None) if row is not None else (None, pack(content.backtrace))
+        return (row[0], None) if row is not None else (None, compress(content.backtrace))
 
 
 @dataclass(slots=True)
-class _Packed:
+class _CompressedNotice:
     """A notice as it is to be stored: its backtrace by id, or as bytes when it is a new one."""
 
     details: bytes
@@ -372,7 +373,7 @@ class _Packed:
         return NOTICE_BYTES + len(self.details) + (len(self.backtrace) if self.backtrace else 0)
 
 
-def _repeat_key(problem: ProblemWork, report: Prepared) -> tuple[int, bytes | None]:
+def _dedup_key(problem: ProblemDelta, report: PreparedReport) -> tuple[int, bytes | None]:
     """What reports have in common that repeat each other."""
     if problem.overflow:  # which holds different errors: equal backtraces, or none, make no duplicates there
         return problem.id, report.fingerprint.encode() + (report.digest or b"")

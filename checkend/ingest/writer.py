@@ -14,8 +14,9 @@ import threading
 import time
 from collections import deque
 
-from checkend.ingest.store import Prepared, ReportStore, Stored
-from checkend.metrics import SECONDS, SIZES, Histogram
+from checkend.exceptions import CheckendError
+from checkend.ingest.store import IngestResult, PreparedReport, ReportStore
+from checkend.telemetry.metrics import SECONDS_BUCKETS, SIZE_BUCKETS, Histogram
 
 log = logging.getLogger("checkend.writer")
 
@@ -36,7 +37,7 @@ _STORE_ERRORS = frozenset(
 )
 
 
-class Unavailable(Exception):
+class DatabaseUnavailableError(CheckendError):
     """The report could not be stored now; nothing of it was kept, and it may be sent again.
 
     ``reason`` is what /metrics counts it under.
@@ -47,18 +48,18 @@ class Unavailable(Exception):
         self.reason = reason
 
 
-class Unstorable(Exception):
+class ReportRejectedError(CheckendError):
     """The report itself cannot be stored; others can."""
 
 
-class _Waiting:
+class _PendingReport:
     """A report on its way. ``turn`` is held until there is an outcome."""
 
     __slots__ = ("outcome", "report", "turn")
 
-    def __init__(self, report: Prepared) -> None:
+    def __init__(self, report: PreparedReport) -> None:
         self.report = report
-        self.outcome: Stored | Exception | None = None
+        self.outcome: IngestResult | Exception | None = None
         self.turn = threading.Lock()
         self.turn.acquire()
 
@@ -78,7 +79,7 @@ class Writer:
         self._store = store
         self._queue_size = queue_size
         self._timeout = timeout
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_PendingReport] = deque()
         self._guard = threading.Lock()
         self._arrived = threading.Condition(self._guard)
         self._thread: threading.Thread | None = None
@@ -89,8 +90,8 @@ class Writer:
         self._failing = False
         self.is_healthy = True  # neither stalled nor failing; read for every report, without the guard
         self.stalled_limit = queue_size
-        self.batches = Histogram(SIZES)
-        self.commits = Histogram(SECONDS)
+        self.batches = Histogram(SIZE_BUCKETS)
+        self.commits = Histogram(SECONDS_BUCKETS)
 
     @property
     def queue_length(self) -> int:
@@ -98,38 +99,42 @@ class Writer:
         return len(self._queue)
 
     def check(self) -> None:
-        """Raise `Unavailable` if `submit` would reject a report at once; saves the work of preparing it."""
+        """Raise `DatabaseUnavailableError` if `submit` would reject a report at once; saves the work of preparing
+        it.
+        """
         with self._guard:
             self._check()
 
     def _check(self) -> None:
         waiting = len(self._queue) + self._writing
         if self._closing:
-            raise Unavailable("the server is stopping", "stopping")
+            raise DatabaseUnavailableError("the server is stopping", "stopping")
         if self._failing and waiting:
-            raise Unavailable("the database could not be written, and another report is trying it")
+            raise DatabaseUnavailableError("the database could not be written, and another report is trying it")
         if self._stalled and not waiting:
             # All that waited gave up before the writer came to them, so it had no batch that would end the stall. With
             # a limit of 0, as for a single request thread, every later report would be rejected.
             self._end_stall()
         if self._stalled and waiting >= self.stalled_limit:
-            raise Unavailable("the database is not being written, and enough reports wait for it", "stalled")
+            raise DatabaseUnavailableError(
+                "the database is not being written, and enough reports wait for it", "stalled"
+            )
         if len(self._queue) >= self._queue_size:
-            raise Unavailable(f"{len(self._queue)} reports wait to be stored", "queue_full")
+            raise DatabaseUnavailableError(f"{len(self._queue)} reports wait to be stored", "queue_full")
 
-    def submit(self, report: Prepared, deadline: float | None = None) -> Stored:
+    def submit(self, report: PreparedReport, deadline: float | None = None) -> IngestResult:
         """Have ``report`` written; return when it is on the disk.
 
         ``deadline`` is a time of time.monotonic() until which the report may wait; by default ``timeout`` from now.
 
-        Raises `Unavailable` when the database cannot be written, too many reports wait, or the deadline passed before
-        the writer came to it; `Unstorable` when this very report cannot be stored; `SenderChanged`, `NotARepeat`,
-        `quota.StorageLimitError`.
+        Raises `DatabaseUnavailableError` when the database cannot be written, too many reports wait, or the deadline
+        passed before the writer came to it; `ReportRejectedError` when this very report cannot be stored;
+        `StaleKeyError`, `NotDuplicateError`, `quota.StorageLimitError`.
         """
         began = time.monotonic()
         if deadline is None:
             deadline = began + self._timeout
-        waiting = _Waiting(report)
+        waiting = _PendingReport(report)
         with self._guard:
             if not self.is_healthy or self._closing or len(self._queue) >= self._queue_size:
                 self._check()
@@ -144,10 +149,10 @@ class Writer:
         if isinstance(waiting.outcome, Exception):
             raise waiting.outcome
         if waiting.outcome is None:
-            raise Unavailable("the report's batch failed in an unexpected way")
+            raise DatabaseUnavailableError("the report's batch failed in an unexpected way")
         return waiting.outcome
 
-    def _wait_on(self, waiting: _Waiting, began: float, deadline: float) -> None:
+    def _wait_on(self, waiting: _PendingReport, began: float, deadline: float) -> None:
         """Wait for a stalled writer until the deadline, or free the thread at once if enough reports wait for it."""
         with self._guard:
             is_pending = waiting.outcome is None and (self._writing or waiting in self._queue)
@@ -156,16 +161,18 @@ class Writer:
             too_many = self._stalled and len(self._queue) + self._writing > self.stalled_limit
             if too_many and waiting in self._queue:
                 self._queue.remove(waiting)
-                raise Unavailable("the database is not being written, and enough reports wait for it", "stalled")
+                raise DatabaseUnavailableError(
+                    "the database is not being written, and enough reports wait for it", "stalled"
+                )
         if not waiting.turn.acquire(timeout=max(deadline - time.monotonic(), 0)):
             self._give_up(waiting)
 
-    def _give_up(self, waiting: _Waiting) -> None:
+    def _give_up(self, waiting: _PendingReport) -> None:
         """Take a report back, so that what is answered 503 is not stored; one being written is waited for."""
         with self._guard:
             if waiting in self._queue:
                 self._queue.remove(waiting)
-                raise Unavailable(f"the report was not stored within {self._timeout:g} s", "timeout")
+                raise DatabaseUnavailableError(f"the report was not stored within {self._timeout:g} s", "timeout")
         waiting.turn.acquire()
 
     def reject_waiting(self) -> None:
@@ -179,7 +186,7 @@ class Writer:
             self._queue.clear()
             self._arrived.notify()
         for report in waiting:
-            report.outcome = Unavailable("the server is stopping", "stopping")
+            report.outcome = DatabaseUnavailableError("the server is stopping", "stopping")
             report.turn.release()
 
     def close(self, timeout: float = CLOSE_SECONDS) -> None:
@@ -242,13 +249,13 @@ class Writer:
         finally:
             self._finish(batch)
 
-    def _take_batch(self) -> list[_Waiting]:
+    def _take_batch(self) -> list[_PendingReport]:
         with self._guard:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             self._writing = len(batch)
             return batch
 
-    def _write(self, batch: list[_Waiting]) -> None:
+    def _write(self, batch: list[_PendingReport]) -> None:
         """Write the batch in the transaction that `_lock` began; none are left when all gave up meanwhile."""
         started = time.perf_counter()
         try:
@@ -266,7 +273,7 @@ class Writer:
                 self.batches.add(len(batch))
                 self.commits.add(time.perf_counter() - started)
 
-    def _finish(self, batch: list[_Waiting]) -> None:
+    def _finish(self, batch: list[_PendingReport]) -> None:
         """Answer the batch. Whoever is answered meets the new state of the writer with the next report."""
         with self._guard:  # or a report that has just looked whether it is written would still count a stall
             self._writing = 0
@@ -279,7 +286,7 @@ class Writer:
         self._stalled = False
         self.is_healthy = not self._failing
 
-    def _fail(self, batch: list[_Waiting], error: Exception) -> None:
+    def _fail(self, batch: list[_PendingReport], error: Exception) -> None:
         """Reject the batch when the store is at fault; else write its reports one by one, so that one fails alone.
 
         At the limit of the file's size, a large report fails where a smaller one, or another count, still fits. That
@@ -288,18 +295,18 @@ class Writer:
         over_limit = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" and self._store.is_at_limit
         if over_limit and len(batch) == 1:
             log.error("a report was not stored: CHECKEND_MAX_STORE_BYTES is reached")
-            batch[0].outcome = Unavailable(str(error), "store_limit")
+            batch[0].outcome = DatabaseUnavailableError(str(error), "store_limit")
             return
         if _is_store_error(error) and not over_limit:
             if not self._failing:  # once, not for every report of a flood
                 self._failing, self.is_healthy = True, False
                 log.error("Reports cannot be stored: %s. They get 503 until one can.", error)
             for waiting in batch:
-                waiting.outcome = Unavailable(str(error))
+                waiting.outcome = DatabaseUnavailableError(str(error))
             return
         if len(batch) == 1:
             log.error("a report cannot be stored: %s", type(error).__name__)
-            batch[0].outcome = Unstorable("The report cannot be stored")
+            batch[0].outcome = ReportRejectedError("The report cannot be stored")
             return
         for number, waiting in enumerate(batch):
             try:

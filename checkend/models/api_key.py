@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import Integer, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from checkend import audit, clock
-from checkend.extensions import Model, UtcDateTime, created_column, db
-from checkend.models.rules import RuleBroken
-from checkend.permissions import ALL_PERMISSIONS
+from checkend import clock
+from checkend.db.session import Model, UtcDateTime, created_column, db
+from checkend.exceptions import DomainError
+from checkend.models import audit_log
+from checkend.models.permission import ALL_PERMISSIONS
 
 PREFIX = "cka_"
 PREFIX_LENGTH = len(PREFIX) + 10
@@ -39,7 +40,7 @@ class ApiKey(Model):
     def create(cls, name: str, permissions: Iterable[str], expires_at: datetime | None = None) -> tuple["ApiKey", str]:
         """A new key in the session, and its value, which cannot be had again.
 
-        Raises `RuleBroken` for an empty name, no permission or an unknown one, and an expiry that has passed.
+        Raises `DomainError` for an empty name, no permission or an unknown one, and an expiry that has passed.
         """
         name, wanted = name.strip(), set(permissions)
         _check(name, wanted, expires_at)
@@ -55,7 +56,7 @@ class ApiKey(Model):
         )
         db.session.add(key)
         db.session.flush()
-        audit.record("api_key.created", key.label, permissions=key.permission_names)
+        audit_log.record("api_key.created", key.label, permissions=key.permission_names)
         return key, value
 
     @classmethod
@@ -84,11 +85,11 @@ class ApiKey(Model):
         """Refuse the key from the commit on, and keep it for the record; no change when it is revoked."""
         if self.revoked_at is None:
             self.revoked_at = clock.now()
-            audit.record("api_key.revoked", self.label)
+            audit_log.record("api_key.revoked", self.label)
 
     def delete(self) -> None:
         """Remove the key, which is rejected from the commit on."""
-        audit.record("api_key.deleted", self.label)
+        audit_log.record("api_key.deleted", self.label)
         db.session.delete(self)
 
     @property
@@ -112,4 +113,4 @@ def _check(name: str, permissions: set[str], expires_at: datetime | None) -> Non
     if expires_at is not None and expires_at <= clock.now():
         faults.append("Expiry must lie in the future.")
     if faults:
-        raise RuleBroken(*faults)
+        raise DomainError(*faults)

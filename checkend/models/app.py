@@ -7,12 +7,13 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, Integer, String, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from checkend import audit
-from checkend.extensions import Model, created_column, db, updated_column
-from checkend.models.rules import MAX_NAME, RuleBroken, unique_slug
+from checkend.db.session import Model, created_column, db, updated_column
+from checkend.exceptions import DomainError
+from checkend.models import audit_log
+from checkend.models.slugs import MAX_NAME_LENGTH, unique_slug
 
 INGESTION_KEY_PREFIX = "cki_"
-INGESTION_KEY = re.compile(r"cki_[A-Za-z0-9_-]{32,60}")
+INGESTION_KEY_PATTERN = re.compile(r"cki_[A-Za-z0-9_-]{32,60}")
 
 
 class App(Model):
@@ -25,7 +26,7 @@ class App(Model):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
     slug: Mapped[str] = mapped_column(String(300), unique=True)
     environment: Mapped[str | None] = mapped_column(String(255))
     ingestion_key: Mapped[str] = mapped_column(String(64), unique=True)
@@ -44,13 +45,13 @@ class App(Model):
     def create(cls, name: str, *, ingestion_key: str | None = None, **fields: object) -> "App":
         """Add a new app to the session, with a slug made from ``name`` and the ingestion key, or a new one.
 
-        Raises `RuleBroken` for an ingestion key that is malformed or belongs to another app.
+        Raises `DomainError` for an ingestion key that is malformed or belongs to another app.
         """
-        key = new_ingestion_key() if ingestion_key is None else _checked(ingestion_key)
+        key = new_ingestion_key() if ingestion_key is None else _validate_ingestion_key(ingestion_key)
         app = cls(name=name, slug=unique_slug(cls, name, "app"), ingestion_key=key, **fields)
         db.session.add(app)
         db.session.flush()
-        audit.record("app.created", app.label)
+        audit_log.record("app.created", app.label)
         return app
 
     @classmethod
@@ -66,14 +67,14 @@ class App(Model):
         """Change columns by name. The slug stays, so that links and clients go on working."""
         changes = {name: value for name, value in fields.items() if getattr(self, name) != value}
         if changes:
-            audit.record("app.changed", self.label, changes=changes)
+            audit_log.record("app.changed", self.label, changes=changes)
         for name, value in changes.items():
             setattr(self, name, value)
 
     def regenerate_ingestion_key(self) -> None:
         """Replace the ingestion key; the old one is refused from the commit on."""
         self.ingestion_key = new_ingestion_key()
-        audit.record("ingestion_key.regenerated", self.label)
+        audit_log.record("ingestion_key.regenerated", self.label)
 
     @property
     def label(self) -> str:
@@ -86,7 +87,7 @@ class App(Model):
         return frozenset(self.grouping_off.split())
 
 
-def count_problems_of(app_id: int, *, more: int = 0, more_unresolved: int = 0) -> None:
+def adjust_problem_counts(app_id: int, *, more: int = 0, more_unresolved: int = 0) -> None:
     """Move the kept counts of the app by so many problems. That is no change of the app itself."""
     counts = {
         "problems_count": App.problems_count + more,
@@ -97,13 +98,13 @@ def count_problems_of(app_id: int, *, more: int = 0, more_unresolved: int = 0) -
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-def _checked(key: str) -> str:
-    if not INGESTION_KEY.fullmatch(key):
-        raise RuleBroken(
+def _validate_ingestion_key(key: str) -> str:
+    if not INGESTION_KEY_PATTERN.fullmatch(key):
+        raise DomainError(
             f"An ingestion key is {INGESTION_KEY_PREFIX} followed by 32 to 60 letters, digits, hyphens or underscores."
         )
     if db.session.scalar(select(App.id).where(App.ingestion_key == key)) is not None:
-        raise RuleBroken("Another app already has this ingestion key.")
+        raise DomainError("Another app already has this ingestion key.")
     return key
 
 

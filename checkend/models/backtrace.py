@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Integer, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from checkend.extensions import Model
-from checkend.models.packing import unpack
+from checkend.db.compression import decompress
+from checkend.db.session import Model
 
 
 class Backtrace(Model):
@@ -26,4 +26,4 @@ class Backtrace(Model):
     @property
     def raw(self) -> Any:
         """The list of strings or objects that the SDK sent."""
-        return unpack(self.packed)
+        return decompress(self.packed)

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Integer, String, func, select, ty
 from sqlalchemy.orm import Mapped, mapped_column
 
 from checkend import clock
-from checkend.extensions import Model, UtcDateTime, db
+from checkend.db.session import Model, UtcDateTime, db
 
 FACETS = ("environment", "revision", "host", "user", "url")
 FACET_VALUES = 50

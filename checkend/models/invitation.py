@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, ForeignKey, Integer, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from checkend import audit, clock
-from checkend.extensions import Model, UtcDateTime, created_column, db
+from checkend import clock
+from checkend.db.session import Model, UtcDateTime, created_column, db
+from checkend.exceptions import DomainError
+from checkend.models import audit_log
 from checkend.models.api_key import digest_of
-from checkend.models.rules import RuleBroken
 from checkend.models.team import Role, Team
-from checkend.models.user import User, normal_address
+from checkend.models.user import User, normalize_email_address
 
 VALID_FOR = timedelta(days=7)
 NO_LONGER_AUTHORIZED = "Whoever sent this invitation may no longer invite with this role. Ask an admin for a new one."
@@ -42,7 +43,7 @@ class Invitation(Model):
         token = secrets.token_urlsafe(32)
         invitation = cls(
             team=team,
-            email_address=normal_address(email_address),
+            email_address=normalize_email_address(email_address),
             role=role,
             token_digest=digest_of(b"", token),
             invited_by=invited_by,
@@ -50,7 +51,7 @@ class Invitation(Model):
         )
         db.session.add(invitation)
         db.session.flush()
-        audit.record("invitation.created", invitation.label, role=role)
+        audit_log.record("invitation.created", invitation.label, role=role)
         return invitation, token
 
     @classmethod
@@ -84,21 +85,21 @@ class Invitation(Model):
     def accept(self, user: User) -> None:
         """Take ``user`` into the team; the link is used up.
 
-        Raises `RuleBroken` when the invitation cannot be used any more, and for a user who is a member already.
+        Raises `DomainError` when the invitation cannot be used any more, and for a user who is a member already.
         """
         if not self.is_open:
-            raise RuleBroken("This invitation has been used or revoked, or is older than seven days.")
+            raise DomainError("This invitation has been used or revoked, or is older than seven days.")
         if not self.is_authorized:
-            raise RuleBroken(NO_LONGER_AUTHORIZED)
+            raise DomainError(NO_LONGER_AUTHORIZED)
         self.team.add_member(user, self.role)
         self.accepted_at = clock.now()
-        audit.record("invitation.accepted", self.label, user=user.label, role=self.role)
+        audit_log.record("invitation.accepted", self.label, user=user.label, role=self.role)
 
     def revoke(self) -> None:
         """Make the link useless; no change when it is."""
         if self.is_open:
             self.revoked_at = clock.now()
-            audit.record("invitation.revoked", self.label, role=self.role)
+            audit_log.record("invitation.revoked", self.label, role=self.role)
 
     @property
     def is_open(self) -> bool:

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, LargeBinary, Select, String, and_, func, or_, select
 from sqlalchemy.orm import Mapped, joinedload, load_only, mapped_column, relationship
 
-from checkend.extensions import Model, UtcDateTime, created_column, db
+from checkend.db.compression import decompress
+from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.models.backtrace import Backtrace
-from checkend.models.packing import unpack
 from checkend.models.problem import Problem
 
-IDS_LOOKED_AT = 1_000
+ID_SCAN_LIMIT = 1_000
 
 
 class Notice(Model):
@@ -57,7 +57,7 @@ class Notice(Model):
     @cached_property
     def details(self) -> dict[str, Any]:
         """``context``, ``request``, ``user`` and ``notifier``, each an object; an absent one is empty."""
-        stored = unpack(self.payload)
+        stored = decompress(self.payload)
         return {part: stored.get(part) or {} for part in ("context", "request", "user", "notifier")}
 
     @property
@@ -84,7 +84,7 @@ class Notice(Model):
     def raw_backtrace(self) -> Any:
         """The backtrace as it was sent: a list of strings or objects, empty when there was none.
 
-        `checkend.ingest.backtraces.parse` makes frames of it.
+        `checkend.grouping.stacktrace.parse_stacktrace` makes frames of it.
         """
         return [] if self.stored_backtrace is None else self.stored_backtrace.raw
 
@@ -113,25 +113,25 @@ def latest_notices(problem: Problem, limit: int, before: Notice | None = None) -
     statement = select(Notice).where(Notice.problem_id == problem.id)
     if before is not None:
         statement = statement.where(_older_than(before))
-    statement = statement.options(load_only(*_SHOWN_IN_LISTS)).order_by(Notice.occurred_at.desc(), Notice.id.desc())
+    statement = statement.options(load_only(*_LIST_COLUMNS)).order_by(Notice.occurred_at.desc(), Notice.id.desc())
     return list(db.session.scalars(statement.limit(limit)))
 
 
-def newest_id() -> int:
+def latest_notice_id() -> int:
     """The id of the notice stored last; 0 where there is none."""
     return db.session.scalar(select(func.max(Notice.id))) or 0
 
 
-def stored_after(cursor: int, app_id: int | None, limit: int) -> tuple[list[Notice], int]:
+def notices_stored_after(cursor: int, app_id: int | None, limit: int) -> tuple[list[Notice], int]:
     """Up to ``limit`` notices of the app (None: of all) stored after the one with the id ``cursor``, oldest first.
 
-    Looks at `IDS_LOOKED_AT` ids from the first one on, whatever is stored. With them the cursor to go on from.
+    Looks at `ID_SCAN_LIMIT` ids from the first one on, whatever is stored. With them the cursor to go on from.
     """
-    newest = newest_id()
+    newest = latest_notice_id()
     first = db.session.scalar(select(func.min(Notice.id)).where(Notice.id > cursor))
     if first is None:
         return [], newest
-    last = min(first + IDS_LOOKED_AT, newest)
+    last = min(first + ID_SCAN_LIMIT, newest)
     statement = select(Notice).where(Notice.id > cursor, Notice.id <= last).order_by(Notice.id).limit(limit)
     if app_id is not None:
         statement = statement.join(Notice.problem).where(Problem.app_id == app_id)
@@ -140,7 +140,7 @@ def stored_after(cursor: int, app_id: int | None, limit: int) -> tuple[list[Noti
     return found, found[-1].id if len(found) == limit else last
 
 
-def neighbours(notice: Notice) -> tuple[int | None, int | None]:
+def adjacent_notice_ids(notice: Notice) -> tuple[int | None, int | None]:
     """The ids of the notices of the same problem next to ``notice``: the older and the newer one."""
     mine = select(Notice.id).where(Notice.problem_id == notice.problem_id)
     older = mine.where(_older_than(notice)).order_by(Notice.occurred_at.desc(), Notice.id.desc()).limit(1)
@@ -156,7 +156,7 @@ def _older_than(notice: Notice) -> ColumnElement[bool]:
     return and_(Notice.occurred_at <= moment, or_(Notice.occurred_at < moment, Notice.id < number))
 
 
-_SHOWN_IN_LISTS = (
+_LIST_COLUMNS = (
     Notice.problem_id,
     Notice.occurred_at,
     Notice.own_error_class,

@@ -9,11 +9,12 @@ from sqlalchemy import Boolean, ForeignKey, Index, Integer, Select, String, Uniq
 from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
 
 from checkend import clock
-from checkend.extensions import Model, UtcDateTime, contains_text, created_column, db, updated_column
-from checkend.models.app import App, count_problems_of
+from checkend.db.search import contains_text
+from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
+from checkend.exceptions import DomainError
+from checkend.models.app import App, adjust_problem_counts
 from checkend.models.counters import ProblemFacet
-from checkend.models.rules import RuleBroken
-from checkend.models.tag import ProblemTag, Tag, normal_name
+from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
 
 if TYPE_CHECKING:
     from checkend.models.notice import Notice
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Status = Literal["resolved", "unresolved"]
 RESOLVED: Status = "resolved"
 UNRESOLVED: Status = "unresolved"
-IDS_A_STATEMENT = 1000
+ID_BATCH_SIZE = 1000
 
 
 class Problem(Model):
@@ -32,7 +33,7 @@ class Problem(Model):
 
     ``first_message`` is the message that the problem was opened with, ``latest_message`` that of the latest stored
     notice where it differs, else NULL. ``search_text`` is what the search index holds of both
-    (`checkend.search.search_text`); while ``search_pending``, it lacks the latest message.
+    (`checkend.models.search_index.search_text`); while ``search_pending``, it lacks the latest message.
     """
 
     __tablename__ = "problems"
@@ -95,16 +96,16 @@ class Problem(Model):
             db.session.refresh(self)
 
     def add_tag(self, name: str) -> Tag:
-        """Put the tag called ``name`` on. Raises `RuleBroken` when it is there, or is no name for a tag."""
+        """Put the tag called ``name`` on. Raises `DomainError` when it is there, or is no name for a tag."""
         tag = Tag.named(name)
         if tag in self.tags:
-            raise RuleBroken("Tag already added to this problem")
+            raise DomainError("Tag already added to this problem")
         self.tags.append(tag)
         return tag
 
     def delete(self) -> None:
         """Remove the problem with its notices and counts."""
-        count_problems_of(self.app_id, more=-1, more_unresolved=-1 if self.status == UNRESOLVED else 0)
+        adjust_problem_counts(self.app_id, more=-1, more_unresolved=-1 if self.status == UNRESOLVED else 0)
         from checkend.models.storage import release_problems  # which knows notices, and so problems
 
         release_problems([self.id])
@@ -119,21 +120,21 @@ def set_status(app_id: int, problem_ids: Iterable[int], status: Status) -> int:
     now = clock.now()
     change = update(Problem).values(status=status, resolved_at=now if status == RESOLVED else None, updated_at=now)
     found = changed = 0
-    for ids in _portions(problem_ids):
+    for ids in _batches(problem_ids):
         mine = [Problem.app_id == app_id, Problem.id.in_(ids)]
         found += db.session.scalar(select(func.count()).select_from(Problem).where(*mine)) or 0
         statement = change.where(*mine, Problem.status != status).execution_options(synchronize_session=False)
         result: Any = db.session.execute(statement)
         changed += result.rowcount
-    count_problems_of(app_id, more_unresolved=-changed if status == RESOLVED else changed)
+    adjust_problem_counts(app_id, more_unresolved=-changed if status == RESOLVED else changed)
     db.session.expire_all()
     return found
 
 
-def _portions(problem_ids: Iterable[int]) -> list[list[int]]:
+def _batches(problem_ids: Iterable[int]) -> list[list[int]]:
     """The ids that can exist, each once, in portions that fit into a statement."""
     ids = sorted({number for number in problem_ids if 0 < number < 2**63})
-    return [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
+    return [ids[start : start + ID_BATCH_SIZE] for start in range(0, len(ids), ID_BATCH_SIZE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ def where_problems(statement: Select[Any], app_ids: list[int] | None, wanted: Pr
     if wanted.search:
         statement = statement.where(contains_text(Problem.id, Problem.search_text, wanted.search))
     if wanted.tags:
-        names = [normal_name(tag) for tag in wanted.tags]
+        names = [normalize_tag_name(tag) for tag in wanted.tags]
         tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
         statement = statement.where(Problem.id.in_(tagged))
     if wanted.date_from is not None:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from sqlalchemy import ForeignKey, Integer, LargeBinary, String, delete, or_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from checkend import audit, clock
-from checkend.extensions import Model, UtcDateTime, created_column, db
+from checkend import clock
+from checkend.db.session import Model, UtcDateTime, created_column, db
+from checkend.models import audit_log
 from checkend.models.api_key import digest_of
 from checkend.models.user import User
 
@@ -56,7 +57,7 @@ class UserSession(Model):
         result: Any = db.session.execute(others)
         count = int(result.rowcount)
         if count:
-            audit.record("sign_out", kept.user.label, sessions=count)
+            audit_log.record("sign_out", kept.user.label, sessions=count)
         return count
 
     @classmethod
@@ -78,5 +79,5 @@ class UserSession(Model):
 
     def revoke(self) -> None:
         """Sign this browser out from the commit on."""
-        audit.record("sign_out", self.user.label, sessions=1)
+        audit_log.record("sign_out", self.user.label, sessions=1)
         db.session.delete(self)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, cast, func, select, update
 
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
 from checkend.models.counters import OTHER_VALUES, ProblemFacet, ProblemHour

@@ -5,8 +5,8 @@ import re
 from sqlalchemy import ForeignKey, Integer, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from checkend.extensions import Model, db
-from checkend.models.rules import RuleBroken
+from checkend.db.session import Model, db
+from checkend.exceptions import DomainError
 
 _NAME = re.compile(r"[a-z0-9_-]{1,50}")
 NAME_RULE = "Tag name must be 1 to 50 letters, digits, hyphens or underscores."
@@ -32,10 +32,10 @@ class Tag(Model):
 
     @classmethod
     def named(cls, name: str) -> "Tag":
-        """The tag called ``name``, made if need be. Raises `RuleBroken` for a name that no tag may have."""
-        name = normal_name(name)
+        """The tag called ``name``, made if need be. Raises `DomainError` for a name that no tag may have."""
+        name = normalize_tag_name(name)
         if not _NAME.fullmatch(name):
-            raise RuleBroken(NAME_RULE)
+            raise DomainError(NAME_RULE)
         tag = db.session.scalar(select(cls).where(cls.name == name))
         if tag is None:
             tag = cls(name=name)
@@ -44,14 +44,14 @@ class Tag(Model):
         return tag
 
 
-def normal_name(name: str) -> str:
+def normalize_tag_name(name: str) -> str:
     """A tag name as it is compared: trimmed, lower case."""
     return name.strip().lower()
 
 
-def lenient_name(name: str) -> str | None:
+def coerce_tag_name(name: str) -> str | None:
     """What a report calls a tag, made into an allowed name: other characters become hyphens; None if none is left.
 
     Reports are never refused for a tag, so that no error is lost to a detail.
     """
-    return re.sub(r"[^a-z0-9_-]+", "-", normal_name(name))[:50].strip("-") or None
+    return re.sub(r"[^a-z0-9_-]+", "-", normalize_tag_name(name))[:50].strip("-") or None

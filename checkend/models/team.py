@@ -6,10 +6,11 @@ from typing import Any, Literal, get_args
 from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint, case, select
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from checkend import audit
-from checkend.extensions import Model, created_column, db, updated_column
+from checkend.db.session import Model, created_column, db, updated_column
+from checkend.exceptions import DomainError
+from checkend.models import audit_log
 from checkend.models.app import App
-from checkend.models.rules import MAX_NAME, RuleBroken, unique_slug
+from checkend.models.slugs import MAX_NAME_LENGTH, unique_slug
 from checkend.models.user import User
 
 Role = Literal["owner", "admin", "developer", "member", "viewer"]
@@ -44,20 +45,22 @@ class TeamMember(Model):
     user: Mapped[User] = relationship(back_populates="memberships")
 
     def set_role(self, role: Role) -> None:
-        """Change the role. Raises `RuleBroken` when the team would have no admin left."""
+        """Change the role. Raises `DomainError` when the team would have no admin left."""
         if role not in ADMIN_ROLES and self.is_last_admin:
-            raise RuleBroken("Cannot demote the last admin of the team")
+            raise DomainError("Cannot demote the last admin of the team")
         if role == self.role:
             return
-        audit.record("member.role_changed", self.user.label, team=self.team.label, role=role, previous_role=self.role)
+        audit_log.record(
+            "member.role_changed", self.user.label, team=self.team.label, role=role, previous_role=self.role
+        )
         self.role = role
         self.user.revoke_unauthorized_invitations()
 
     def remove(self) -> None:
-        """Take the user out of the team. Raises `RuleBroken` for its last admin."""
+        """Take the user out of the team. Raises `DomainError` for its last admin."""
         if self.is_last_admin:
-            raise RuleBroken("Cannot remove the last admin from the team")
-        audit.record("member.removed", self.user.label, team=self.team.label)
+            raise DomainError("Cannot remove the last admin from the team")
+        audit_log.record("member.removed", self.user.label, team=self.team.label)
         user = self.user
         db.session.delete(self)
         user.revoke_unauthorized_invitations()
@@ -77,7 +80,7 @@ class Team(Model):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     slug: Mapped[str] = mapped_column(String(300), unique=True)
-    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = created_column()
     updated_at: Mapped[datetime] = updated_column()
@@ -92,7 +95,7 @@ class Team(Model):
         team = cls(name=name, slug=unique_slug(cls, name, "team"), owner=owner)
         db.session.add_all([team, TeamMember(team=team, user=owner, role="admin")])
         db.session.flush()
-        audit.record("team.created", team.label, owner=owner.label)
+        audit_log.record("team.created", team.label, owner=owner.label)
         return team
 
     @classmethod
@@ -104,7 +107,7 @@ class Team(Model):
         if owner is self.owner:
             return
         previous = self.owner
-        audit.record("team.transferred", self.label, owner=owner.label, previous_owner=previous.label)
+        audit_log.record("team.transferred", self.label, owner=owner.label, previous_owner=previous.label)
         self.owner = owner
         member = self.member(owner)
         if member is None:
@@ -116,12 +119,12 @@ class Team(Model):
     def rename(self, name: str) -> None:
         """Change the name. The slug stays."""
         if name != self.name:
-            audit.record("team.renamed", self.label, new_name=name)
+            audit_log.record("team.renamed", self.label, new_name=name)
         self.name = name
 
     def delete(self) -> None:
         """Remove the team with its memberships and invitations. Its apps stay."""
-        audit.record("team.deleted", self.label)
+        audit_log.record("team.deleted", self.label)
         db.session.delete(self)
 
     def role_of(self, user: User) -> Role | None:
@@ -146,26 +149,26 @@ class Team(Model):
         return db.session.scalar(select(TeamMember).filter_by(team_id=self.id, user_id=user.id))
 
     def add_member(self, user: User, role: Role = "member") -> TeamMember:
-        """Take ``user`` in. Raises `RuleBroken` when already a member."""
+        """Take ``user`` in. Raises `DomainError` when already a member."""
         if self.member(user) is not None:
-            raise RuleBroken("User is already a member of this team")
+            raise DomainError("User is already a member of this team")
         member = TeamMember(team=self, user=user, role=role)
         db.session.add(member)
         db.session.flush()
-        audit.record("member.added", user.label, team=self.label, role=role)
+        audit_log.record("member.added", user.label, team=self.label, role=role)
         return member
 
     def assign(self, app: App) -> None:
         """Assign ``app``; no change when it is assigned."""
         if app not in self.apps:
             self.apps.append(app)
-            audit.record("app.assigned", app.label, team=self.label)
+            audit_log.record("app.assigned", app.label, team=self.label)
 
     def unassign(self, app: App) -> None:
         """Take ``app`` away; no change when it is not assigned."""
         if app in self.apps:
             self.apps.remove(app)
-            audit.record("app.unassigned", app.label, team=self.label)
+            audit_log.record("app.unassigned", app.label, team=self.label)
 
     def ranked_members(self) -> list[TeamMember]:
         """The members with their users loaded: highest role first, then oldest."""

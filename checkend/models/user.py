@@ -9,16 +9,17 @@ from sqlalchemy import Boolean, ForeignKey, Integer, Select, String, func, selec
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from checkend import audit
-from checkend.extensions import Model, UtcDateTime, created_column, db, updated_column
-from checkend.models.rules import RuleBroken, unique_slug
+from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
+from checkend.exceptions import DomainError
+from checkend.models import audit_log
+from checkend.models.slugs import unique_slug
 
 if TYPE_CHECKING:
     from checkend.models.session import UserSession
     from checkend.models.team import Team, TeamMember
 
-MIN_PASSWORD = 8
-REMEMBERED_PASSWORDS = 5
+MIN_PASSWORD_LENGTH = 8
+PASSWORD_HISTORY_SIZE = 5
 
 
 class NewPassword:
@@ -74,10 +75,10 @@ class User(Model):
 
     @classmethod
     def create(cls, email_address: str, password: str | NewPassword, *, site_admin: bool = False) -> "User":
-        """A new user in the session. Raises `RuleBroken` when the address is taken."""
+        """A new user in the session. Raises `DomainError` when the address is taken."""
         digest = _new(password).digest
-        address = normal_address(email_address)
-        _refuse_taken(address, None)
+        address = normalize_email_address(email_address)
+        _reject_taken(address, None)
         user = cls(
             email_address=address,
             slug=unique_slug(cls, address.partition("@")[0], "user"),
@@ -86,7 +87,7 @@ class User(Model):
         )
         db.session.add(user)
         db.session.flush()
-        audit.record("user.created", user.label, site_admin=site_admin)
+        audit_log.record("user.created", user.label, site_admin=site_admin)
         return user
 
     @property
@@ -95,15 +96,15 @@ class User(Model):
         return f"user {self.id} ({self.email_address})"
 
     @classmethod
-    def with_address(cls, email_address: str) -> "User | None":
+    def with_email_address(cls, email_address: str) -> "User | None":
         """The user with this address, in any case and with spaces around it."""
-        return db.session.scalar(select(cls).where(cls.email_address == normal_address(email_address)))
+        return db.session.scalar(select(cls).where(cls.email_address == normalize_email_address(email_address)))
 
     @classmethod
     def authenticate(cls, email_address: str, password: str) -> "User | None":
         """The user with this address and password; None takes as long whether or not the address exists."""
-        user = cls.with_address(email_address)
-        fits = check_password_hash(user.password_digest if user else _nobody_digest(), password)
+        user = cls.with_email_address(email_address)
+        fits = check_password_hash(user.password_digest if user else _dummy_digest(), password)
         return user if user and fits else None
 
     @classmethod
@@ -113,54 +114,56 @@ class User(Model):
     @classmethod
     def with_part(cls, text: str) -> Select[Any]:
         """The users whose address contains ``text``, in any case; newest first."""
-        wanted = select(cls).where(func.instr(cls.email_address, normal_address(text)) > 0) if text else select(cls)
+        wanted = (
+            select(cls).where(func.instr(cls.email_address, normalize_email_address(text)) > 0) if text else select(cls)
+        )
         return wanted.order_by(cls.created_at.desc(), cls.id.desc())
 
-    def set_address(self, email_address: str) -> None:
-        """Change the address. Raises `RuleBroken` when another user has it."""
-        address = normal_address(email_address)
-        self.require_free_address(address)
+    def set_email_address(self, email_address: str) -> None:
+        """Change the address. Raises `DomainError` when another user has it."""
+        address = normalize_email_address(email_address)
+        self.require_available_email_address(address)
         if address != self.email_address:
-            audit.record("email.changed", self.label, new_email_address=address)
+            audit_log.record("email.changed", self.label, new_email_address=address)
         self.email_address = address
 
-    def require_free_address(self, address: str) -> None:
-        """Raise `RuleBroken` when another user has the email address."""
-        _refuse_taken(address, self.id)
+    def require_available_email_address(self, address: str) -> None:
+        """Raise `DomainError` when another user has the email address."""
+        _reject_taken(address, self.id)
 
     def check_password(self, password: str) -> bool:
         return check_password_hash(self.password_digest, password)
 
-    def refuse_recent(self, password: NewPassword) -> None:
-        """Raises `RuleBroken` for one of the last five passwords, the present one too."""
-        recent = [old.digest for old in self.old_passwords[-(REMEMBERED_PASSWORDS - 1) :]]
+    def reject_recent(self, password: NewPassword) -> None:
+        """Raises `DomainError` for one of the last five passwords, the present one too."""
+        recent = [old.digest for old in self.old_passwords[-(PASSWORD_HISTORY_SIZE - 1) :]]
         if any(password.fits(digest) for digest in [self.password_digest, *recent]):
-            raise RuleBroken(f"Password must not be one of your last {REMEMBERED_PASSWORDS}.")
+            raise DomainError(f"Password must not be one of your last {PASSWORD_HISTORY_SIZE}.")
 
     def set_password(
-        self, password: str | NewPassword, *, refuse_recent: bool = False, keep: "UserSession | None" = None
+        self, password: str | NewPassword, *, reject_recent: bool = False, keep: "UserSession | None" = None
     ) -> None:
         """Change the password, and sign the user out everywhere but in the session ``keep``.
 
-        With ``refuse_recent`` raises `RuleBroken` for one of the last five, the present one too.
+        With ``reject_recent`` raises `DomainError` for one of the last five, the present one too.
         """
         password = _new(password)
-        if refuse_recent:
-            self.refuse_recent(password)
+        if reject_recent:
+            self.reject_recent(password)
         self.old_passwords.append(OldPassword(digest=self.password_digest))
-        del self.old_passwords[: -(REMEMBERED_PASSWORDS - 1)]
+        del self.old_passwords[: -(PASSWORD_HISTORY_SIZE - 1)]
         self.password_digest = password.digest
-        audit.record("password.changed", self.label)
+        audit_log.record("password.changed", self.label)
         for session in self.sessions:
             if session is not keep:
                 db.session.delete(session)
 
     def set_site_admin(self, site_admin: bool) -> None:
-        """Grant or remove site admin. Raises `RuleBroken` for removing it from the last one."""
+        """Grant or remove site admin. Raises `DomainError` for removing it from the last one."""
         if self.site_admin and not site_admin and count_site_admins() == 1:
-            raise RuleBroken("Cannot remove the last site admin.")
+            raise DomainError("Cannot remove the last site admin.")
         if self.site_admin != site_admin:
-            audit.record("site_admin.granted" if site_admin else "site_admin.removed", self.label)
+            audit_log.record("site_admin.granted" if site_admin else "site_admin.removed", self.label)
         self.site_admin = site_admin
         self.revoke_unauthorized_invitations()
 
@@ -178,19 +181,21 @@ class User(Model):
     def delete(self) -> None:
         """Remove the user.
 
-        Raises `RuleBroken` for the last site admin, and for one who owns teams or is the last admin of one.
+        Raises `DomainError` for the last site admin, and for one who owns teams or is the last admin of one.
         """
         if self.site_admin and count_site_admins() == 1:
-            raise RuleBroken("Cannot delete the last site admin.")
+            raise DomainError("Cannot delete the last site admin.")
         if self.owned_teams:
-            raise RuleBroken(f"Cannot delete a user who owns teams; hand these over first: {_names(self.owned_teams)}.")
+            raise DomainError(
+                f"Cannot delete a user who owns teams; hand these over first: {_names(self.owned_teams)}."
+            )
         led = [membership.team for membership in self.memberships if membership.is_last_admin]
         if led:
-            raise RuleBroken(f"Cannot delete the last admin of teams; name another first: {_names(led)}.")
+            raise DomainError(f"Cannot delete the last admin of teams; name another first: {_names(led)}.")
         from checkend.models.invitation import Invitation  # which needs this module
 
         Invitation.revoke_sent_by(self)
-        audit.record("user.deleted", self.label)
+        audit_log.record("user.deleted", self.label)
         db.session.delete(self)
 
 
@@ -199,7 +204,7 @@ def _new(password: str | NewPassword) -> NewPassword:
 
 
 @cache
-def _nobody_digest() -> str:
+def _dummy_digest() -> str:
     """A digest that no password fits, as slow to compare with as any."""
     return generate_password_hash(secrets.token_urlsafe(32))
 
@@ -213,12 +218,12 @@ def count_site_admins() -> int:
     return db.session.scalar(select(func.count()).select_from(User).where(User.site_admin)) or 0
 
 
-def normal_address(email_address: str) -> str:
+def normalize_email_address(email_address: str) -> str:
     """An address as it is compared: trimmed, lower case."""
     return email_address.strip().lower()
 
 
-def _refuse_taken(address: str, allowed_id: int | None) -> None:
+def _reject_taken(address: str, allowed_id: int | None) -> None:
     owner = db.session.scalar(select(User.id).where(User.email_address == address))
     if owner is not None and owner != allowed_id:
-        raise RuleBroken("Email address has already been taken.")
+        raise DomainError("Email address has already been taken.")

@@ -13,6 +13,8 @@ from email.utils import formatdate, make_msgid
 from typing import Any
 from urllib.parse import urlsplit
 
+from checkend.exceptions import CheckendError
+
 TIMEOUT_SECONDS = 15
 
 log = logging.getLogger("checkend.mail")
@@ -21,17 +23,17 @@ log = logging.getLogger("checkend.mail")
 outcomes: Counter[str] = Counter(sent=0, failed=0)
 
 
-class MailFailed(Exception):
+class MailError(CheckendError):
     """The mail could not be handed to the SMTP server; the text says why."""
 
 
-def is_set_up(config: Mapping[str, Any]) -> bool:
+def is_configured(config: Mapping[str, Any]) -> bool:
     """Whether mail can be sent."""
     return bool(config["MAIL_HOST"] and config["URL"])
 
 
 def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
-    """Hand a mail to the SMTP server. Raises `MailFailed`."""
+    """Hand a mail to the SMTP server. Raises `MailError`."""
     try:
         with _connect(config) as server:
             server.send_message(_message(config, to, subject, text))
@@ -39,7 +41,7 @@ def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
     except (OSError, smtplib.SMTPException, ValueError) as error:
         outcomes["failed"] += 1
         log.warning("mail to %s could not be sent: %s", to, error)
-        raise MailFailed(f"The mail could not be sent: {error}") from error
+        raise MailError(f"The mail could not be sent: {error}") from error
 
 
 def _message(config: Mapping[str, Any], to: str, subject: str, text: str) -> EmailMessage:

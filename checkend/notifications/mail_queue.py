@@ -60,7 +60,7 @@ class MailQueue:
             with self._app.app_context():
                 try:
                     job()
-                except mail.MailFailed:
+                except mail.MailError:
                     pass  # logged and counted by `mail.send`
                 except Exception:
                     mail.outcomes["failed"] += 1

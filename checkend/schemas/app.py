@@ -2,9 +2,9 @@
 
 from marshmallow import fields
 
-from checkend.models.rules import MAX_NAME
+from checkend.models.slugs import MAX_NAME_LENGTH
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import Flag, Moment, Text
+from checkend.schemas.fields import BooleanField, DateTimeField, TextField
 
 
 class AppSchema(Resource):
@@ -14,13 +14,13 @@ class AppSchema(Resource):
     ignored = frozenset({"ingestion_key"})
 
     id = fields.Integer(dump_only=True)
-    name = Text(required=True, limit=MAX_NAME)
+    name = TextField(required=True, limit=MAX_NAME_LENGTH)
     slug = fields.String(dump_only=True)
-    environment = Text(allow_none=True)
-    notify_on_new_problem = Flag()
-    notify_on_reoccurrence = Flag()
-    created_at = Moment()
-    updated_at = Moment()
+    environment = TextField(allow_none=True)
+    notify_on_new_problem = BooleanField()
+    notify_on_reoccurrence = BooleanField()
+    created_at = DateTimeField()
+    updated_at = DateTimeField()
     unresolved_problems_count = fields.Integer(dump_only=True)
 
 

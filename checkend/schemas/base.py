@@ -45,14 +45,14 @@ class Query(Schema):
         return (*self.fields, *self.aliases)
 
 
-def sentences(schema: Schema, error: ValidationError) -> list[str]:
+def format_error_messages(schema: Schema, error: ValidationError) -> list[str]:
     """One full sentence for each fault that ``schema`` found, naming the field."""
     raw_names = getattr(schema, "raw_names", False)
     found = error.messages_dict
-    return [_sentence(name, message, raw_names) for name, messages in found.items() for message in messages]
+    return [_format_error_message(name, message, raw_names) for name, messages in found.items() for message in messages]
 
 
-def _sentence(name: str, message: str, raw_names: bool) -> str:
+def _format_error_message(name: str, message: str, raw_names: bool) -> str:
     if message == _UNKNOWN:
         return f"Unknown field: {name[:100] if name.isprintable() else ascii(name[:100])}."
     return f"{name if raw_names else name.replace('_', ' ').capitalize()} {message}"

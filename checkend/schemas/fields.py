@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import fields
 
 from checkend import clock
-from checkend.common_passwords import is_common
+from checkend.schemas.common_passwords import is_common
 
 FORBIDDEN = frozenset(' ,;:<>()[]"\\')
 _FLAGS = {"true": True, "false": False}
@@ -19,7 +19,7 @@ def _has(text: str, *categories: str) -> bool:
     return any(unicodedata.category(character) in categories for character in text)
 
 
-class Moment(fields.Field[datetime]):
+class DateTimeField(fields.Field[datetime]):
     """A time, shown in the one format of `clock.iso`. Never set by a client."""
 
     def __init__(self, **options: Any) -> None:
@@ -29,7 +29,7 @@ class Moment(fields.Field[datetime]):
         return clock.iso(value)
 
 
-class Text(fields.Field[str]):
+class TextField(fields.Field[str]):
     """A line of text, trimmed, of at most ``limit`` characters. Blank is a fault, or None where None is allowed."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
@@ -56,7 +56,7 @@ class Text(fields.Field[str]):
         return text or None
 
 
-class EmailAddress(Text):
+class EmailAddressField(TextField):
     """Something before and after exactly one @, with nothing blank or invisible in it: only mail can tell more.
 
     The characters that separate or quote addresses in mail headers are rejected, though RFC 5322 allows them in quotes.
@@ -72,7 +72,7 @@ class EmailAddress(Text):
         return address
 
 
-class Password(fields.Field[str]):
+class PasswordField(fields.Field[str]):
     """A password, exactly as it was typed; never shown. With ``least`` it is a new one, which must not be common."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
@@ -99,7 +99,7 @@ class Password(fields.Field[str]):
         return value
 
 
-class Flag(fields.Field[bool]):
+class BooleanField(fields.Field[bool]):
     """true or false, or one of those words as text; nothing that is merely like them."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
@@ -115,7 +115,7 @@ class Flag(fields.Field[bool]):
         return value
 
 
-class Reference(fields.Field[int | str]):
+class IdOrSlug(fields.Field[int | str]):
     """Names another record: a number by its id, text by its slug or id."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
@@ -131,7 +131,7 @@ class Reference(fields.Field[int | str]):
         return value
 
 
-class Ids(fields.Field[list[int]]):
+class IdList(fields.Field[list[int]]):
     """A list of numeric ids, of which at least one is needed."""
 
     default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
@@ -155,7 +155,7 @@ class Ids(fields.Field[list[int]]):
         return item
 
 
-class WholeNumber(fields.Field[int]):
+class BoundedInteger(fields.Field[int]):
     """A query parameter that is a whole number of at least ``least``; more than ``most`` is cut to it."""
 
     default_error_messages = {"invalid": "must be a whole number, {least} or more."}  # noqa: RUF012 - as marshmallow's
@@ -174,7 +174,7 @@ class WholeNumber(fields.Field[int]):
         return min(number, self.most)
 
 
-class Bound(fields.Field[datetime]):
+class DateBound(fields.Field[datetime]):
     """A query parameter that is a day or a time; without an offset it is meant as UTC.
 
     With ``end`` it stands for its last moment: that of the day, or of the second, since answers show whole seconds.

@@ -2,11 +2,11 @@
 
 from marshmallow import Schema, fields
 
-from checkend.schemas.fields import Moment
+from checkend.schemas.fields import DateTimeField
 
 
 class HealthSchema(Schema):
     """Whether the server can do its work, and its time."""
 
     status = fields.String()
-    timestamp = Moment()
+    timestamp = DateTimeField()

@@ -4,11 +4,11 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump, post_load
 
-from checkend.ingest import backtraces
+from checkend.grouping import stacktrace
 from checkend.models import Notice
 from checkend.models.notice import NoticeFilter
-from checkend.schemas.fields import Bound, Moment
-from checkend.schemas.page import PageQuery, take_page
+from checkend.schemas.fields import DateBound, DateTimeField
+from checkend.schemas.page import PageQuery, pop_page
 
 
 class FrameSchema(Schema):
@@ -33,9 +33,9 @@ class NoticeSchema(Schema):
     problem_id = fields.Integer()
     error_class = fields.String()
     error_message = fields.String()
-    occurred_at = Moment()
-    created_at = Moment()
-    updated_at = Moment()
+    occurred_at = DateTimeField()
+    created_at = DateTimeField()
+    updated_at = DateTimeField()
     context = fields.Dict()
     request = fields.Dict()
     user_info = fields.Dict()
@@ -46,13 +46,13 @@ class NoticeSchema(Schema):
 class NoticeQuery(PageQuery):
     """Which notices of a problem, and which page of them."""
 
-    date_from = Bound()
-    date_to = Bound(end=True)
+    date_from = DateBound()
+    date_to = DateBound(end=True)
 
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {"page": take_page(data), "wanted": NoticeFilter(**data)}
+        return {"page": pop_page(data), "wanted": NoticeFilter(**data)}
 
 
 def _frames(notice: Notice) -> Any:
-    return FrameSchema(many=True).dump(backtraces.parse(notice.raw_backtrace))
+    return FrameSchema(many=True).dump(stacktrace.parse_stacktrace(notice.raw_backtrace))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkend.schemas.base import Query
-from checkend.schemas.fields import WholeNumber
+from checkend.schemas.fields import BoundedInteger
 
 PER_PAGE = 25
 MAX_PER_PAGE = 100
@@ -36,10 +36,10 @@ class Page:
 class PageQuery(Query):
     """The parameters of every list that comes in pages."""
 
-    page = WholeNumber(least=1, most=MAX_PAGE, load_default=1)
-    per_page = WholeNumber(least=1, most=MAX_PER_PAGE, load_default=PER_PAGE)
+    page = BoundedInteger(least=1, most=MAX_PAGE, load_default=1)
+    per_page = BoundedInteger(least=1, most=MAX_PER_PAGE, load_default=PER_PAGE)
 
 
-def take_page(data: dict[str, Any]) -> Page:
+def pop_page(data: dict[str, Any]) -> Page:
     """Take the page's parameters out of the loaded ``data``."""
     return Page(data.pop("page"), data.pop("per_page"))

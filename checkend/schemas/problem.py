@@ -7,8 +7,8 @@ from werkzeug.datastructures import MultiDict
 
 from checkend.models.problem import ProblemFilter
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import Bound, Ids, Moment, WholeNumber
-from checkend.schemas.page import PageQuery, take_page
+from checkend.schemas.fields import BoundedInteger, DateBound, DateTimeField, IdList
+from checkend.schemas.page import PageQuery, pop_page
 from checkend.schemas.tag import TagSchema
 
 MAX_COUNT = 2**53
@@ -30,11 +30,11 @@ class ProblemSchema(Schema):
     status = fields.String()
     notices_count = fields.Integer()
     deduplicated_count = fields.Integer()
-    first_noticed_at = Moment()
-    last_noticed_at = Moment()
-    resolved_at = Moment()
-    created_at = Moment()
-    updated_at = Moment()
+    first_noticed_at = DateTimeField()
+    last_noticed_at = DateTimeField()
+    resolved_at = DateTimeField()
+    created_at = DateTimeField()
+    updated_at = DateTimeField()
     tags = fields.List(fields.Nested(TagSchema))
 
 
@@ -46,9 +46,9 @@ class ProblemQuery(PageQuery):
     status = fields.String(validate=_one_of("resolved", "unresolved", "all"))
     search = fields.String()
     tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
-    date_from = Bound()
-    date_to = Bound(end=True)
-    min_notices = WholeNumber(least=0, most=MAX_COUNT)
+    date_from = DateBound()
+    date_to = DateBound(end=True)
+    min_notices = BoundedInteger(least=0, most=MAX_COUNT)
     sort = fields.String(validate=_one_of("recent", "oldest", "notices"))
 
     @pre_load
@@ -60,7 +60,7 @@ class ProblemQuery(PageQuery):
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         if data.get("status") == "all":
             del data["status"]
-        return {"page": take_page(data), "wanted": ProblemFilter(**data | {"tags": tuple(data["tags"])})}
+        return {"page": pop_page(data), "wanted": ProblemFilter(**data | {"tags": tuple(data["tags"])})}
 
 
 class ProblemIdsSchema(Resource):
@@ -68,7 +68,7 @@ class ProblemIdsSchema(Resource):
 
     raw_names = True
 
-    problem_ids = Ids(required=True)
+    problem_ids = IdList(required=True)
 
 
 class BulkResultSchema(Schema):

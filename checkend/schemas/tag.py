@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import Text
+from checkend.schemas.fields import TextField
 
 
 class TagSchema(Resource):
@@ -12,4 +12,4 @@ class TagSchema(Resource):
     roots = ("tag",)
 
     id = fields.Integer(dump_only=True)
-    name = Text(required=True)
+    name = TextField(required=True)

@@ -4,11 +4,11 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from checkend.models.rules import MAX_NAME
+from checkend.models.slugs import MAX_NAME_LENGTH
 from checkend.models.team import ROLES
 from checkend.schemas.app import AppWithKeySchema
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import Moment, Reference, Text
+from checkend.schemas.fields import DateTimeField, IdOrSlug, TextField
 from checkend.schemas.user import UserSchema
 
 _A_ROLE = validate.OneOf(ROLES, error=f"must be one of {', '.join(ROLES)}.")
@@ -21,10 +21,10 @@ class TeamSchema(Resource):
 
     id = fields.Integer(dump_only=True)
     slug = fields.String(dump_only=True)
-    name = Text(required=True, limit=MAX_NAME)
-    owner_id = Reference(required=True)
-    created_at = Moment()
-    updated_at = Moment()
+    name = TextField(required=True, limit=MAX_NAME_LENGTH)
+    owner_id = IdOrSlug(required=True)
+    created_at = DateTimeField()
+    updated_at = DateTimeField()
 
 
 class MemberSchema(Resource):
@@ -35,17 +35,17 @@ class MemberSchema(Resource):
     id = fields.Integer(dump_only=True)
     team_id = fields.Integer(dump_only=True)
     user_id = fields.Integer(dump_only=True)
-    role = Text(validate=_A_ROLE)
+    role = TextField(validate=_A_ROLE)
     user = fields.Nested(UserSchema, dump_only=True)
-    created_at = Moment()
-    updated_at = Moment()
+    created_at = DateTimeField()
+    updated_at = DateTimeField()
 
 
 class NewMemberSchema(MemberSchema):
     """Who is to become a member, by id or by email address, and in which role."""
 
-    user_id = Reference()  # type: ignore[assignment]  # can be set here, and only here
-    email_address = Text(load_only=True)
+    user_id = IdOrSlug()  # type: ignore[assignment]  # can be set here, and only here
+    email_address = TextField(load_only=True)
 
     @validates_schema(skip_on_field_errors=True)
     def _names_someone(self, data: dict[str, Any], **_: Any) -> None:
@@ -59,9 +59,9 @@ class AssignmentSchema(Resource):
     roots = ("app", "team_app")
     ignored = frozenset(AppWithKeySchema().fields) - {"id", "slug"}
 
-    app_id = Reference()
-    id = Reference()
-    slug = Reference()
+    app_id = IdOrSlug()
+    id = IdOrSlug()
+    slug = IdOrSlug()
 
     @validates_schema(skip_on_field_errors=True)
     def _names_an_app(self, data: dict[str, Any], **_: Any) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, pre_load, validates_schema
 
-from checkend.models.user import MIN_PASSWORD
+from checkend.models.user import MIN_PASSWORD_LENGTH
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import EmailAddress, Flag, Moment, Password
+from checkend.schemas.fields import BooleanField, DateTimeField, EmailAddressField, PasswordField
 
 
 class UserSchema(Resource):
@@ -16,13 +16,13 @@ class UserSchema(Resource):
 
     id = fields.Integer(dump_only=True)
     slug = fields.String(dump_only=True)
-    email_address = EmailAddress(required=True)
-    password = Password(required=True, least=MIN_PASSWORD)
-    password_confirmation = Password()
-    site_admin = Flag(dump_only=True)
-    last_logged_in_at = Moment()
-    created_at = Moment()
-    updated_at = Moment()
+    email_address = EmailAddressField(required=True)
+    password = PasswordField(required=True, least=MIN_PASSWORD_LENGTH)
+    password_confirmation = PasswordField()
+    site_admin = BooleanField(dump_only=True)
+    last_logged_in_at = DateTimeField()
+    created_at = DateTimeField()
+    updated_at = DateTimeField()
 
     @pre_load
     def _drop_blank_password(self, data: dict[str, Any], *, partial: Any, **_: Any) -> dict[str, Any]:

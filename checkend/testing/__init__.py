@@ -7,24 +7,28 @@ package, or the pytest plugin in it, is cheap: everything loads on first use.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from checkend.testing.client import ApiRefused, Client
-    from checkend.testing.handle import CheckendApp
+    from checkend.client.client import ApiError, Client
+    from checkend.testing.app import CheckendApp
     from checkend.testing.server import Server
 
-USER_AGENT = "checkend-testing"  # of the test's own requests, which the journal leaves out
 
-__all__ = ["ApiRefused", "CheckendApp", "Client", "Server"]
+__all__ = ["ApiError", "CheckendApp", "Client", "Server"]
 
-_HOMES = {"ApiRefused": "client", "CheckendApp": "handle", "Client": "client", "Server": "server"}
+_HOMES = {
+    "ApiError": "checkend.client.client",
+    "CheckendApp": "checkend.testing.app",
+    "Client": "checkend.client.client",
+    "Server": "checkend.testing.server",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         from importlib import import_module
 
-        return getattr(import_module(f"checkend.testing.{_HOMES[name]}"), name)
+        return getattr(import_module(_HOMES[name]), name)
     if name == "Testing":  # only the Python SDK asks: its modules lie over the server's
-        from checkend.sdk_conflict import refuse
+        from checkend.server.sdk_conflict import raise_conflict
 
-        refuse()
+        raise_conflict()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

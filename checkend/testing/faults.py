@@ -11,10 +11,10 @@ MESSAGES = {
     429: "Rate limit exceeded. Retry after {} seconds.",
 }
 DEFAULT_RETRY_AFTER = 60
-MOST_SECONDS = 300.0
+MAX_SECONDS = 300.0
 
 
-class FaultRefused(ValueError):
+class InvalidFaultError(ValueError):
     """There is no such fault; the text says what there is."""
 
 
@@ -48,13 +48,13 @@ class Fault:
 
 
 def read(value: dict[str, Any]) -> Fault:
-    """The fault that a JSON object describes. Raises `FaultRefused`."""
+    """The fault that a JSON object describes. Raises `InvalidFaultError`."""
     unknown = set(value) - {"fault", "status", "retry_after", "seconds", "times", "app"}
     if unknown:
-        raise FaultRefused(f"Unknown field: {sorted(unknown)[0]}.")
+        raise InvalidFaultError(f"Unknown field: {sorted(unknown)[0]}.")
     kind = value.get("fault", "status")
     if kind not in KINDS:
-        raise FaultRefused(f"fault must be one of {', '.join(KINDS)}.")
+        raise InvalidFaultError(f"fault must be one of {', '.join(KINDS)}.")
     fault = Fault(
         kind,
         status=_number(value, "status", 400, 599) if kind == "status" else None,
@@ -73,14 +73,14 @@ def _number(value: dict[str, Any], name: str, least: int, most: int, *, optional
     if number is None and optional:
         return None
     if type(number) is not int or not least <= number <= most:
-        raise FaultRefused(f"{name} must be a whole number from {least} to {most}.")
+        raise InvalidFaultError(f"{name} must be a whole number from {least} to {most}.")
     return number
 
 
 def _seconds(value: dict[str, Any]) -> float:
     seconds = value.get("seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
-        raise FaultRefused(f"seconds must be a number from 0 to {MOST_SECONDS:g}.")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SECONDS:
+        raise InvalidFaultError(f"seconds must be a number from 0 to {MAX_SECONDS:g}.")
     return float(seconds)
 
 

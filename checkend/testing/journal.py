@@ -12,15 +12,15 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from checkend import clock
-from checkend.testing.shapes import ReceivedRequest
+from checkend.testing.types import ReceivedRequest
 
-KEPT_REQUESTS = 2_000
+MAX_ENTRIES = 2_000
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
-class Entry:
+class JournalEntry:
     """A request received; what concerns its answer is filled in later."""
 
     number: int
@@ -78,27 +78,27 @@ def _text(body: bytes) -> str:
 
 
 class Journal:
-    """The last `KEPT_REQUESTS` requests, oldest first. Safe for any number of threads."""
+    """The last `MAX_ENTRIES` requests, oldest first. Safe for any number of threads."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=KEPT_REQUESTS)
+        self._entries: deque[JournalEntry] = deque(maxlen=MAX_ENTRIES)
         self._changed = threading.Condition()
         self._changes = 0
         self._closed = False
         self.received = 0
         self._under_way = 0
 
-    def open(self, **fields: Any) -> Entry:
+    def open(self, **fields: Any) -> JournalEntry:
         """Note a request that has come in."""
         with self._changed:
             self.received += 1
             self._under_way += 1
-            entry = Entry(number=self.received, **fields)
+            entry = JournalEntry(number=self.received, **fields)
             self._entries.append(entry)
             self._wake()
             return entry
 
-    def finish(self, entry: Entry) -> None:
+    def finish(self, entry: JournalEntry) -> None:
         """Wake those who wait: the request has been answered, or will not be."""
         with self._changed:
             if not entry.finished:
@@ -106,19 +106,19 @@ class Journal:
                 self._under_way -= 1
             self._wake()
 
-    def since(self, number: int) -> list[Entry]:
+    def since(self, number: int) -> list[JournalEntry]:
         """The entries after the one with this number."""
         with self._changed:
             return [entry for entry in self._entries if entry.number > number]
 
-    def forget(self, concerns: Callable[[Entry], bool]) -> None:
+    def forget(self, concerns: Callable[[JournalEntry], bool]) -> None:
         """Drop the entries for which ``concerns`` holds."""
         with self._changed:
             kept = [entry for entry in self._entries if not concerns(entry)]
             self._entries.clear()
             self._entries.extend(kept)
 
-    def wait(self, look: Callable[[], Found | None], seconds: float) -> Found | None:
+    def wait(self, look: Callable[[], Result | None], seconds: float) -> Result | None:
         """What ``look`` finds: now, or as soon as a request has come in or been answered; None when the time is up.
 
         ``look`` is called once at the end too, so that nothing is missed.

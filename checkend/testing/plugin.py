@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkend import sdk_conflict
+from checkend.server import sdk_conflict
 
 if TYPE_CHECKING:
     from checkend.testing import CheckendApp, Server
@@ -47,13 +47,13 @@ def checkend_settings() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def checkend_server(checkend_settings: dict[str, Any]) -> Iterator["Server"]:
     """A real Checkend server for the session, on a free port, with a temporary store; under xdist one a worker."""
-    from checkend.config import CannotStart
+    from checkend.exceptions import StartupError
     from checkend.testing import Server
 
     server = Server(settings=checkend_settings)
     try:
         server.start()
-    except CannotStart as error:
+    except StartupError as error:
         pytest.fail(f"Checkend cannot start: {error}", pytrace=False)
     yield server
     server.stop()

@@ -10,22 +10,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from checkend.testing.connection import Connection
-from checkend.testing.handle import CheckendApp, control_request
-from checkend.testing.shapes import Access
+from checkend.client.connection import JsonConnection
+from checkend.exceptions import CheckendError
+from checkend.testing.app import CheckendApp, control_request
+from checkend.testing.types import Access
 
 if TYPE_CHECKING:
-    from checkend.testing.fixture import Fixture
-    from checkend.testing.running import Running
+    from checkend.testing._runner.fixture import Fixture
+    from checkend.testing._runner.runner import FixtureRunner
 
 STOP_SECONDS = 15.0
 
 
-class NotStarted(Exception):
+class ServerStartError(CheckendError):
     """The server did not start; the text says why."""
 
 
-class NotRunning(RuntimeError):
+class ServerNotRunningError(RuntimeError):
     """The server has not been started, or has been stopped."""
 
     def __init__(self) -> None:
@@ -36,13 +37,15 @@ class Server:
     """A real server on a free port of this machine, with a temporary store that goes with it.
 
     ``with Server() as server:`` serves from a thread, ``Server(process=True)`` from a process of its own.
-    ``settings`` are Checkend's, by name; those of the environment do not count. Raises `NotStarted`, or what
+    ``settings`` are Checkend's, by name; those of the environment do not count. Raises `ServerStartError`, or what
     `checkend.create_app` raises, when it is started and cannot.
     """
 
     def __init__(self, *, process: bool = False, settings: Mapping[str, Any] | None = None) -> None:
-        self._runs: _InThread | _InProcess = (_InProcess if process else _InThread)(dict(settings or {}))
-        self._control: Connection | None = None
+        self._runs: _ThreadRunner | _ProcessRunner = (_ProcessRunner if process else _ThreadRunner)(
+            dict(settings or {})
+        )
+        self._control: JsonConnection | None = None
         self._app: CheckendApp | None = None
         self._process_id = 0
 
@@ -50,7 +53,7 @@ class Server:
         """Start, ready when this returns. For use without ``with``; then `stop` must be called."""
         url = self._runs.start()
         self._process_id = os.getpid()
-        self._control = Connection(url)
+        self._control = JsonConnection(url)
         atexit.register(self.stop)
         return self
 
@@ -73,7 +76,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address of the server. Raises `NotRunning`."""
+        """The address of the server. Raises `ServerNotRunningError`."""
         return self._connection.url
 
     @property
@@ -92,25 +95,25 @@ class Server:
         return CheckendApp(access, self._connection, self._runs.remove_app)
 
     @property
-    def _connection(self) -> Connection:
+    def _connection(self) -> JsonConnection:
         if self._control is None:
-            raise NotRunning
+            raise ServerNotRunningError
         return self._control
 
 
-class _InThread:
+class _ThreadRunner:
     """Serves from a thread of this process."""
 
     access: Access | None = None
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._running: Running | None = None
+        self._running: FixtureRunner | None = None
 
     def start(self) -> str:
-        from checkend.testing.running import Running
+        from checkend.testing._runner.runner import FixtureRunner
 
-        self._running = Running(self._settings)
+        self._running = FixtureRunner(self._settings)
         return self._running.fixture.url
 
     def make_app(self, name: str) -> Access:
@@ -122,7 +125,7 @@ class _InThread:
     @property
     def _fixture(self) -> "Fixture":
         if self._running is None:
-            raise NotRunning
+            raise ServerNotRunningError
         return self._running.fixture
 
     def stop(self) -> None:
@@ -131,13 +134,13 @@ class _InThread:
             self._running = None
 
 
-class _InProcess:
+class _ProcessRunner:
     """Serves from ``checkend fixture``, which ends with this process however that ends."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
         self._child: subprocess.Popen[str] | None = None
-        self._control: Connection | None = None
+        self._control: JsonConnection | None = None
         self.access: Access | None = None
 
     def start(self) -> str:
@@ -149,9 +152,9 @@ class _InProcess:
         assert self._child.stdout is not None  # it is a pipe
         line = self._child.stdout.readline()
         if not line:
-            raise NotStarted(f"`checkend fixture` ended with status {self._end()}; its standard error says why.")
+            raise ServerStartError(f"`checkend fixture` ended with status {self._end()}; its standard error says why.")
         access: Access = json.loads(line)
-        self.access, self._control = access, Connection(access["url"])
+        self.access, self._control = access, JsonConnection(access["url"])
         return access["url"]
 
     def make_app(self, name: str) -> Access:
@@ -163,7 +166,7 @@ class _InProcess:
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         if self._control is None:
-            raise NotRunning
+            raise ServerNotRunningError
         return control_request(self._control, method, path, body)
 
     def stop(self) -> None:

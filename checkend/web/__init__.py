@@ -2,31 +2,28 @@
 
 from flask import Flask
 
-from checkend.auth import sessions, throttle
-from checkend.web import (
+from checkend.auth import login_throttle, sessions
+from checkend.web import assets, filters, sanitize, security
+from checkend.web.lookups import IdConverter
+from checkend.web.views import (
     account,
     api_keys,
     apps,
-    assets,
     connect,
     email_change,
-    filters,
     home,
     invitations,
     notices,
     passwords,
     problem,
     problems,
-    security,
     setup,
     sign_in,
     team_members,
     teams,
-    text,
     theme,
     users,
 )
-from checkend.web.lookups import IdConverter
 
 BLUEPRINTS = (
     setup.bp,
@@ -57,8 +54,8 @@ def register(app: Flask) -> None:
     assets.register(app)
     security.register(app)
     sessions.register(app)
-    throttle.register(app)
+    login_throttle.register(app)
     filters.register(app)
-    text.register(app)
+    sanitize.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, current_app, request
-from flask_login import current_user
+from flask_login import current_user as session_user
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy.exc import DBAPIError
 
 from checkend import clock
-from checkend.auth.abilities import Ability, Subject, can
+from checkend.auth.roles import Capability, Subject, can
 from checkend.models import User
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -17,9 +17,9 @@ THEMES = ("auto", "light", "dark")
 
 
 def register(app: Flask) -> None:
-    """Give the templates of ``app`` their filters, and ``can``, ``Ability``, ``me``, ``theme``."""
-    app.add_template_filter(ago)
-    app.add_template_filter(exact)
+    """Give the templates of ``app`` their filters, and ``can``, ``Capability``, ``current_user``, ``theme``."""
+    app.add_template_filter(relative_time)
+    app.add_template_filter(exact_time)
     app.add_template_filter(thousands)
     app.context_processor(_shared)
 
@@ -28,13 +28,13 @@ def _shared() -> dict[str, Any]:
     user = _user()
 
     def may(ability: str, subject: Subject = None) -> bool:
-        return user is not None and can(user, Ability(ability), subject)
+        return user is not None and can(user, Capability(ability), subject)
 
     theme = request.cookies.get("theme", "auto")
     return {
         "can": may,
-        "Ability": Ability,
-        "me": user,
+        "Capability": Capability,
+        "current_user": user,
         "theme": theme if theme in THEMES else "auto",
         "csrf_token": generate_csrf,
         "served": is_served,
@@ -43,7 +43,7 @@ def _shared() -> dict[str, Any]:
 
 def _user() -> User | None:
     try:
-        return current_user.row.user if current_user and current_user.is_authenticated else None
+        return session_user.row.user if session_user and session_user.is_authenticated else None
     except DBAPIError:  # the page that says so must not fail of it
         return None
 
@@ -53,7 +53,7 @@ def is_served(endpoint: str) -> bool:
     return endpoint in current_app.view_functions
 
 
-def ago(moment: datetime, now: datetime | None = None) -> str:
+def relative_time(moment: datetime, now: datetime | None = None) -> str:
     """``moment`` as people say it: ``just now``, ``5 min ago``, ``3 h ago``, ``2 days ago``, else its date.
 
     A moment that lies ahead reads ``in 5 min``.
@@ -74,7 +74,7 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     return f"{amount} ago" if seconds >= 0 else f"in {amount}"
 
 
-def exact(moment: datetime) -> str:
+def exact_time(moment: datetime) -> str:
     """``2024-01-15 10:30:05 UTC``"""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 

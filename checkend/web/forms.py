@@ -8,8 +8,8 @@ from marshmallow import ValidationError as ShapeError
 from wtforms import Field
 from wtforms.validators import ValidationError
 
-from checkend.extensions import db
-from checkend.models.rules import RuleBroken
+from checkend.db.session import db
+from checkend.exceptions import DomainError
 from checkend.schemas.base import Resource
 
 Result = TypeVar("Result")
@@ -25,7 +25,7 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
         """What ``action`` returns; None where a model's rule forbids it: its sentences stand on the form then."""
         try:
             return action()
-        except RuleBroken as broken:
+        except DomainError as broken:
             db.session.rollback()
             self.form_errors.extend(broken.messages)
             return None
@@ -45,7 +45,7 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
         return 422 if self.errors else 200
 
 
-class Shape:
+class SchemaValidator:
     """A validator: the value has the shape of the field ``name`` of ``schema``, and becomes what that makes of it."""
 
     def __init__(self, schema: type[Resource], name: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from checkend import clock
-from checkend.extensions import MAX_SEARCH
+from checkend.db.search import MAX_SEARCH_LENGTH
 from checkend.models.problem import RESOLVED, UNRESOLVED, ProblemFilter, Status
-from checkend.models.tag import normal_name
+from checkend.models.tag import normalize_tag_name
 
 PER_PAGE = 25
 MAX_PAGE = 100_000
@@ -46,7 +46,7 @@ class ProblemQuery:
     @property
     def searched_length(self) -> int:
         """How many characters of the search are searched for, where that is not all of it; else 0."""
-        return MAX_SEARCH if len(self.wanted.search) > MAX_SEARCH else 0
+        return MAX_SEARCH_LENGTH if len(self.wanted.search) > MAX_SEARCH_LENGTH else 0
 
     @property
     def more(self) -> int:
@@ -70,7 +70,7 @@ def read_query(args: "MultiDict[str, str]") -> ProblemQuery:
     query.wanted = ProblemFilter(
         status=read.choice("status", STATUSES, UNRESOLVED),
         search=query.given.get("search", "").replace("\0", ""),
-        tags=tuple(name for part in given["tags"].replace(",", " ").split() if (name := normal_name(part))),
+        tags=tuple(name for part in given["tags"].replace(",", " ").split() if (name := normalize_tag_name(part))),
         date_from=_latest(read.day("date_from", time.min), clock.now() - since if since else None),
         date_to=read.day("date_to", time.max),
         min_notices=read.number("min_notices", 0),

@@ -1,13 +1,13 @@
 """What protects the pages: CSRF tokens on every form, and the headers of every answer that is not for programs."""
 
 from flask import Flask, current_app, flash, redirect, request, session
-from flask_login import current_user
+from flask_login import current_user as session_user
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response
 
-from checkend.auth.sessions import for_programs, is_https, page_of_form, to_sign_in
-from checkend.errors import ApiError
+from checkend.auth.sessions import is_api_path, is_https, page_of_form, redirect_to_sign_in
+from checkend.exceptions import ApiError
 from checkend.web.pages import require_sign_in
 
 POLICY = "; ".join(
@@ -30,7 +30,7 @@ HEADERS = {
 }
 HSTS = "max-age=31536000"  # a year; other hosts of the domain are not this server's to decide for
 STATIC = ("static", "bootstrap.static")
-STALE = "The form has expired (CSRF). Go back, reload the page and send it again."
+EXPIRED_FORM_MESSAGE = "The form has expired (CSRF). Go back, reload the page and send it again."
 OUTDATED = (
     "Nothing was changed: the form was from before you last signed in. "
     "This page is up to date, so please enter your changes again."
@@ -52,18 +52,18 @@ def register(app: Flask) -> None:
 
 
 def _check_token() -> Response | None:
-    if for_programs(request.path) or request.endpoint is None:
+    if is_api_path(request.path) or request.endpoint is None:
         return None
     request.max_content_length = current_app.config["MAX_BODY_BYTES"]
     try:
         csrf.protect()
     except CSRFError as error:
         if _session_has_ended():
-            return to_sign_in()
-        if current_user.is_authenticated and (page := page_of_form()):
+            return redirect_to_sign_in()
+        if session_user.is_authenticated and (page := page_of_form()):
             flash(OUTDATED, "warning")
             return redirect(page, 303)
-        raise ApiError(400, f"{STALE} {error.description}") from error
+        raise ApiError(400, f"{EXPIRED_FORM_MESSAGE} {error.description}") from error
     return None
 
 
@@ -71,11 +71,11 @@ def _session_has_ended() -> bool:
     """Whether the form comes from a page that one sees signed in, and the browser is not: its token went with that."""
     hooks = current_app.before_request_funcs.get(request.blueprint, ())
     signed_in_page = require_sign_in in hooks or request.endpoint in WITH_AND_WITHOUT_SIGN_IN
-    return signed_in_page and not current_user.is_authenticated
+    return signed_in_page and not session_user.is_authenticated
 
 
 def _add_headers(response: Response) -> Response:
-    if for_programs(request.path):
+    if is_api_path(request.path):
         return response
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

@@ -10,8 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend.app import create_app
-from checkend.extensions import begin_writing, db
-from tests.api.helpers import Api
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
+from tests.support.api import Api
 
 
 @pytest.fixture(scope="session")

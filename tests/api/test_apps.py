@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from checkend.models import bulk
-from tests.api.helpers import Api, assert_error, assert_times
-from tests.factories import Factory
+from checkend.models import selection
+from tests.support.api import Api, assert_error, assert_times
+from tests.support.factories import Factory
 
 SHAPE = [
     "id",
@@ -217,7 +217,7 @@ def test_the_ingestion_key_cannot_be_chosen(api: Api) -> None:
 def test_deleting_an_app_takes_all_that_is_its_own_and_nothing_else(
     api: Api, app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "PROBLEMS_A_STEP", 2)
+    monkeypatch.setattr(selection, "PROBLEM_BATCH_SIZE", 2)
     for name in ("Kept", "Gone"):
         shop = make.app(name)
         for _ in range(1 if name == "Kept" else 5):

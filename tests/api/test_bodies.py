@@ -8,11 +8,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from checkend import create_app
-from checkend.extensions import begin_writing, db
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, Team, User
-from tests.api.helpers import Api, assert_error
 from tests.api.test_permission_matrix import TABLE
-from tests.factories import Factory
+from tests.support.api import Api, assert_error
+from tests.support.factories import Factory
 
 JSON = "application/json"
 TAKING = sorted(route for route, call in TABLE.items() if call.json is not None)

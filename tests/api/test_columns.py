@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.factories import Factory
+from tests.support.factories import Factory
 
 LINES: list[tuple[Any, int | None]] = [
     ("    at total (https://shop.example/app.js:12:34)", 34),

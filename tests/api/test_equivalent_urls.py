@@ -4,8 +4,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.api.helpers import Api, assert_error
 from tests.api.test_permission_matrix import TABLE, cast, path_of
+from tests.support.api import Api, assert_error
 
 __all__ = ["cast"]
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from checkend import create_app, extensions, log
-from checkend.extensions import begin_writing, db
+from checkend import create_app, log
+from checkend.db import session as db_session
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, App
-from checkend.permissions import ALL_PERMISSIONS
-from tests.api.helpers import Api, assert_error
-from tests.factories import Factory
+from checkend.models.permission import ALL_PERMISSIONS
+from tests.support.api import Api, assert_error
+from tests.support.factories import Factory
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_an_answer_of_the_api_is_not_open_to_other_origins(api: Api) -> None:
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The API of a server that waits a tenth of a second for the store's lock."""
-    monkeypatch.setattr(extensions, "REQUEST_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(db_session, "REQUEST_LOCK_SECONDS", 0.1)
     app = create_app(instance_path=tmp_path / "impatient")
     with app.app_context():
         begin_writing()

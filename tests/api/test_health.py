@@ -6,7 +6,7 @@ from pathlib import Path
 from flask.testing import FlaskClient
 
 from checkend import create_app
-from tests.api.helpers import TIME, assert_error
+from tests.support.api import TIME, assert_error
 
 
 def test_a_server_that_works_says_so(client: FlaskClient) -> None:

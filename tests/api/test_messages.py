@@ -12,10 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
-from checkend.search import index_latest_messages, search_text
-from checkend.store_version import store_path
-from tests.factories import Factory
-from tests.web.helpers import sign_in
+from checkend.db.schema import database_path
+from checkend.models.search_index import index_latest_messages, search_text
+from tests.support.factories import Factory
+from tests.support.pages import sign_in
 
 Send = Callable[..., dict[str, Any]]
 Read = Callable[..., Any]
@@ -72,7 +72,7 @@ def test_the_latest_is_shown_and_found_and_the_first_is_still_found(
         False,
     ]
     assert found(read, "ü")
-    with closing(sqlite3.connect(store_path(Path(app.instance_path)))) as store:
+    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
         store.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
 
 
@@ -98,7 +98,7 @@ def test_it_is_the_first_again_when_that_is_sent_again(app: Flask, send: Send, r
     for line, message in enumerate(("first", "second", "first")):
         send(message, line)
     assert read("/1")["error_message"] == "first"
-    with closing(sqlite3.connect(store_path(Path(app.instance_path)))) as store:
+    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
         assert store.execute("SELECT latest_message FROM problems").fetchone() == (None,)
 
 

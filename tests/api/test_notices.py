@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.helpers import Api, assert_error, assert_page, assert_times
-from tests.factories import Factory
+from tests.support.api import Api, assert_error, assert_page, assert_times
+from tests.support.factories import Factory
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 NOTICES = "/apps/shop/problems/1/notices"

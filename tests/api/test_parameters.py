@@ -8,11 +8,11 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from checkend.parameters import unknown_parameters
-from checkend.permissions import ALL_PERMISSIONS
-from tests.api.helpers import Api, assert_error, assert_page
+from checkend.models.permission import ALL_PERMISSIONS
+from checkend.schemas.unknown_parameters import unknown_parameters
 from tests.api.test_permission_matrix import OPEN, TABLE, cast, everything_in, path_of
-from tests.factories import Factory
+from tests.support.api import Api, assert_error, assert_page
+from tests.support.factories import Factory
 
 __all__ = ["cast"]
 

@@ -9,11 +9,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import api, clock
-from checkend.extensions import begin_writing, db
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, App, Problem, Team, User
-from checkend.permissions import ALL_PERMISSIONS
-from tests.api.helpers import Api, assert_error
-from tests.factories import Factory
+from checkend.models.permission import ALL_PERMISSIONS
+from tests.support.api import Api, assert_error
+from tests.support.factories import Factory
 
 PROBLEM = "/apps/<app_id>/problems/<problem_id>"
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from checkend.models import App
-from tests.api.helpers import Api, assert_error, assert_page
 from tests.api.test_query_counts import bare_problem
-from tests.factories import Factory
+from tests.support.api import Api, assert_error, assert_page
+from tests.support.factories import Factory
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.helpers import Api, assert_error, assert_page, assert_times
-from tests.factories import Factory
+from tests.support.api import Api, assert_error, assert_page, assert_times
+from tests.support.factories import Factory
 
 SHAPE = [
     "id",

@@ -6,14 +6,14 @@ import pytest
 from flask import Flask
 
 from checkend import clock
-from checkend.extensions import db
+from checkend.db.compression import compress
+from checkend.db.session import db
 from checkend.models import App, Notice, Problem, Tag, Team, User
 from checkend.models.backtrace import Backtrace
-from checkend.models.packing import pack
 from checkend.models.team import TeamMember
-from tests.api.helpers import Api, counting
 from tests.api.test_permission_matrix import bare_url_map, path_of, url_map
-from tests.factories import Factory
+from tests.support.api import Api, counting
+from tests.support.factories import Factory
 
 
 def is_list(view: Any) -> bool:
@@ -48,10 +48,10 @@ def fill(make: Factory, rows: int) -> None:
         session.add_all(problems)
         session.flush()
         for number in range(rows):
-            backtrace = Backtrace(digest=b"%016d" % number, packed=pack([f"a.py:{number} in f"]))
+            backtrace = Backtrace(digest=b"%016d" % number, packed=compress([f"a.py:{number} in f"]))
             session.add(backtrace)
             session.flush()
-            notice = Notice(problem_id=1, occurred_at=clock.now(), payload=pack({}), backtrace_id=backtrace.id)
+            notice = Notice(problem_id=1, occurred_at=clock.now(), payload=compress({}), backtrace_id=backtrace.id)
             session.add(notice)
         apps[0].problems_count = rows
 

@@ -4,9 +4,9 @@ import pytest
 from flask import Flask, Response
 
 from checkend.app import create_app
-from checkend.extensions import db
-from tests.api.helpers import Api
-from tests.factories import Factory
+from checkend.db.session import db
+from tests.support.api import Api
+from tests.support.factories import Factory
 
 
 def assert_headers(response: Response) -> None:

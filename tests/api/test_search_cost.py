@@ -8,11 +8,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
-from checkend.extensions import begin_writing, db
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
 from checkend.models import Problem
-from checkend.search import search_text
-from tests.factories import Factory
-from tests.web.helpers import sign_in
+from checkend.models.search_index import search_text
+from tests.support.factories import Factory
+from tests.support.pages import sign_in
 
 PROBLEMS = "/api/v1/apps/shop/problems"
 
@@ -87,8 +88,8 @@ def test_a_query_that_takes_too_long_is_stopped_and_says_so(
     fill(app, 200, "a" * 990)
     headers = key_for()
     sign_in(client, "admin@example.com")
-    monkeypatch.setattr("checkend.read_deadline.READ_SECONDS", -1.0)
-    monkeypatch.setattr("checkend.read_deadline.STEPS_BETWEEN_CHECKS", 50)
+    monkeypatch.setattr("checkend.db.read_deadline.READ_SECONDS", -1.0)
+    monkeypatch.setattr("checkend.db.read_deadline.STEPS_BETWEEN_CHECKS", 50)
     with app.app_context():
         db.engine.dispose()
     answer = client.get(PROBLEMS, query_string={"search": search}, headers=headers)
@@ -108,8 +109,8 @@ def test_what_is_no_request_and_what_writes_has_no_deadline(
 ) -> None:
     make.app()
     fill(app, 200, "message")
-    monkeypatch.setattr("checkend.read_deadline.READ_SECONDS", -1.0)
-    monkeypatch.setattr("checkend.read_deadline.STEPS_BETWEEN_CHECKS", 50)
+    monkeypatch.setattr("checkend.db.read_deadline.READ_SECONDS", -1.0)
+    monkeypatch.setattr("checkend.db.read_deadline.STEPS_BETWEEN_CHECKS", 50)
     scan = db.select(db.func.count()).where(Problem.search_text.contains("ess"))
     with app.app_context():
         db.engine.dispose()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.api.helpers import Api, assert_error
-from tests.factories import Factory
+from tests.support.api import Api, assert_error
+from tests.support.factories import Factory
 
 TAGS = "/apps/shop/problems/1/tags"
 RULE = "Tag name must be 1 to 50 letters, digits, hyphens or underscores."

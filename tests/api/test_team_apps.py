@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.helpers import Api, assert_error
-from tests.factories import Factory
+from tests.support.api import Api, assert_error
+from tests.support.factories import Factory
 
 
 @pytest.fixture(autouse=True)

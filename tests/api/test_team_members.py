@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.helpers import Api, assert_error, assert_times
-from tests.factories import Factory
+from tests.support.api import Api, assert_error, assert_times
+from tests.support.factories import Factory
 
 MEMBERS = "/teams/core/members"
 

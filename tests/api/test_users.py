@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from checkend.models import Invitation, OldPassword, Team, User, UserSession
-from tests.api.helpers import Api, assert_error, assert_times
-from tests.factories import Factory
+from tests.support.api import Api, assert_error, assert_times
+from tests.support.factories import Factory
 
 PASSWORD = "correct horse"
 COMMON = "Password is one of the most common passwords, which are guessed first. Choose another."

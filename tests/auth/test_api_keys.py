@@ -8,10 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
-from checkend.extensions import begin_writing, db
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
+from checkend.exceptions import DomainError
 from checkend.models import ApiKey
-from checkend.models.rules import RuleBroken
-from tests.api.helpers import Api, assert_error, counting
+from tests.support.api import Api, assert_error, counting
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_the_key_is_read_from_its_header_alone(api: Api) -> None:
 
 
 def test_an_apps_ingestion_key_opens_nothing_here(api: Api, app: Flask) -> None:
-    from tests.factories import Factory
+    from tests.support.factories import Factory
 
     key = Factory(app).app("Shop")["ingestion_key"]
     assert_error(Api(api.client, {"Checkend-API-Key": key}).get("/apps"), 401, "Invalid or revoked API key")
@@ -147,10 +148,10 @@ def test_a_refused_key_is_not_noted(api: Api, app: Flask) -> None:
     ],
 )
 def test_a_key_needs_a_name_and_known_permissions(app: Flask, name: str, permissions: list[str], sentence: str) -> None:
-    with app.app_context(), pytest.raises(RuleBroken, match=sentence):
+    with app.app_context(), pytest.raises(DomainError, match=sentence):
         ApiKey.create(name, permissions)
 
 
 def test_a_key_cannot_be_made_expired(app: Flask) -> None:
-    with app.app_context(), pytest.raises(RuleBroken, match="Expiry must lie in the future"):
+    with app.app_context(), pytest.raises(DomainError, match="Expiry must lie in the future"):
         ApiKey.create("x", ["apps:read"], clock.now())

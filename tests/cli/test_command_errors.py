@@ -15,13 +15,15 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from checkend import clock, extensions, store_version
+from checkend import clock
 from checkend.app import create_app
 from checkend.cli import main
+from checkend.db import schema
+from checkend.db import session as db_session
 from checkend.models import ApiKey
-from checkend.permissions import ALL_PERMISSIONS
-from tests.factories import Factory
-from tests.live import environment
+from checkend.models.permission import ALL_PERMISSIONS
+from tests.support.factories import Factory
+from tests.support.server_process import environment
 
 # They serve, or need no database of their own.
 NOT_WALKED = {"serve", "dev", "fixture", "tail", "config"}
@@ -63,7 +65,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make.user("b@example.com")
     app.extensions["checkend_shutdown"]()
     with app.app_context():
-        extensions.db.engine.dispose()
+        db_session.db.engine.dispose()
     return folder
 
 
@@ -77,7 +79,7 @@ def store(template: Path, instance: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for module in (extensions, store_version):
+    for module in (db_session, schema):
         monkeypatch.setattr(module, "LOCK_TIMEOUT_SECONDS", 0.05)
     values = {
         "email_address": "b@example.com",

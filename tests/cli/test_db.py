@@ -12,11 +12,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend import store_check, store_version
 from checkend.app import create_app
-from checkend.partial_files import partial_file
-from checkend.server_lock import ServerLock
-from tests.factories import Factory
+from checkend.db import integrity, schema
+from checkend.db.instance_lock import InstanceLock
+from checkend.db.partial_files import partial_file
+from tests.support.factories import Factory
 
 
 def change(path: Path, statement: str) -> None:
@@ -46,7 +46,7 @@ def test_a_backup_under_load_is_whole_and_holds_all_that_was_answered_before_it(
             before = len(answered)
             copy = tmp_path / f"{number}.sqlite3"
             read("db", "backup", str(copy))
-            assert store_check.damage(copy) == store_check.wrong_counts(copy) == []
+            assert integrity.find_corruption(copy) == integrity.find_wrong_counters(copy) == []
             with closing(sqlite3.connect(copy)) as store:
                 counted = store.execute("SELECT sum(notices_count + deduplicated_count) FROM problems").fetchone()[0]
             assert (counted or 0) >= before
@@ -67,7 +67,7 @@ def test_a_backup_replaces_no_file_unasked_and_never_the_store(run: Any, instanc
     assert "exists" in run("db", "backup", str(target), status=1).stderr
     assert target.read_text() == "mine"
     run("db", "backup", str(target), "--force")
-    assert store_check.damage(target) == []
+    assert integrity.find_corruption(target) == []
     assert "the store itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
     assert "There is no store yet" not in run("db", "check").stdout
 
@@ -88,7 +88,7 @@ def test_nothing_is_restored_while_a_server_runs(run: Any, read: Any, instance: 
     read("app", "create", "Before")
     run("db", "backup", str(tmp_path / "copy.sqlite3"))
     read("app", "create", "After")
-    lock = ServerLock(instance)
+    lock = InstanceLock(instance)
     assert "A running server" in run("db", "restore", str(tmp_path / "copy.sqlite3"), "--force", status=1).stderr
     lock.release()
     assert len(read("app", "list")) == 2
@@ -205,7 +205,7 @@ def test_a_restore_replaces_nothing_but_a_regular_file(run: Any, read: Any, inst
 def lookalike(path: Path) -> None:
     path.unlink()
     change(path, "CREATE TABLE alembic_version (version_num)")
-    change(path, f"INSERT INTO alembic_version VALUES ('{store_version.HEAD}')")
+    change(path, f"INSERT INTO alembic_version VALUES ('{schema.HEAD}')")
     for table in ("apps", "problems", "notices"):
         change(path, f"CREATE TABLE {table} (id INTEGER PRIMARY KEY)")
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.permissions import ALL_PERMISSIONS, READ_PERMISSIONS
+from checkend.models.permission import ALL_PERMISSIONS, READ_PERMISSIONS
 
 API_APP = (
     "id name slug environment notify_on_new_problem notify_on_reoccurrence created_at updated_at "
@@ -168,7 +168,7 @@ def test_a_password_is_taken_exactly_as_it_came_on_the_first_line(run: Any, app:
     with app.app_context():
         from checkend.models import User
 
-        user = User.with_address("a@example.com")
+        user = User.with_email_address("a@example.com")
         assert user is not None
         assert user.check_password(" another one ")
         assert not user.check_password(" spaced out ")

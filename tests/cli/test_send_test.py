@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from checkend.serving import address_of, bind
-from tests.live import LiveServer
+from checkend.server.waitress_server import bind, url_of
+from tests.support.server_process import LiveServer
 
 
 def test_a_test_error_goes_through_the_server_and_is_found_where_it_says(
@@ -27,7 +27,7 @@ def test_a_test_error_goes_through_the_server_and_is_found_where_it_says(
 def test_without_a_server_it_says_so(run: Any, monkeypatch: Any) -> None:
     run("app", "create", "Shop")
     with closing(bind("127.0.0.1", 0)) as silent:
-        address = address_of(silent)
+        address = url_of(silent)
         monkeypatch.setenv("CHECKEND_PORT", address.rsplit(":", 1)[1])
         refused = run("send-test", "shop", status=1)
     assert f"No server answers at {address} (" in refused.stderr

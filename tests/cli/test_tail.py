@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from checkend.testing import CheckendApp, Server
-from tests.testing.helpers import environment, listens, report, soon
-from tests.warm_processes import Checkend, run
+from tests.support.fixture_process import environment, listens, report, soon
+from tests.support.warm_processes import Checkend, run
 
 BACKTRACE = [
     "/srv/shop/app.py:3 in main",

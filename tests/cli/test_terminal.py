@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from checkend.cli import main
-from checkend.cli.terminal import style
+from checkend.cli._support.terminal import style
 from checkend.testing import Server
-from tests.testing.helpers import environment, report
+from tests.support.fixture_process import environment, report
 
 
 class Output(io.TextIOWrapper):

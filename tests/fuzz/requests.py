@@ -18,7 +18,7 @@ from werkzeug.routing import Rule
 
 import checkend
 from tests.fuzz.values import TOKENS, encoded, pumped, some, text, value
-from tests.ingest import sdk_payloads
+from tests.support import sdk_payloads
 
 if TYPE_CHECKING:
     from tests.fuzz.world import FuzzWorld

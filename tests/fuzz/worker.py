@@ -59,7 +59,7 @@ def _plant() -> None:
     """Put back a pattern that once froze the server, to see whether the fuzzer finds it."""
     import re
 
-    from checkend.ingest import function_names
+    from checkend.grouping.languages import function_names
 
     pattern = re.compile(r"(?:/<|<|/\w*<)+\Z")
     clean = function_names._javascript

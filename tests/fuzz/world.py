@@ -18,14 +18,14 @@ from werkzeug.test import run_wsgi_app
 
 import checkend.models.user
 from checkend.app import create_app
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import ApiKey, App
-from checkend.permissions import ALL_PERMISSIONS
-from checkend.serving import Server, bind
-from tests.factories import Factory
+from checkend.models.permission import ALL_PERMISSIONS
+from checkend.server.waitress_server import WaitressServer, bind
 from tests.fuzz.requests import FuzzRequest
-from tests.web import people
-from tests.web.helpers import csrf_token
+from tests.support import team
+from tests.support.factories import Factory
+from tests.support.pages import csrf_token
 
 SOCKET_SECONDS = 0.05
 
@@ -40,7 +40,7 @@ class FuzzWorld:
         self.app = create_app({"RATE_LIMIT_ENABLED": "false", "LOG_LEVEL": "warning"}, instance_path=instance)
         self.errors: list[str] = []
         _record_errors(self.errors)
-        self._world = people.build(self.app)
+        self._world = team.build(self.app)
         make = Factory(self.app)
         for environment in ("production", "staging"):
             make.notice(self._world.ids["problem_id"], context={"environment": environment})
@@ -130,7 +130,7 @@ class FuzzWorld:
 
     def _serve(self) -> None:
         bound = bind("127.0.0.1", 0)
-        self._server = Server(self.app, bound)
+        self._server = WaitressServer(self.app, bound)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         parts = urlsplit(self._server.url)

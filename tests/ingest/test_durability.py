@@ -21,10 +21,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.extensions import connect
-from checkend.store_version import store_path
-from tests.factories import Factory
-from tests.live import Connection, LiveServer, command
+from checkend.db.connection import connect
+from checkend.db.schema import database_path
+from tests.support.factories import Factory
+from tests.support.server_process import Connection, LiveServer, command
 
 pytestmark = pytest.mark.slow
 
@@ -210,12 +210,12 @@ def test_a_store_that_cannot_be_written_answers_503_and_recovers(
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
     writing.execute("PRAGMA query_only = OFF")
     assert client.post(INGEST, json=report(60), headers=headers).status_code == 201
-    assert sums(store_path(Path(app.instance_path))) == (2, 2)
+    assert sums(database_path(Path(app.instance_path))) == (2, 2)
 
 
 def test_a_report_that_poisons_its_batch_fails_alone(app: Flask, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
-    path = store_path(Path(app.instance_path))
+    path = database_path(Path(app.instance_path))
     other = connect(path)
     other.execute(
         "CREATE TRIGGER poison BEFORE INSERT ON notices WHEN new.occurred_at = 1577836800000000 "

@@ -21,16 +21,16 @@ from waitress import create_server
 from werkzeug.test import TestResponse
 
 from checkend.app import create_app
-from checkend.extensions import connect
-from checkend.ingest.large_reports import LARGE_BYTES, LargeReports
-from checkend.ingest.limits import SAMPLE, RateLimitedError, RateLimiter
+from checkend.db.connection import connect
+from checkend.db.schema import database_path
+from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter
+from checkend.ingest.rate_limit import SAMPLE, RateLimitedError, RateLimiter
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
-from checkend.ingest.writer import Unavailable
-from checkend.store_version import store_path
-from tests.clients import Channel, Clients, Request, make_get, make_instance, wait_until
-from tests.factories import Factory
-from tests.live import LiveServer
-from tests.test_metrics import value
+from checkend.ingest.writer import DatabaseUnavailableError
+from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
+from tests.support.factories import Factory
+from tests.support.server_process import LiveServer
+from tests.telemetry.test_metrics import value
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def test_cpu_time_is_charged_whether_every_report_is_measured_or_a_sample(
 ) -> None:
     readings = itertools.count()
     fake = SimpleNamespace(thread_time=lambda: next(readings) * 0.5, monotonic=lambda: 0.0)
-    monkeypatch.setattr("checkend.ingest.limits.time", fake)
+    monkeypatch.setattr("checkend.ingest.rate_limit.time", fake)
     app, shop, blog = start(RATE_LIMIT_INGESTION_CPU_SECONDS_PER_MINUTE="1")
     statuses = [post(app, shop, body(size, each)).status_code for each in range(number)]
     assert statuses == [201] * statuses.count(201) + [429] * statuses.count(429)
@@ -120,7 +120,7 @@ def send_while_locked(app: Flask, waited: float | None, requests: list[tuple[str
     responses: list[Future[TestResponse]] = []
     environ = {} if waited is None else {"waitress.client_disconnected": Channel(waited).check_client_disconnected}
     with (
-        closing(connect(store_path(Path(app.instance_path)))) as other,
+        closing(connect(database_path(Path(app.instance_path)))) as other,
         ThreadPoolExecutor(len(requests)) as threads,
     ):
         other.execute("BEGIN IMMEDIATE")
@@ -170,9 +170,9 @@ def test_large_reports_are_never_rejected_where_rate_limits_are_off(start: Start
 
 
 def test_large_reports_are_processed_one_at_a_time_and_wait_for_their_turn_only_until_their_deadline() -> None:
-    large = LargeReports(limited=True, threads=8)
+    large = LargeReportLimiter(limited=True, threads=8)
     with large.admit(1, LARGE_BYTES, 0.0, time.monotonic() + 1) as turn:
-        with pytest.raises(Unavailable), large.admit(2, LARGE_BYTES, 0.0, time.monotonic() + 0.05):
+        with pytest.raises(DatabaseUnavailableError), large.admit(2, LARGE_BYTES, 0.0, time.monotonic() + 0.05):
             pass
         turn.release()
         with large.admit(2, LARGE_BYTES, 0.0, time.monotonic() + 1):

@@ -11,17 +11,18 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.ingest import app_frames, backtraces, file_names, function_names
-from checkend.ingest.scrubbing import SHORTENED, Policy, Scrubber
-from checkend.ingest.service import Ingestion
+from checkend.grouping import paths, stacktrace
+from checkend.grouping.languages import app_frames, function_names
+from checkend.ingest.pipeline import Ingestion
 from checkend.ingest.store import ReportStore
-from tests.factories import Factory
-from tests.ingest.hostile_bodies import bodies
-from tests.ingest.report_costs import cost, reference
+from checkend.scrubbing.scrubber import SHORTENED, Scrubber, ScrubbingPolicy
+from tests.support.factories import Factory
+from tests.support.hostile_bodies import bodies
+from tests.support.report_costs import cost, reference
 
 INGEST = "/ingest/v1/errors"
 # 150 ms on the machine where the work of `reference` takes 42 ms, and the most expensive body 110 ms
-# (``python -m tests.ingest.report_costs`` shows the costs of all bodies).
+# (``python -m tests.support.report_costs`` shows the costs of all bodies).
 LIMIT = 3.5
 # Those that were, or nearly were, the most expensive of their kind.
 MEASURED = """
@@ -58,7 +59,7 @@ MEASURED = """
     strict: nested 200 deep
 """.strip().splitlines()
 BODIES = dict(bodies())
-SCRUBBER = Scrubber(Policy())
+SCRUBBER = Scrubber(ScrubbingPolicy())
 
 
 @pytest.mark.slow
@@ -87,7 +88,7 @@ def test_a_hostile_report_is_stored_and_says_what_was_left_out(
     )
     assert answer.status_code == 201
     assert time.process_time() - began < 3
-    from checkend.extensions import db
+    from checkend.db.session import db
     from checkend.models import Notice
 
     with app.app_context():
@@ -193,7 +194,7 @@ def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flas
 def test_remembered_reports_are_forgotten_in_the_order_in_which_they_came(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkend.ingest.service._REMEMBERED_REPORTS", 3)
+    monkeypatch.setattr("checkend.ingest.pipeline._GROUPING_CACHE_SIZE", 3)
     ingestion: Ingestion = app.extensions["checkend_ingestion"]
     sender = ingestion.sender(make.app()["ingestion_key"])
     for number in range(5):
@@ -204,7 +205,7 @@ def test_remembered_reports_are_forgotten_in_the_order_in_which_they_came(
 
 
 def test_facet_values_are_remembered_up_to_a_number(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("checkend.ingest.tallies._REMEMBERED_VALUES", 10)
+    monkeypatch.setattr("checkend.ingest.counters._VALUE_CACHE_SIZE", 10)
     ingestion: Ingestion = app.extensions["checkend_ingestion"]
     sender = ingestion.sender(make.app()["ingestion_key"])
     for number in range(40):
@@ -218,10 +219,10 @@ def test_facet_values_are_remembered_up_to_a_number(app: Flask, make: Factory, m
 
 def test_the_caches_of_names_hold_at_most_some_megabytes() -> None:
     caches = (
-        (backtraces._cached.cache_parameters()["maxsize"], backtraces._CACHED_LENGTH),
-        (app_frames._cached_origin.cache_parameters()["maxsize"], app_frames._CACHED_LENGTH),
-        (file_names._stable_name.cache_parameters()["maxsize"], file_names._LONGEST),
-        (function_names._stable_name.cache_parameters()["maxsize"], function_names._LONGEST),
+        (stacktrace._cached.cache_parameters()["maxsize"], stacktrace._CACHED_LENGTH),
+        (app_frames._cached_classify_frame.cache_parameters()["maxsize"], app_frames._CACHED_LENGTH),
+        (paths._normalize_path.cache_parameters()["maxsize"], paths._MAX_LENGTH),
+        (function_names._normalize_function_name.cache_parameters()["maxsize"], function_names._MAX_LENGTH),
     )
     four_bytes_a_character = sum(int(entries or 1 << 60) * length * 4 for entries, length in caches)
     assert four_bytes_a_character < 24_000_000

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from checkend.app import create_app
 from checkend.models import App, Problem
-from tests.factories import Factory
+from tests.support.factories import Factory
 
 URL = "/ingest/v1/errors"
 Headers = Callable[..., dict[str, str]]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.factories import Factory
-from tests.ingest.sdk_payloads import ALL, GO, Sent
+from tests.support.factories import Factory
+from tests.support.sdk_payloads import ALL, GO, Sent
 
 Headers = Callable[..., dict[str, str]]
 

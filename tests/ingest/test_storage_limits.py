@@ -13,16 +13,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
-from checkend import store_check
 from checkend.app import create_app
-from checkend.extensions import db
+from checkend.db import integrity
+from checkend.db.schema import database_path
+from checkend.db.session import db
 from checkend.models import App, Notice, Problem, ProblemTag
-from checkend.models.bulk import Choice, delete_in_steps
+from checkend.models.selection import ProblemSelection, delete_in_batches
 from checkend.models.storage import used_bytes
-from checkend.reclaiming import is_near
-from checkend.retention import Limits, remove
-from checkend.store_version import store_path
-from tests.factories import Factory
+from checkend.retention.cleanup import RetentionLimits, clean_up
+from checkend.retention.size_limits import is_near_limit
+from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
 CAP = 4_194_304
@@ -64,7 +64,7 @@ def notices_of(app: Flask, app_id: int) -> list[int]:
 
 
 def wrong_counts(app: Flask) -> list[str]:
-    return store_check.wrong_counts(store_path(Path(app.instance_path)))
+    return integrity.find_wrong_counters(database_path(Path(app.instance_path)))
 
 
 @pytest.mark.slow
@@ -82,11 +82,11 @@ def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: 
         mine.append(answer.json["id"])
     assert set(statuses) == {201, 429}
     with app.app_context():
-        assert is_near(CAP)
+        assert is_near_limit(CAP)
     app.extensions["checkend_retention"].run(whole=False)
     assert notices_of(app, calm["id"]) == mine
     with app.app_context():
-        assert not is_near(CAP)
+        assert not is_near_limit(CAP)
     assert send(client, flooding["ingestion_key"], numbered(99)).status_code == 201
     assert app.extensions["checkend_retention"].failures == 0
     assert wrong_counts(app) == []
@@ -132,7 +132,7 @@ def test_problems_are_removed_too_where_they_are_what_fills_the_store(
     assert notices_of(app, calm["id"])[:3] == mine
     assert 0 < len(notices_of(app, flooding["id"])) < sent
     with app.app_context():
-        assert not is_near(CAP)
+        assert not is_near_limit(CAP)
         left = db.session.scalars(select(Problem.first_message).where(Problem.app_id == flooding["id"])).all()
         assert db.session.get_one(App, flooding["id"]).problems_count == len(left)
     assert wrong_counts(app) == []
@@ -148,7 +148,7 @@ def test_room_is_made_by_the_app_that_uses_the_most_and_only_until_it_does_not(s
             send(client, one["ingestion_key"], numbered(count), noise)
         before[one["id"]] = notices_of(app, one["id"])
     with app.app_context():
-        assert is_near(CAP)
+        assert is_near_limit(CAP)
     app.extensions["checkend_retention"].run(whole=False)
     assert notices_of(app, old["id"]) == before[old["id"]]
     assert notices_of(app, small["id"]) == before[small["id"]]
@@ -248,7 +248,7 @@ class TestTooManyProblems:
 
     def test_no_client_reports_into_it_by_a_fingerprint(self, client: FlaskClient, shop: dict[str, Any]) -> None:
         overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
-        with closing(sqlite3.connect(store_path(Path(client.application.instance_path)))) as store:
+        with closing(sqlite3.connect(database_path(Path(client.application.instance_path)))) as store:
             (fingerprint,) = store.execute("SELECT fingerprint FROM problems WHERE id = ?", (overflow,)).fetchone()
             store.execute("DELETE FROM notices WHERE problem_id = 1")
             store.execute("DELETE FROM problems WHERE id = 1")
@@ -261,7 +261,7 @@ class TestTooManyProblems:
         self, app: Flask, client: FlaskClient, shop: dict[str, Any]
     ) -> None:
         overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
-        Factory(app).run(lambda: list(delete_in_steps(Choice(None, (1, 2)))))
+        Factory(app).run(lambda: list(delete_in_batches(ProblemSelection(None, (1, 2)))))
         assert send(client, shop["ingestion_key"], numbered(4)).json["problem_id"] not in (1, 2, 3, overflow)
 
 
@@ -275,9 +275,9 @@ def test_stored_bytes_agree_with_the_rows_whatever_happened(app: Flask, client: 
     assert wrong_counts(app) == []
     with make.writing() as session:
         session.get_one(Problem, 1).delete()
-    make.run(lambda: list(delete_in_steps(Choice(None, (2, 3)))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(None, (2, 3)))))
     with app.app_context():
-        for _ in remove(Limits(0, 2)):
+        for _ in clean_up(RetentionLimits(0, 2)):
             pass
     assert wrong_counts(app) == []
     with app.app_context():
@@ -303,7 +303,7 @@ def test_repeats_that_add_values_are_charged_to_their_app_until_its_problem_is_d
         repeat(number)
     assert 49 * 3 * 4 * 190 < stored_bytes() - before < 50 * 3 * 4 * 250
     assert wrong_counts(app) == []
-    make.run(lambda: list(delete_in_steps(Choice(None))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(None))))
     assert wrong_counts(app) == []
     assert stored_bytes() == 0
 
@@ -328,7 +328,7 @@ def test_duplicates_that_add_hours_are_charged_to_their_app_until_its_problem_is
             make.app("Another")  # a change by another connection: nothing that was remembered holds any more
     assert stored_bytes() - before == 99 * 35
     assert wrong_counts(app) == []
-    make.run(lambda: list(delete_in_steps(Choice(None))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(None))))
     assert stored_bytes() == 0
 
 
@@ -377,5 +377,5 @@ def test_an_app_that_cannot_become_smaller_is_logged_once_an_hour(
 
     assert warnings_of_looks(5) == 2
     assert warnings_of_looks(5) == 0
-    monkeypatch.setattr("checkend.reclaiming.REPEAT_SECONDS", 0.0)
+    monkeypatch.setattr("checkend.retention.size_limits.REPEAT_SECONDS", 0.0)
     assert warnings_of_looks(1) == 2

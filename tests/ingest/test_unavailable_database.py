@@ -18,22 +18,22 @@ import pytest
 from flask import Flask
 
 from checkend.app import create_app
-from checkend.extensions import connect
-from checkend.ingest.quota import Limits
-from checkend.ingest.store import Prepared, ReportStore, Sender, SenderChanged, Stored
-from checkend.ingest.writer import STALL_SECONDS, Unavailable, Writer
-from checkend.store_version import store_path
-from tests.clients import Channel, Clients, Request, make_get, make_instance, wait_until
-from tests.factories import Factory
-from tests.live import LiveServer
-from tests.test_metrics import parse, value
+from checkend.db.connection import connect
+from checkend.db.schema import database_path
+from checkend.ingest.quota import StorageLimits
+from checkend.ingest.store import IngestApp, IngestResult, PreparedReport, ReportStore, StaleKeyError
+from checkend.ingest.writer import STALL_SECONDS, DatabaseUnavailableError, Writer
+from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
+from tests.support.factories import Factory
+from tests.support.server_process import LiveServer
+from tests.telemetry.test_metrics import parse, value
 
 pytestmark = pytest.mark.slow
 
 INGEST = "/ingest/v1/errors"
 PATHS = ("/up", "/sign-in", "/api/v1/apps")
 TIMEOUT = 1
-SENDER = Sender("key", 1, None, frozenset())
+SENDER = IngestApp("key", 1, None, frozenset())
 
 
 def report(number: int) -> dict[str, Any]:
@@ -147,11 +147,11 @@ class BlockedStore(ReportStore):
                 raise sqlite3.OperationalError("database is locked")
             time.sleep(0.005)
 
-    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+    def write(self, batch: list[PreparedReport]) -> list[IngestResult | Exception]:
         if self.full.is_set():
             raise sqlite3.OperationalError("database or disk is full")
         self.written += [prepared.error_message for prepared in batch]
-        return [Stored(1, 1, False, 1) for _ in batch]
+        return [IngestResult(1, 1, False, 1) for _ in batch]
 
     def close(self) -> None:
         pass
@@ -172,8 +172,8 @@ def writer(store: BlockedStore) -> Iterator[Writer]:
     writer.close()
 
 
-def prepared(message: str) -> Prepared:
-    return Prepared(SENDER, "f", "E", message, None, (), (), 0, 0)
+def prepared(message: str) -> PreparedReport:
+    return PreparedReport(SENDER, "f", "E", message, None, (), (), 0, 0)
 
 
 class LimitedStore(BlockedStore):
@@ -181,7 +181,7 @@ class LimitedStore(BlockedStore):
 
     is_at_limit = True
 
-    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+    def write(self, batch: list[PreparedReport]) -> list[IngestResult | Exception]:
         if any(prepared.error_message.startswith("large") for prepared in batch):
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorname = "SQLITE_FULL"
@@ -207,7 +207,7 @@ class Submissions:
         try:
             self._writer.submit(prepared(message))
             outcome = "stored"
-        except Unavailable as error:
+        except DatabaseUnavailableError as error:
             outcome = error.reason
         self.results[message] = (outcome, time.monotonic() - began)
 
@@ -226,14 +226,14 @@ def test_a_stalled_writer_frees_all_request_threads_but_the_ones_that_may_wait(
     time.sleep(STALL_SECONDS + 0.4)
     assert sorted(outcome for outcome, _ in first.results.values()) == ["stalled"] * 5
     began = time.monotonic()
-    with pytest.raises(Unavailable) as rejected:
+    with pytest.raises(DatabaseUnavailableError) as rejected:
         writer.submit(prepared("late"))
     assert (rejected.value.reason, time.monotonic() - began < 0.3) == ("stalled", True)
     store.locked.clear()
     assert first.finish() == ["stalled"] * 5 + ["stored"] * 3
     assert sorted(store.written) == sorted(name for name, (outcome, _) in first.results.items() if outcome == "stored")
     assert writer.is_healthy
-    assert isinstance(writer.submit(prepared("after")), Stored)
+    assert isinstance(writer.submit(prepared("after")), IngestResult)
 
 
 def test_after_a_batch_failed_one_report_at_a_time_is_tried_and_the_others_are_rejected_at_once(
@@ -250,16 +250,16 @@ def test_after_a_batch_failed_one_report_at_a_time_is_tried_and_the_others_are_r
     wait_until(lambda: writer.queue_length == 1)
     began = time.monotonic()
     for _ in range(20):
-        with pytest.raises(Unavailable, match="another report is trying"):
+        with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
             writer.submit(prepared("late"))
-        with pytest.raises(Unavailable, match="another report is trying"):
+        with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
             writer.check()
     assert time.monotonic() - began < 0.3
     store.locked.clear()
     assert probe.finish() == ["stored"]
     assert writer.is_healthy
     assert store.written == ["probe"]
-    assert isinstance(writer.submit(prepared("after")), Stored)
+    assert isinstance(writer.submit(prepared("after")), IngestResult)
     messages = [record.message for record in caplog.records if record.name == "checkend.writer"]
     assert [message.partition(":")[0] for message in messages] == [
         "Reports cannot be stored",
@@ -272,7 +272,7 @@ def test_a_full_disk_is_logged_once_and_the_next_report_is_stored_when_there_is_
 ) -> None:
     store.full.set()
     for _ in range(5):
-        with pytest.raises(Unavailable, match="full"):
+        with pytest.raises(DatabaseUnavailableError, match="full"):
             writer.submit(prepared("lost"))
     assert not writer.is_healthy
     store.full.clear()
@@ -298,7 +298,7 @@ def test_at_the_limit_of_the_stores_size_large_reports_do_not_get_small_ones_rej
 class FullDisk(ReportStore):
     """A store whose disk is full."""
 
-    def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+    def write(self, batch: list[PreparedReport]) -> list[IngestResult | Exception]:
         error = sqlite3.OperationalError("database or disk is full")
         error.sqlite_errorname = "SQLITE_FULL"
         raise error
@@ -308,8 +308,8 @@ def test_far_below_the_limit_of_the_stores_size_a_full_disk_is_not_taken_for_the
     tmp_path: Path, empty_database: Path
 ) -> None:
     shutil.copyfile(empty_database, tmp_path / "store")
-    writer = Writer(FullDisk(tmp_path / "store", 0, limits=Limits(store_bytes=2**30)), queue_size=100, timeout=2)
-    with pytest.raises(Unavailable) as rejected:
+    writer = Writer(FullDisk(tmp_path / "store", 0, limits=StorageLimits(store_bytes=2**30)), queue_size=100, timeout=2)
+    with pytest.raises(DatabaseUnavailableError) as rejected:
         writer.submit(prepared("lost"))
     writer.close()
     assert (rejected.value.reason, writer.is_healthy) == ("database", False)
@@ -319,7 +319,7 @@ def test_a_database_locked_while_reports_are_written_one_by_one_is_waited_for_on
     attempts: list[int] = []
 
     class LaterLocked(BlockedStore):
-        def write(self, batch: list[Prepared]) -> list[Stored | Exception]:
+        def write(self, batch: list[PreparedReport]) -> list[IngestResult | Exception]:
             attempts.append(len(batch))
             raise ValueError("not storable") if len(attempts) == 1 else sqlite3.OperationalError("database is locked")
 
@@ -340,11 +340,11 @@ def test_the_writer_survives_an_error_that_it_does_not_expect(
 ) -> None:
     monkeypatch.setattr(writer, "_fail", lambda batch, error: 1 / 0)
     store.full.set()
-    with pytest.raises(Unavailable, match="unexpected"):
+    with pytest.raises(DatabaseUnavailableError, match="unexpected"):
         writer.submit(prepared("lost"))
     monkeypatch.undo()
     store.full.clear()
-    assert isinstance(writer.submit(prepared("kept")), Stored)
+    assert isinstance(writer.submit(prepared("kept")), IngestResult)
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -354,10 +354,10 @@ def test_a_transaction_that_was_left_open_does_not_lock_the_store(
     shutil.copyfile(empty_database, tmp_path / "store")
     writer = Writer(ReportStore(tmp_path / "store", 0, lock_timeout=0.2), queue_size=100, timeout=0.5)
     monkeypatch.setattr(writer, "_take_batch", lambda: 1 / 0)
-    with pytest.raises(Unavailable):
+    with pytest.raises(DatabaseUnavailableError):
         writer.submit(prepared("lost"))
     monkeypatch.undo()
-    with pytest.raises(SenderChanged):  # the database was looked at
+    with pytest.raises(StaleKeyError):  # the database was looked at
         writer.submit(prepared("next"))
     writer.close()
 
@@ -365,7 +365,7 @@ def test_a_transaction_that_was_left_open_does_not_lock_the_store(
 def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: BlockedStore, writer: Writer) -> None:
     store.locked.set()
     began = time.monotonic()
-    with pytest.raises(Unavailable) as rejected:
+    with pytest.raises(DatabaseUnavailableError) as rejected:
         writer.submit(prepared("old"), began + 0.2)
     assert rejected.value.reason == "timeout"
     assert time.monotonic() - began < 0.5
@@ -395,7 +395,7 @@ def test_a_report_that_waited_too_long_for_a_thread_is_rejected(
         environ = {"waitress.client_disconnected": Channel(seconds).check_client_disconnected}
         answer = app.test_client().post(INGEST, json=report(number), headers=headers, environ_overrides=environ)
         assert answer.status_code == status
-    assert stored_numbers(store_path(Path(app.instance_path))) == ({1, 2} if status == 201 else set())
+    assert stored_numbers(database_path(Path(app.instance_path))) == ({1, 2} if status == 201 else set())
 
 
 def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
@@ -409,7 +409,7 @@ def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
         answer = app.test_client().post("/api/v1/apps", json={"name": f"app {number}"}, headers=headers)
         answers.append((answer.status_code, time.monotonic() - began))
 
-    with closing(connect(store_path(Path(app.instance_path)))) as other:
+    with closing(connect(database_path(Path(app.instance_path)))) as other:
         other.execute("BEGIN IMMEDIATE")
         threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
         for thread in threads:
@@ -425,7 +425,7 @@ def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
 def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkend.extensions.REQUEST_LOCK_SECONDS", 0.7)
+    monkeypatch.setattr("checkend.db.session.REQUEST_LOCK_SECONDS", 0.7)
     _, api_key = make_instance(tmp_path / "instance")
     app = create_app({}, instance_path=tmp_path / "instance")
     statuses: list[int] = []
@@ -434,7 +434,7 @@ def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
         headers = {"Checkend-API-Key": api_key}
         statuses.append(app.test_client().post("/api/v1/apps", json={"name": "x"}, headers=headers).status_code)
 
-    other = connect(store_path(Path(app.instance_path)))
+    other = connect(database_path(Path(app.instance_path)))
     other.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
     threads = [threading.Thread(target=write) for _ in range(6)]
@@ -465,7 +465,7 @@ def test_a_stall_that_no_report_waits_for_any_more_rejects_no_further_ones(
 
     monkeypatch.setattr(writer, "_wait_for_reports", wait_and_sleep)
     writer.stalled_limit = 0
-    with pytest.raises(Unavailable, match="enough reports wait"):
+    with pytest.raises(DatabaseUnavailableError, match="enough reports wait"):
         writer.submit(prepared("1"))
     resumed.set()
     assert writer.submit(prepared("2")).notice_id

@@ -13,14 +13,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from checkend.auth import password_links
+from checkend.auth import password_reset
 from checkend.cli import main
-from checkend.extensions import begin_writing, db
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
+from checkend.exceptions import DomainError
 from checkend.models import OldPassword, User
 from checkend.models import user as user_module
-from checkend.models.rules import RuleBroken
-from tests.factories import Factory
-from tests.web.helpers import PASSWORD, follow, sign_in, submit
+from tests.support.factories import Factory
+from tests.support.pages import PASSWORD, follow, sign_in, submit
 
 ADA = "ada@example.com"
 
@@ -30,11 +31,11 @@ def test_none_of_the_last_five_passwords_is_taken_again(make: Factory) -> None:
     with make.writing() as session:
         user = session.get_one(User, user_id)
         for number in range(1, 7):
-            user.set_password(f"password {number}", refuse_recent=True)
+            user.set_password(f"password {number}", reject_recent=True)
         for number in range(2, 7):
-            with pytest.raises(RuleBroken, match="one of your last 5"):
-                user.set_password(f"password {number}", refuse_recent=True)
-        user.set_password("password 1", refuse_recent=True)
+            with pytest.raises(DomainError, match="one of your last 5"):
+                user.set_password(f"password {number}", reject_recent=True)
+        user.set_password("password 1", reject_recent=True)
     with make.writing() as session:
         assert session.query(OldPassword).count() == 4
         assert session.get_one(User, user_id).check_password("password 1")
@@ -82,7 +83,7 @@ def test_others_can_write_while_passwords_are_compared_and_changed_in_the_dashbo
     _others_could_write(slow_work, submit(client, "/account/password", change), times=4)
 
     with app.test_request_context():
-        link = f"/new-password/{password_links.token_for(User.newest_first()[0])}"
+        link = f"/new-password/{password_reset.create_token(User.newest_first()[0])}"
     answer = submit(app.test_client(), link, {"password": "password by link"}, page=link)
     _others_could_write(slow_work, answer, times=4)
 
@@ -127,7 +128,7 @@ def test_of_two_who_set_the_same_password_at_once_one_is_refused(
             other.submit(make.run, lambda: db.session.add(taken)).result()
         begin_writing()
 
-    monkeypatch.setattr("checkend.web.account.begin_writing", meanwhile)
+    monkeypatch.setattr("checkend.web.views.account.begin_writing", meanwhile)
     answer = submit(client, "/account/password", {"current": PASSWORD, "password": "same password"})
     assert answer.status_code == 422
     assert "one of your last 5" in answer.get_data(as_text=True)

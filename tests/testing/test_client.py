@@ -7,24 +7,24 @@ from typing import Any, get_type_hints
 import pytest
 from flask import Flask
 
-from checkend.testing import ApiRefused, CheckendApp, Client, Server
-from checkend.testing import client as module
-from checkend.testing.connection import Connection
-from tests.testing.helpers import report
+from checkend.client import client as module
+from checkend.client.connection import JsonConnection
+from checkend.testing import ApiError, CheckendApp, Client, Server
+from tests.support.fixture_process import report
 
 
 def test_every_route_has_a_method_that_works(tested: CheckendApp, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     called: set[tuple[str, str]] = set()
-    request = Connection.request
+    request = JsonConnection.request
 
-    def noting(self: Connection, method: str, path: str, *arguments: Any, **options: Any) -> Any:
+    def noting(self: JsonConnection, method: str, path: str, *arguments: Any, **options: Any) -> Any:
         adapter = app.url_map.bind("localhost")
         if path.startswith("/api/"):
             rule, _ = adapter.match(path, method, return_rule=True)
             called.add((method, rule.rule))
         return request(self, method, path, *arguments, **options)
 
-    monkeypatch.setattr(Connection, "request", noting)
+    monkeypatch.setattr(JsonConnection, "request", noting)
     use_all_of(tested.client, tested)
     offered = {
         (method, rule.rule)
@@ -88,7 +88,7 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     client.delete_team(team)
     assert client.teams() == []
     client.delete_app(shop)
-    with pytest.raises(ApiRefused, match="404 not_found: App not found"):
+    with pytest.raises(ApiError, match="404 not_found: App not found"):
         client.app(shop)
 
 
@@ -100,7 +100,7 @@ def test_all_pages_are_read(tested: CheckendApp) -> None:
 
 
 def test_a_refusal_has_its_parts(tested: CheckendApp) -> None:
-    with pytest.raises(ApiRefused) as caught:
+    with pytest.raises(ApiError) as caught:
         tested.client.create_user("nobody", "short")
     assert (caught.value.status, caught.value.code) == (422, "validation_failed")
     assert caught.value.messages == [
@@ -118,7 +118,7 @@ def test_every_method_says_what_it_returns() -> None:
 def test_connections_are_kept_and_opened_anew_when_they_may_be_closed(
     fixture_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = Connection(fixture_server.url)
+    connection = JsonConnection(fixture_server.url)
     connection.request("GET", "/api/v1/health")
     first = connection._local.connection
     connection.request("GET", "/api/v1/health")

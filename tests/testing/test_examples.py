@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.helpers import CHECKOUT, folders, install_command
+from tests.support.fixture_process import CHECKOUT, folders, install_command
 
 pytestmark = pytest.mark.slow
 

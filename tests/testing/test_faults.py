@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from checkend.testing import CheckendApp, Server
-from tests.testing.helpers import in_vain, report, soon
+from tests.support.fixture_process import in_vain, report, soon
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from tests.testing.timings import cold_start, per_test, warm_start
+from tests.support.timings import cold_start, per_test, warm_start
 
 ROOM = 4
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from checkend.testing import Server
-from tests.testing.helpers import (
+from tests.support.fixture_process import (
     CHECKOUT,
     FIXTURE,
     environment,

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from checkend.cli import dev
+from checkend.server.loopback import host_error, origin_error
 from checkend.testing import CheckendApp
-from checkend.testing.loopback import host_error, origin_error
-from checkend.testing.running import Running
+from checkend.testing._runner.runner import FixtureRunner
 
 OWN_HOSTS = ("127.0.0.1", "localhost", "LocalHost", "[::1]", "127.0.0.2", "shop.localhost")
 FOREIGN_HOSTS = (
@@ -156,7 +156,7 @@ def test_empty_parameters_count_as_not_given(tested: CheckendApp) -> None:
 
 
 def test_a_fixture_for_other_containers_responds_to_addresses_and_not_to_names() -> None:
-    running = Running({}, host="0.0.0.0")
+    running = FixtureRunner({}, host="0.0.0.0")
     try:
         running.fixture.make_app("main")
         url = running.fixture.url

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.helpers import CHECKOUT, environment, folders
+from tests.support.fixture_process import CHECKOUT, environment, folders
 
 pytestmark = pytest.mark.slow
 

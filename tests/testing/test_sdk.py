@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from checkend.testing import CheckendApp, Server
-from tests.testing.helpers import CHECKOUT, install_command
+from tests.support.fixture_process import CHECKOUT, install_command
 
 pytestmark = pytest.mark.slow
 

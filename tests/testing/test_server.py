@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from checkend.testing import ApiRefused, CheckendApp, Server
-from checkend.testing.handle import FixtureRefused
-from checkend.testing.server import NotRunning, NotStarted
-from tests.testing.helpers import environment, folders, in_vain, listens, report, soon
+from checkend.testing import ApiError, CheckendApp, Server
+from checkend.testing.app import FixtureError
+from checkend.testing.server import ServerNotRunningError, ServerStartError
+from tests.support.fixture_process import environment, folders, in_vain, listens, report, soon
 
 
 @pytest.fixture(scope="module", params=["thread", "process"])
@@ -64,9 +64,9 @@ def test_a_removed_app_leaves_nothing_and_its_keys_are_dead(server: Server) -> N
     with server.new_app("next") as following:
         assert gone.slug not in [app["slug"] for app in following.client.apps()]
         assert report(gone)[0] == 401
-        with pytest.raises(ApiRefused, match="Invalid or revoked API key"):
+        with pytest.raises(ApiError, match="Invalid or revoked API key"):
             gone.problems()
-        with pytest.raises(FixtureRefused, match="has no app 'gone'"):
+        with pytest.raises(FixtureError, match="has no app 'gone'"):
             gone.requests()
         gone.disconnect()
 
@@ -97,7 +97,7 @@ def test_after_its_end_there_is_no_file_port_or_thread(process: bool) -> None:
     assert not listens(url)
     assert not folders() - before
     assert not {thread.name for thread in set(threading.enumerate()) - threads}
-    with pytest.raises(NotRunning):
+    with pytest.raises(ServerNotRunningError):
         server.new_app()
     server.stop()  # is no error
 
@@ -140,7 +140,7 @@ def test_the_end_waits_for_no_request_that_is_held_up() -> None:
 
 
 def test_one_that_cannot_start_says_why(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(NotStarted, match="ended with status 1"):
+    with pytest.raises(ServerStartError, match="ended with status 1"):
         Server(process=True, settings={"THREADS": "many"}).start()
     assert "CHECKEND_THREADS is 'many', but must be a whole number" in capfd.readouterr().err
 

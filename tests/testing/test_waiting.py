@@ -6,7 +6,7 @@ import time
 import pytest
 
 from checkend.testing import CheckendApp, Server
-from tests.testing.helpers import report
+from tests.support.fixture_process import report
 
 
 def refused(app: CheckendApp, *arguments: str, timeout: float = 0.0, **wanted: object) -> str:

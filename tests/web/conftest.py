@@ -10,8 +10,8 @@ from flask import Flask
 from waitress.server import create_server
 
 from checkend.app import create_app
-from tests.factories import Factory
-from tests.web.mail_server import MailServer
+from tests.support.factories import Factory
+from tests.support.mail_server import MailServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

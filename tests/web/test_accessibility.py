@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
-from tests.factories import Factory
-from tests.web.people import World, build
-from tests.web.test_abilities import ACTS
+from tests.support.factories import Factory
+from tests.support.team import World, build
 from tests.web.test_browser import sign_in
+from tests.web.test_roles import ACTS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -7,10 +7,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.auth import throttle
-from checkend.web.devices import device
-from tests.factories import Factory
-from tests.web.helpers import PASSWORD, sign_in, submit
+from checkend.auth import login_throttle
+from checkend.web.presenters.user_agents import describe_user_agent
+from tests.support.factories import Factory
+from tests.support.pages import PASSWORD, sign_in, submit
 
 ADA = "ada@example.com"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
@@ -90,8 +90,10 @@ def test_a_change_of_password_signs_out_everywhere_else(app: Flask, signed_in: F
 
 
 def test_who_finds_a_browser_open_cannot_guess_the_password_there(signed_in: FlaskClient) -> None:
-    statuses = [_change(signed_in, f"guess {number}", "battery staple") for number in range(throttle.PER_ACCOUNT + 1)]
-    assert statuses == [422] * throttle.PER_ACCOUNT + [429]
+    statuses = [
+        _change(signed_in, f"guess {number}", "battery staple") for number in range(login_throttle.PER_ACCOUNT + 1)
+    ]
+    assert statuses == [422] * login_throttle.PER_ACCOUNT + [429]
 
 
 def test_sessions_are_listed_with_device_address_and_activity(app: Flask, signed_in: FlaskClient) -> None:
@@ -143,7 +145,7 @@ def test_all_others_can_be_revoked_at_once(app: Flask, signed_in: FlaskClient, m
 
 
 def test_a_deleted_user_is_signed_out(app: Flask, signed_in: FlaskClient, make: Factory, ada: int) -> None:
-    from checkend.extensions import db
+    from checkend.db.session import db
     from checkend.models import User
 
     make.run(lambda: db.session.get_one(User, ada).delete())
@@ -163,4 +165,4 @@ def test_a_deleted_user_is_signed_out(app: Flask, signed_in: FlaskClient, make: 
     ],
 )
 def test_a_browser_is_named_in_words(user_agent: str, words: str) -> None:
-    assert device(user_agent) == words
+    assert describe_user_agent(user_agent) == words

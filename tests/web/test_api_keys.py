@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 
 from checkend import clock
 from checkend.models import ApiKey
-from checkend.permissions import Permission
-from tests.factories import Factory
-from tests.web.helpers import follow, sign_in, submit
+from checkend.models.permission import Permission
+from tests.support.factories import Factory
+from tests.support.pages import follow, sign_in, submit
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.extensions import db
-from checkend.ingest.grouping import RULES
+from checkend.db.session import db
+from checkend.grouping.fingerprint import RULES
 from checkend.models import App
-from checkend.web.snippets import snippets
-from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
+from checkend.web.presenters.snippets import snippets
+from tests.support.factories import Factory
+from tests.support.pages import sign_in, submit
 
 LANGUAGES = ["curl", "Python", "Node", "Browser", "Next.js", "Ruby", "Go", "PHP", "Elixir", "Java", ".NET"]
 

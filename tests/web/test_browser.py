@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
-from checkend.auth import throttle
-from checkend.extensions import db
+from checkend.auth import login_throttle
+from checkend.db.session import db
 from checkend.models import App, Team, User
 from checkend.models.team import Role
-from tests.factories import Factory
+from tests.support.factories import Factory
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -103,7 +103,7 @@ def test_a_key_is_made_on_the_page_and_used_with_the_api(
 
 def test_guessing_a_password_is_stopped(browser_page: "Page", make: Factory) -> None:
     make.user(ADA)
-    for _ in range(throttle.PER_ACCOUNT):
+    for _ in range(login_throttle.PER_ACCOUNT):
         sign_in(browser_page, ADA, "a wrong guess")
         browser_page.get_by_text("do not go together").wait_for()
     sign_in(browser_page, ADA)

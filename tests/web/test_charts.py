@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from checkend.web.charts import HEIGHT, SPANS, chart, first_step, spark_start, sparkline
+from checkend.web.presenters.charts import HEIGHT, SPANS, chart, first_step, spark_start, sparkline
 
 NOW = datetime(2026, 3, 10, 13, 30, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask
 
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import Problem, User, UserSession
-from tests.factories import Factory
+from tests.support.factories import Factory
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page

@@ -16,15 +16,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend.app import create_app
+from checkend.db.schema import copy_database, database_path
+from checkend.db.session import db
 from checkend.demo import APPS, fill
 from checkend.demo.history import COURSES
-from checkend.extensions import db
+from checkend.exceptions import DomainError
 from checkend.models import App, AppHour, Notice, Problem, ProblemFacet, ProblemHour, TeamMember, User
-from checkend.models.rules import RuleBroken
-from checkend.store_version import copy_store, store_path
-from tests.factories import Factory
-from tests.warm_processes import Checkend, run
-from tests.web.helpers import sign_in
+from tests.support.factories import Factory
+from tests.support.pages import sign_in
+from tests.support.warm_processes import Checkend, run
 
 pytestmark = pytest.mark.slow
 
@@ -38,14 +38,14 @@ def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     app = create_app({}, instance_path=folder / "instance")
     fill(app, PASSWORD)
     app.extensions["checkend_shutdown"]()
-    copy_store(store_path(folder / "instance"), folder / "copy")
+    copy_database(database_path(folder / "instance"), folder / "copy")
     return folder / "copy"
 
 
 @pytest.fixture
 def filled(demo_database: Path, tmp_path: Path) -> Iterator[Flask]:
     """A server with demo data."""
-    shutil.copyfile(demo_database, store_path(tmp_path))
+    shutil.copyfile(demo_database, database_path(tmp_path))
     app = create_app({}, instance_path=tmp_path)
     yield app
     app.extensions["checkend_shutdown"]()
@@ -109,7 +109,7 @@ def test_the_same_seed_tells_the_same_stories(app: Flask, tmp_path: Path) -> Non
 
 def test_a_store_with_anything_in_it_is_left_alone(app: Flask, make: Factory) -> None:
     make.app("Mine")
-    with pytest.raises(RuleBroken, match="not empty"):
+    with pytest.raises(DomainError, match="not empty"):
         fill(app, PASSWORD)
     with app.app_context():
         assert [one.name for one in db.session.scalars(db.select(App))] == ["Mine"]

@@ -8,12 +8,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from checkend.auth import password_links, throttle
-from checkend.extensions import db
+from checkend.auth import login_throttle, password_reset
+from checkend.db.session import db
 from checkend.models import User
-from tests.factories import Factory
-from tests.web.helpers import PASSWORD, sign_in, submit
-from tests.web.mail_server import MailServer
+from tests.support.factories import Factory
+from tests.support.mail_server import MailServer
+from tests.support.pages import PASSWORD, sign_in, submit
 
 ADA, NEW = "ada@example.com", "ada@new.example"
 
@@ -97,7 +97,7 @@ def test_a_confirmation_ends_after_a_day(
 
 def test_a_token_of_another_kind_confirms_nothing(mailing: Flask, ada: FlaskClient) -> None:
     with mailing.test_request_context():
-        token = password_links.token_for(User.newest_first()[0])
+        token = password_reset.create_token(User.newest_first()[0])
     assert ada.get(f"/confirm-email/{token}").status_code == 404
     assert ada.get("/confirm-email/x").status_code == 404
 
@@ -114,8 +114,10 @@ def test_an_address_that_was_taken_meanwhile_is_not_confirmed(
 
 
 def test_nobody_is_flooded_with_confirmations(ada: FlaskClient) -> None:
-    statuses = [_change(ada, f"victim{number}@example.com").status_code for number in range(throttle.PER_ACCOUNT + 1)]
-    assert statuses == [302] * throttle.PER_ACCOUNT + [429]
+    statuses = [
+        _change(ada, f"victim{number}@example.com").status_code for number in range(login_throttle.PER_ACCOUNT + 1)
+    ]
+    assert statuses == [302] * login_throttle.PER_ACCOUNT + [429]
 
 
 def _in_dashboard(app: Flask, key_for: Callable[..., dict[str, str]]) -> None:
@@ -135,7 +137,7 @@ def test_a_change_of_the_email_address_ends_password_links(
 ) -> None:
     user_id = make.user(ADA)
     with app.test_request_context():
-        link = f"/new-password/{password_links.token_for(db.session.get_one(User, user_id))}"
+        link = f"/new-password/{password_reset.create_token(db.session.get_one(User, user_id))}"
     assert client.get(link).status_code == 200
     change(app, key_for)
     assert client.get(link).status_code == 404

@@ -5,9 +5,9 @@ from datetime import timedelta
 from flask.testing import FlaskClient
 
 from checkend import clock
-from tests.factories import Factory
-from tests.web.helpers import sign_in
-from tests.web.reports import send
+from tests.support.factories import Factory
+from tests.support.pages import sign_in
+from tests.support.reports import send
 
 
 def test_without_an_app_an_admin_is_told_to_create_one(client: FlaskClient, make: Factory) -> None:

@@ -8,11 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend.app import create_app
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import App
-from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
-from tests.web.hostile import FORBIDDEN, LONG, NASTY, SCRIPT, hostile_report
+from tests.support.factories import Factory
+from tests.support.hostile_texts import FORBIDDEN, LONG, NASTY, SCRIPT, hostile_report
+from tests.support.pages import sign_in, submit
 
 PAGES = (
     "/",

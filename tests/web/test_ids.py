@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.factories import Factory
-from tests.web.helpers import sign_in
+from tests.support.factories import Factory
+from tests.support.pages import sign_in
 
 HOSTILE = ("-1", "0", "1e3", "1.0", "+1", "٣", "1\x00", "9223372036854775808", "9" * 5000, "-" + "9" * 30)
 IN_URLS = ("-1", "٣", "9223372036854775808", "9" * 5000)

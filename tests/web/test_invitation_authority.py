@@ -7,14 +7,14 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.auth.abilities import Ability, can, forget, grantable_roles
+from checkend.auth.roles import Capability, can, forget_roles, grantable_roles
 from checkend.cli import main
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import Invitation, Team, TeamMember, User
 from checkend.models.team import ROLES, Role
-from tests.api.helpers import Api
-from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
+from tests.support.api import Api
+from tests.support.factories import Factory
+from tests.support.pages import sign_in, submit
 
 OWNER, BOB = "owner@example.com", "bob@example.com"
 
@@ -30,7 +30,7 @@ def team(make: Factory) -> int:
 
 
 def _user(email: str) -> User:
-    user = User.with_address(email)
+    user = User.with_email_address(email)
     assert user is not None
     return user
 
@@ -138,7 +138,7 @@ def test_acceptance_checks_again_that_the_inviter_may_invite(app: Flask, make: F
     make.run(lambda: db.session.query(TeamMember).filter_by(user_id=_user(BOB).id).update({"role": "member"}))
     assert guest.get(link).status_code == 404
     assert submit(guest, link, {"password": "guest password"}, page="/sign-in").status_code == 404
-    assert make.run(lambda: User.with_address("guest@example.com")) is None
+    assert make.run(lambda: User.with_email_address("guest@example.com")) is None
 
 
 def test_the_models_and_the_dashboard_agree_on_who_may_invite(make: Factory) -> None:
@@ -147,9 +147,9 @@ def test_the_models_and_the_dashboard_agree_on_who_may_invite(make: Factory) -> 
         for role in ROLES:
             db.session.query(TeamMember).filter_by(user_id=member.id).update({"role": role})
             db.session.expire_all()
-            forget()
+            forget_roles()
             for user in (member, _user(OWNER), _user("root@example.com")):
-                allowed = grantable_roles(user, team) if can(user, Ability.INVITE, team) else ()
+                allowed = grantable_roles(user, team) if can(user, Capability.INVITE, team) else ()
                 assert {given for given in ROLES if team.may_invite(user, given)} == set(allowed), (user.label, role)
 
     make.run(check)

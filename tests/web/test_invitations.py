@@ -9,11 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import Team
-from tests.factories import Factory
-from tests.web.helpers import follow, sign_in, submit
-from tests.web.mail_server import MailServer
+from tests.support.factories import Factory
+from tests.support.mail_server import MailServer
+from tests.support.pages import follow, sign_in, submit
 
 GUEST = "guest@example.com"
 
@@ -157,4 +157,4 @@ def test_where_mail_fails_the_link_is_there_to_copy(mailing: Flask, mail_server:
 def _ada() -> Any:
     from checkend.models import User
 
-    return User.with_address("ada@example.com")
+    return User.with_email_address("ada@example.com")

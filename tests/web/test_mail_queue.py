@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import Team, User
 from checkend.notifications import mail, mail_queue
-from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
-from tests.web.mail_server import MailServer
+from tests.support.factories import Factory
+from tests.support.mail_server import MailServer
+from tests.support.pages import sign_in, submit
 
 ADA = "ada@example.com"
 
@@ -51,13 +51,13 @@ def test_a_forgotten_password_is_answered_before_anything_depends_on_the_address
 ) -> None:
     """The response is made without a look at the users, so its time cannot tell whether one has the address."""
     asked: list[tuple[str, str]] = []
-    with_address = User.with_address
+    with_email_address = User.with_email_address
 
     def note(address: str) -> User | None:
         asked.append((threading.current_thread().name, address))
-        return with_address(address)
+        return with_email_address(address)
 
-    monkeypatch.setattr(User, "with_address", note)
+    monkeypatch.setattr(User, "with_email_address", note)
     client = mailing.test_client()
     for address in (ADA, "nobody@example.com"):
         answer = submit(client, "/forgotten-password", {"email_address": address}, page="/forgotten-password")

@@ -6,9 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from checkend import clock
-from tests.factories import Factory
-from tests.web.helpers import sign_in
-from tests.web.reports import send
+from tests.support.factories import Factory
+from tests.support.pages import sign_in
+from tests.support.reports import send
 
 
 @pytest.fixture

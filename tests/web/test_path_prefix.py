@@ -11,11 +11,11 @@ from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from checkend.app import create_app
-from checkend.config import SettingError
+from checkend.exceptions import SettingError
 from checkend.models import ApiKey
-from tests.factories import Factory
-from tests.serving import served
-from tests.web.helpers import PASSWORD
+from tests.support.factories import Factory
+from tests.support.pages import PASSWORD
+from tests.support.server_thread import served
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -7,11 +7,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import App, Notice, Problem
-from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
-from tests.web.reports import send
+from tests.support.factories import Factory
+from tests.support.pages import sign_in, submit
+from tests.support.reports import send
 
 RAILS = {"name": "checkend-ruby", "language": "ruby"}
 FRAMES = [

@@ -8,12 +8,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import App, Notice, Problem
-from checkend.models import bulk as bulk_models
-from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
-from tests.web.reports import send
+from checkend.models import selection as bulk_models
+from tests.support.factories import Factory
+from tests.support.pages import sign_in, submit
+from tests.support.reports import send
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_name_that_no_tag_may_have_is_refused_with_the_rule(varied: str, clien
 def test_deleting_asks_first_and_then_removes_notices_and_counts(
     varied: str, app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_models, "NOTICES_A_STEP", 2)
+    monkeypatch.setattr(bulk_models, "NOTICE_BATCH_SIZE", 2)
     asked = submit(client, varied, {"action": "delete", "scope": "all"})
     assert "Delete 4 problems?" in asked.text
     assert tabs(client, varied) == [3, 1, 4]
@@ -198,7 +198,7 @@ def test_deleting_asks_first_and_then_removes_notices_and_counts(
 def test_deleting_many_notices_goes_in_steps(
     shop: dict[str, object], app: Flask, make: Factory, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_models, "NOTICES_A_STEP", 3)
+    monkeypatch.setattr(bulk_models, "NOTICE_BATCH_SIZE", 3)
     big = make.problem(int(str(shop["id"])), notices=10)
     kept = make.problem(int(str(shop["id"])), notices=2)
     submit(client, "/problems", {"action": "delete", "id": big, "confirmed": "yes"})
@@ -210,8 +210,8 @@ def test_deleting_many_notices_goes_in_steps(
 def test_deleting_stops_after_a_while_says_what_is_left_and_goes_on_when_asked(
     shop: dict[str, object], app: Flask, make: Factory, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_models, "NOTICES_A_STEP", 2)
-    monkeypatch.setattr("checkend.web.deleting.DELETING_FOR", 0)
+    monkeypatch.setattr(bulk_models, "NOTICE_BATCH_SIZE", 2)
+    monkeypatch.setattr("checkend.models.selection.DELETE_TIME_LIMIT_SECONDS", 0)
     for _ in range(2):
         make.problem(int(str(shop["id"])), notices=2)
     asked = {"action": "delete", "scope": "all", "confirmed": "yes"}

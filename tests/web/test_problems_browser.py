@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.factories import Factory
-from tests.web.helpers import PASSWORD
-from tests.web.hostile import hostile_report
+from tests.support.factories import Factory
+from tests.support.hostile_texts import hostile_report
+from tests.support.pages import PASSWORD
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

@@ -7,11 +7,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import Problem
-from tests.api.helpers import counting
-from tests.factories import Factory
-from tests.web.helpers import sign_in
+from tests.support.api import counting
+from tests.support.factories import Factory
+from tests.support.pages import sign_in
 
 PAGES = (
     "/",

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from checkend.app import create_app
 from checkend.models import App, Team
 from checkend.web.security import HEADERS
-from tests.factories import Factory
-from tests.web.helpers import csrf_token, sign_in, submit
-from tests.web.test_abilities import ACTS, ELSEWHERE
+from tests.support.factories import Factory
+from tests.support.pages import csrf_token, sign_in, submit
+from tests.web.test_roles import ACTS, ELSEWHERE
 
 PAGES = ("/sign-in", "/forgotten-password", "/account", "/nope", "/static/checkend.css", "/users", "/theme")
 

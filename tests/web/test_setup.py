@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 
 from checkend.app import create_app
 from checkend.models import App, Team, User
-from tests.factories import Factory
-from tests.web.helpers import csrf_token, submit
+from tests.support.factories import Factory
+from tests.support.pages import csrf_token, submit
 
 FIELDS = {
     "email_address": "Ada@Example.com",
@@ -58,7 +58,7 @@ def test_setup_makes_admin_team_and_app_and_leads_to_the_apps_page(
     page = client.get(answer.location).get_data(as_text=True)
 
     def check() -> str:
-        user, team, shop = User.with_address("ada@example.com"), Team.newest_first()[0], App.newest_first()[0]
+        user, team, shop = User.with_email_address("ada@example.com"), Team.newest_first()[0], App.newest_first()[0]
         assert user is not None
         assert user.site_admin
         assert (team.name, team.owner, team.apps) == ("Platform", user, [shop])

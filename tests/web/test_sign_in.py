@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 
 from checkend import clock
 from checkend.app import create_app
-from checkend.auth import throttle
-from checkend.extensions import db
+from checkend.auth import login_throttle
+from checkend.db.session import db
 from checkend.models import Team, User, UserSession
-from tests.factories import Factory
-from tests.web.helpers import PASSWORD, csrf_token, sign_in, submit
-from tests.web.mail_server import MailServer
+from tests.support.factories import Factory
+from tests.support.mail_server import MailServer
+from tests.support.pages import PASSWORD, csrf_token, sign_in, submit
 
 ADA = "ada@example.com"
 
@@ -173,7 +173,7 @@ def test_an_unknown_address_costs_the_same_work(client: FlaskClient, monkeypatch
 
 def test_guessing_is_slowed_down_for_known_and_unknown_addresses(client: FlaskClient) -> None:
     for address in (ADA, "nobody@example.com"):
-        for _ in range(throttle.PER_ACCOUNT):
+        for _ in range(login_throttle.PER_ACCOUNT):
             assert _try(client, address).status_code == 422
         refused = _try(client, address, PASSWORD)  # even the right one
         assert refused.status_code == 429
@@ -183,7 +183,7 @@ def test_guessing_is_slowed_down_for_known_and_unknown_addresses(client: FlaskCl
 
 def test_another_place_and_another_address_are_not_held_up(app: Flask, client: FlaskClient, make: Factory) -> None:
     make.user("bob@example.com")
-    for _ in range(throttle.PER_ACCOUNT + 1):
+    for _ in range(login_throttle.PER_ACCOUNT + 1):
         _try(client)
     assert _try(client, "bob@example.com", PASSWORD).status_code == 302
     elsewhere = app.test_client()
@@ -191,14 +191,16 @@ def test_another_place_and_another_address_are_not_held_up(app: Flask, client: F
 
 
 def test_one_place_cannot_try_address_after_address(client: FlaskClient, app: Flask) -> None:
-    statuses = [_try(client, f"user{number}@example.com").status_code for number in range(throttle.PER_PLACE + 3)]
-    assert statuses == [422] * throttle.PER_PLACE + [429] * 3
+    statuses = [
+        _try(client, f"user{number}@example.com").status_code for number in range(login_throttle.PER_NETWORK + 3)
+    ]
+    assert statuses == [422] * login_throttle.PER_NETWORK + [429] * 3
     # What the client IP's limit rejects leaves nothing in memory.
-    assert len(app.extensions["checkend_guesses"]._account._attempts) == throttle.PER_PLACE
+    assert len(app.extensions["checkend_guesses"]._account._attempts) == login_throttle.PER_NETWORK
 
 
 def test_addresses_of_one_ipv6_subscriber_count_as_one_place(client: FlaskClient) -> None:
-    for number in range(throttle.PER_ACCOUNT):
+    for number in range(login_throttle.PER_ACCOUNT):
         _try(client, environ_base={"REMOTE_ADDR": f"2001:db8::{number}"})
     assert _try(client, environ_base={"REMOTE_ADDR": "2001:db8::ffff"}).status_code == 429
     assert _try(client, environ_base={"REMOTE_ADDR": "2001:db8:1::1"}).status_code == 422
@@ -214,20 +216,20 @@ def test_ipv4_clients_of_a_socket_that_listens_on_ipv6_count_one_by_one(client: 
 
 
 def test_the_wait_ends_and_success_forgives(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(throttle.PER_ACCOUNT + 1):
+    for _ in range(login_throttle.PER_ACCOUNT + 1):
         _try(client)
-    later = throttle.monotonic() + throttle.WINDOW_SECONDS + 1
-    monkeypatch.setattr(throttle, "monotonic", lambda: later)
+    later = login_throttle.monotonic() + login_throttle.WINDOW_SECONDS + 1
+    monkeypatch.setattr(login_throttle, "monotonic", lambda: later)
     for _ in range(3):
-        for _ in range(throttle.PER_ACCOUNT - 1):
+        for _ in range(login_throttle.PER_ACCOUNT - 1):
             assert _try(client).status_code == 422
         assert _try(client, ADA, PASSWORD).status_code == 302
         submit(client, "/sign-out")
 
 
 def test_memory_for_tries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "MAX_KEYS", 10)
-    counted = throttle.Throttle(1)
+    monkeypatch.setattr(login_throttle, "MAX_KEYS", 10)
+    counted = login_throttle.AttemptLimiter(1)
     for number in range(100):
         assert counted.take(str(number)) == 0
     assert len(counted._attempts) <= 10
@@ -235,8 +237,8 @@ def test_memory_for_tries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_least_recently_used_key_is_evicted_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "MAX_KEYS", 3)
-    counted = throttle.Throttle(1)
+    monkeypatch.setattr(login_throttle, "MAX_KEYS", 3)
+    counted = login_throttle.AttemptLimiter(1)
     for key in ("a", "b", "c"):
         counted.take(key)
     assert counted.take("a") > 0
@@ -246,18 +248,18 @@ def test_the_least_recently_used_key_is_evicted_first(monkeypatch: pytest.Monkey
 
 
 def test_keys_of_any_length_take_the_same_memory() -> None:
-    counted = throttle.Throttle(5)
+    counted = login_throttle.AttemptLimiter(5)
     for number in range(50):
         counted.take(str(number) + "x" * 1_000_000)
     assert sum(map(sys.getsizeof, counted._attempts)) < 50 * 100
 
 
 def test_setting_the_clock_back_locks_nobody_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(throttle.PER_ACCOUNT):
+    for _ in range(login_throttle.PER_ACCOUNT):
         _try(client)
     yesterday = clock.now() - timedelta(days=1)
     monkeypatch.setattr(clock, "now", lambda: yesterday)
-    assert int(_try(client).headers["Retry-After"]) <= throttle.WINDOW_SECONDS
+    assert int(_try(client).headers["Retry-After"]) <= login_throttle.WINDOW_SECONDS
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/forgotten-password"])
@@ -342,9 +344,9 @@ def test_a_mailbox_cannot_be_flooded(mailing: Flask, mail_server: MailServer) ->
     client = mailing.test_client()
     statuses = [
         submit(client, "/forgotten-password", {"email_address": ADA}, page="/forgotten-password").status_code
-        for _ in range(throttle.PER_ACCOUNT + 1)
+        for _ in range(login_throttle.PER_ACCOUNT + 1)
     ]
-    assert statuses == [200] * throttle.PER_ACCOUNT + [429]
+    assert statuses == [200] * login_throttle.PER_ACCOUNT + [429]
 
 
 def test_links_in_mail_do_not_follow_a_forged_host(mailing: Flask, mail_server: MailServer) -> None:
@@ -359,10 +361,10 @@ def test_links_in_mail_do_not_follow_a_forged_host(mailing: Flask, mail_server: 
 
 
 def _link(app: Flask, user_id: int) -> str:
-    from checkend.auth import password_links
+    from checkend.auth import password_reset
 
     with app.test_request_context():
-        return f"/new-password/{password_links.token_for(db.session.get_one(User, user_id))}"
+        return f"/new-password/{password_reset.create_token(db.session.get_one(User, user_id))}"
 
 
 def test_a_password_link_works_once_and_signs_out_all_sessions(app: Flask, client: FlaskClient, ada: int) -> None:

@@ -6,11 +6,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.extensions import db
+from checkend.db.session import db
 from checkend.models import App, Team, User
 from checkend.models.team import Role
-from tests.factories import Factory
-from tests.web.helpers import sign_in, submit
+from tests.support.factories import Factory
+from tests.support.pages import sign_in, submit
 
 
 @pytest.fixture(autouse=True)

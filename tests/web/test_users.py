@@ -7,8 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend.models import User
-from tests.factories import Factory
-from tests.web.helpers import follow, sign_in, submit
+from tests.support.factories import Factory
+from tests.support.pages import follow, sign_in, submit
 
 
 @pytest.fixture(autouse=True)

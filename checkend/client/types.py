@@ -1,0 +1,142 @@
+"""What the Management API and the journal answer with, as types."""
+
+from typing import Any, Generic, NotRequired, TypedDict, TypeVar
+
+Item = TypeVar("Item")
+
+
+class App(TypedDict):
+    """An app."""
+
+    id: int
+    name: str
+    slug: str
+    environment: str | None
+    notify_on_new_problem: bool
+    notify_on_reoccurrence: bool
+    created_at: str
+    updated_at: str
+    unresolved_problems_count: int
+
+
+class AppWithKey(App):
+    """An app, as the answers that make its ingestion key show it."""
+
+    ingestion_key: str
+
+
+class Tag(TypedDict):
+    """A tag."""
+
+    id: int
+    name: str
+
+
+class Problem(TypedDict):
+    """A problem with its tags."""
+
+    id: int
+    app_id: int
+    error_class: str
+    error_message: str | None
+    fingerprint: str
+    status: str
+    notices_count: int
+    deduplicated_count: int
+    first_noticed_at: str
+    last_noticed_at: str
+    resolved_at: str | None
+    created_at: str
+    updated_at: str
+    tags: list[Tag]
+
+
+class Frame(TypedDict):
+    """A frame of a backtrace; ``column`` only where the backtrace has it."""
+
+    file: str
+    line: int
+    method: str
+    column: NotRequired[int]
+
+
+class Notice(TypedDict):
+    """A notice with all that was sent."""
+
+    id: int
+    problem_id: int
+    error_class: str
+    error_message: str | None
+    occurred_at: str
+    created_at: str
+    updated_at: str
+    context: dict[str, Any]
+    request: dict[str, Any]
+    user_info: dict[str, Any]
+    notifier: dict[str, Any]
+    backtrace: list[Frame]
+
+
+class FeedEntry(TypedDict):
+    """A stored report, as it came in: the notice's id, and its problem."""
+
+    notice_id: int
+    problem: Problem
+
+
+class NoticeFeed(TypedDict):
+    """Reports in the order in which they came in; ``cursor`` is the place after the last."""
+
+    data: list[FeedEntry]
+    cursor: int
+
+
+class User(TypedDict):
+    """A user."""
+
+    id: int
+    slug: str
+    email_address: str
+    site_admin: bool
+    last_logged_in_at: str | None
+    created_at: str
+    updated_at: str
+
+
+class Team(TypedDict):
+    """A team."""
+
+    id: int
+    slug: str
+    name: str
+    owner_id: int
+    created_at: str
+    updated_at: str
+
+
+class Member(TypedDict):
+    """A member of a team."""
+
+    id: int
+    team_id: int
+    user_id: int
+    role: str
+    user: User
+    created_at: str
+    updated_at: str
+
+
+class Pagination(TypedDict):
+    """Which page an answer is, of how many."""
+
+    page: int
+    per_page: int
+    total: int
+    total_pages: int
+
+
+class Page(TypedDict, Generic[Item]):
+    """A page of a long list."""
+
+    data: list[Item]
+    pagination: Pagination

@@ -1,0 +1,56 @@
+"""Files that are written beside their final name and renamed once complete, and the removal of those left behind."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from checkend.db.instance_lock import is_process_running
+
+SUFFIX = "checkend-partial"
+_NAME = re.compile(r".+\.([0-9]+)\.checkend-partial(-wal|-shm|-journal)?")
+
+
+@contextmanager
+def partial_file(target: Path) -> Iterator[Path]:
+    """Create an empty file beside ``target`` that only its owner may read; remove it at the end, unless it was renamed.
+
+    Those of processes that were killed are removed first.
+    """
+    remove_stale(target.parent)
+    path = target.with_name(f"{target.name}.{os.getpid()}.{SUFFIX}")
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        yield path
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the partial files in ``folder`` whose process has ended, or has the id of this one, as in a container."""
+    for entry in os.scandir(folder):
+        match = _NAME.fullmatch(entry.name)
+        if match and entry.is_file(follow_symlinks=False) and _has_ended(int(match[1])):
+            with suppress(OSError):  # another process removes it at this moment, or it belongs to another user
+                os.unlink(entry.path)
+
+
+def rename_into_place(partial: Path, target: Path) -> None:
+    """Rename ``partial`` to ``target``, and see both its content and its name onto the disk."""
+    _sync(partial)
+    partial.replace(target)
+    _sync(target.parent)
+
+
+def _has_ended(process_id: int) -> bool:
+    return process_id == os.getpid() or not is_process_running(process_id)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

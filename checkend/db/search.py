@@ -1,0 +1,45 @@
+"""Text search: the trigram index of problems, and the condition that queries it."""
+
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, column, func, or_, text
+
+# The text search: an index of every run of three characters in problems.search_text, kept by triggers.
+SEARCH_DDL = (
+    "CREATE VIRTUAL TABLE problems_search USING fts5("
+    "search_text, content='problems', content_rowid='id', tokenize='trigram case_sensitive 1')",
+    "CREATE TRIGGER problems_search_insert AFTER INSERT ON problems BEGIN "
+    "INSERT INTO problems_search(rowid, search_text) VALUES (new.id, new.search_text); END",
+    "CREATE TRIGGER problems_search_delete AFTER DELETE ON problems BEGIN "
+    "INSERT INTO problems_search(problems_search, rowid, search_text) VALUES ('delete', old.id, old.search_text); END",
+    "CREATE TRIGGER problems_search_update AFTER UPDATE OF search_text ON problems BEGIN "
+    "INSERT INTO problems_search(problems_search, rowid, search_text) VALUES ('delete', old.id, old.search_text); "
+    "INSERT INTO problems_search(rowid, search_text) VALUES (new.id, new.search_text); END",
+)
+_PENDING_MATCHES = "SELECT id FROM problems WHERE search_pending AND instr(fold(latest_message), :folded) > 0"
+_INDEXED_LENGTH = 3
+_PHRASE_LENGTH = 32  # looked up in the index, which costs as much for each further character; the rest is compared
+MAX_SEARCH_LENGTH = 200  # characters that are searched for: the cost of a search grows with their number
+
+
+def fold(text: str) -> str:
+    """``text`` as it is searched: case folded, and without null characters, which end a text for SQLite."""
+    return text.casefold().replace("\0", "")
+
+
+def contains_text(id_column: Any, folded_column: Any, wanted: str) -> ColumnElement[bool]:
+    """A condition on problems: they contain ``wanted``, in any case, every character for itself.
+
+    Only the first `MAX_SEARCH_LENGTH` characters of ``wanted`` count. From three characters on the index of
+    `SEARCH_DDL` answers; shorter ones are looked for row by row. The few latest messages that are not in the index yet
+    are always looked through.
+    """
+    folded = fold(wanted[:MAX_SEARCH_LENGTH])
+    if len(folded) < _INDEXED_LENGTH:
+        pending = text(_PENDING_MATCHES).bindparams(folded=folded).columns(column("id"))
+        return or_(func.instr(folded_column, folded) > 0, id_column.in_(pending))
+    matches = text(
+        "SELECT rowid FROM problems_search WHERE search_text MATCH :phrase AND instr(search_text, :folded) > 0 "
+        f"UNION ALL {_PENDING_MATCHES}"
+    ).bindparams(phrase='"' + folded[:_PHRASE_LENGTH].replace('"', '""') + '"', folded=folded)
+    return cast("ColumnElement[bool]", id_column.in_(matches.columns(column("rowid"))))

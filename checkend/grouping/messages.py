@@ -1,0 +1,146 @@
+"""What of an error's message its programmer wrote, without the values that a run put in."""
+
+from __future__ import annotations
+
+import re
+
+_MAX_LENGTH = 600  # what follows is seldom the programmer's own text
+_MAX_WORDS = 16
+_MAX_KEYWORDS = 4
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def normalize_message(message: str) -> str:
+    """The message in lower case without numbers, ids, addresses, paths and quoted values: its first words.
+
+    An empty result means that nothing but values was there.
+    """
+    text = _QUOTED.sub(" ", message.strip()[:_MAX_LENGTH].partition("\n")[0])
+    words = []
+    for token in text.split():
+        word = token.strip(_MARKS).lower()
+        if not word or _VALUE.search(word) or word in _CALENDAR:
+            continue
+        # One failure, two failures: the count takes the ending with it.
+        words.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
+        if len(words) == _MAX_WORDS:
+            break
+    return " ".join(words)
+
+
+_MARKS = ".,;:!?()[]{}<>\"'`*#-\u2013\u2014\u2018\u2019\u2026“”|"
+# Quotes that stand around something, not the apostrophe of "can't".
+_QUOTED = re.compile(
+    r"""(?<!\w)'[^'\n]{0,300}'(?!\w) | "[^"\n]{0,300}" | `[^`'\n]{0,300}[`'] |
+        “[^”\n]{0,300}” | «[^»\n]{0,300}»""",
+    re.VERBOSE,
+)
+# A value: a digit anywhere, an address, a path, an assignment, a run of hex letters, a very long word.
+_VALUE = re.compile(r"[0-9@/\\=&%$_]|\A[a-f]{8,}\Z|[^\s]{41}")
+_CALENDAR = _names(
+    """
+    jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august
+    september october november december mon tue wed thu fri sat sun monday tuesday wednesday thursday
+    friday saturday sunday am pm utc gmt true false
+    """
+)
+
+
+def keywords(message: str) -> str:
+    """The few words of the message that error messages are made of, such as "not valid" or "has no".
+
+    Only words of a fixed list count, so that a name in the message can never make two messages differ, and so
+    that the number of problems it can make is bounded. What follows a colon is detail and does not count.
+    """
+    line = _QUOTED.sub(" ", message.strip()[:_MAX_LENGTH].partition("\n")[0])
+    head, _, rest = line.partition(": ")
+    return _sense_words(head) or _sense_words(rest)
+
+
+def _sense_words(text: str) -> str:
+    words = [word for token in text.split() if (word := token.strip(_MARKS).lower()) in _WORDS]
+    return " ".join(words[:_MAX_KEYWORDS])
+
+
+_WORDS = _names(
+    """
+    above absent accept accepted access active after again aged allowed already ambiguous annulled any
+    are at available aborted away bad be been before below between big blocked broken bound busy by
+    can't cancelled canceled cannot changed circular closed collision complete completed conflict
+    conflicting connect convert corrupt corrupted could couldn't create crashed cyclic damaged deadlock
+    declined delete deleted denied deprecated deserialize didn't different directory disabled
+    disconnected does doesn't down duplicate duplicated during early empty enabled enough equal evicted
+    exceed exceeded exceeds exist existing exists expected expired fail failed fails failure fetch
+    finished forbidden format found frozen full greater has have host illegal in inactive incompatible
+    incomplete inconsistent incorrect insufficient internal invalid is isn't large late least length
+    less limit literal load loading locked long longer lost malformed many match mismatch missed missing more
+    most must negative never no non none not null nothing of off offline on only open out outdated over
+    overflow overlap overlaps parse past pending permission positive read readonly recognized refused
+    register rejected removed required requires reset resolve retries save send sent short should size
+    small stale started stopped store supported suspended taken than timed timeout timedout token too
+    twice unable unauthorized unavailable unchanged undefined underflow unequal unexpected unfinished
+    unhandled uninitialized unique unknown unpaid unreachable unrecognized unresolved unset unsupported
+    until update upload used valid wasn't were without won't write wrong zero
+    """
+)
+
+
+def missing_name(message: str) -> str:
+    """The property, method or variable that a runtime's message says is missing; "" when it names none.
+
+    Chrome, Firefox and Safari say the same in three ways: (reading 'size'), can't access property "size",
+    evaluating 't.box.size'. So do Python's attribute and name errors and Ruby's.
+    """
+    text = message[:_MAX_LENGTH]
+    for pattern in _MISSING_NAMES:
+        found = pattern.search(text)
+        if found:
+            return found[1].rpartition(".")[2].rstrip("()")[:60]
+    return "json" if "JSON" in text else ""
+
+
+_MISSING_NAMES = (
+    re.compile(r"\((?:reading|setting) '([^'\n]{1,100})'\)"),
+    re.compile(r"can't access property \"([^\"\n]{1,100})\""),
+    re.compile(r"\(evaluating '([\w$.]{1,100}(?:\(\))?)"),
+    re.compile(r"Cannot (?:read|set) property '([^'\n]{1,100})' of"),
+    re.compile(r"([\w$.]{1,100}+) is not (?:a function|defined|a constructor|iterable)"),
+    re.compile(r"React error (#\d{1,5})"),  # the number is all that React's production build says
+    re.compile(r"Can't find variable: ([\w$]{1,100})"),
+    re.compile(r"(?:no attribute|name|variable|method) [`'\u2018]([\w.?!=]{1,100})"),
+)
+
+# Classes that a runtime raises with its own words, which change from version to version and, in browsers,
+# from maker to maker: their messages say nothing that the place does not.
+_RUNTIME_CLASSES = _names(
+    """
+    TypeError RangeError ReferenceError SyntaxError URIError EvalError InternalError AggregateError
+    DOMException AbortError NetworkError QuotaExceededError SecurityError NotAllowedError
+    InvalidStateError NotSupportedError DataCloneError TimeoutError KeyError IndexError AttributeError
+    NameError UnboundLocalError ZeroDivisionError ImportError ModuleNotFoundError UnicodeDecodeError
+    UnicodeEncodeError RecursionError MemoryError StopIteration ConnectionError ConnectionRefusedError
+    ConnectionResetError BrokenPipeError FileNotFoundError PermissionError IsADirectoryError
+    NotADirectoryError FileExistsError OverflowError BlockingIOError ChunkLoadError NoMethodError
+    FrozenError FloatDomainError LocalJumpError FiberError NoMatchingPatternError
+    NoMatchingPatternKeyError SystemStackError NullPointerException ArithmeticException
+    ArrayIndexOutOfBoundsException IndexOutOfBoundsException StringIndexOutOfBoundsException
+    ClassCastException NumberFormatException NegativeArraySizeException ArrayStoreException
+    ConcurrentModificationException StackOverflowError OutOfMemoryError NoSuchElementException
+    NullReferenceException IndexOutOfRangeException InvalidCastException DivideByZeroException
+    KeyNotFoundException OverflowException FormatException ArgumentNullException
+    ArgumentOutOfRangeException DivisionByZeroError ArithmeticError ArgumentCountError
+    UnhandledMatchError FunctionClauseError MatchError CaseClauseError CondClauseError WithClauseError
+    UndefinedFunctionError BadMapError BadArityError BadFunctionError BadBooleanError
+    Protocol.UndefinedError TypeAssertionError plainError
+    """
+)
+
+
+def is_runtime_message(error_class: str) -> bool:
+    """Whether a runtime, not a programmer, writes the messages of this class."""
+    if error_class.startswith("runtime."):
+        return True
+    return error_class.rpartition(".")[2].rpartition("\\")[2].rpartition("::")[2] in _RUNTIME_CLASSES

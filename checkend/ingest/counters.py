@@ -1,0 +1,225 @@
+"""What a batch adds to the kept counts: problems, apps, hours, shared values and tags; worked out in memory first.
+
+One UPDATE a problem however many of its reports the batch holds, one upsert an hour and a shared value.
+"""
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from checkend.db.connection import DatabaseConnection
+from checkend.ingest.quota import Quota
+from checkend.models.counters import FACET_VALUES, OTHER_VALUES
+from checkend.models.storage import HOUR_BYTES, VALUE_BYTES
+
+HOUR = 3_600_000_000
+MAX_PROBLEM_TAGS = 50  # from reports; people may add more. They take 6 kB at most, in `storage.PROBLEM_BYTES`.
+_FACET_CACHE_SIZE = 2_000  # problems
+_VALUE_CACHE_SIZE = 40_000  # of up to 200 characters, of all these problems together
+_TAG_CACHE_SIZE = 20_000
+_REMEMBERED_HOURS = 20_000
+_COUNTS = (
+    "notices_count = notices_count + ?, deduplicated_count = deduplicated_count + ?, "
+    "first_noticed_at = ?, last_noticed_at = ?"
+)
+
+log = logging.getLogger("checkend.store")
+
+
+@dataclass(slots=True)
+class ProblemDelta:
+    """A problem within the batch: what it is, and what the batch adds to it."""
+
+    id: int
+    app_id: int
+    error_class: str
+    error_message: str
+    resolved: bool
+    first: int
+    last: int
+    latest_message: str
+    search_pending: bool = False
+    relabeled: bool = False
+    overflow: bool = False
+    is_new: bool = False
+    stored: int = 0
+    repeated: int = 0
+    reopened_at: int | None = None
+    hours: dict[int, int] = field(default_factory=dict)
+    facets: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
+
+    def add(self, at: int, facets: tuple[tuple[str, str], ...], tags: tuple[str, ...]) -> None:
+        """Count one occurrence at ``at`` µs."""
+        self.first = min(self.first, at)
+        self.last = max(self.last, at)
+        hour = at - at % HOUR
+        self.hours[hour] = self.hours.get(hour, 0) + 1
+        self.facets.append(facets)
+        if tags:
+            self.tags.update(tags)
+
+
+class CounterWriter:
+    """Write the counts of batches; remember which values, tags and hours a problem has. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._tags: set[tuple[int, str]] = set()
+        self._hours: set[tuple[int, int]] = set()
+        self._facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
+        self._values = 0  # in self._facets, added up
+
+    def forget(self) -> None:
+        """What is remembered may not be so any more: another connection has written, or a batch was rolled back."""
+        self._facets.clear()
+        self._values = 0
+        self._tags.clear()
+        self._hours.clear()
+
+    def write(self, connection: DatabaseConnection, problems: Collection[ProblemDelta], quota: Quota) -> None:
+        """Write what a batch adds to ``problems``, and what ``quota`` counted for their apps; in its transaction."""
+        facet_rows = [row for problem in problems for row in self._facet_rows(connection, problem, quota)]
+        for problem in problems:
+            self._charge_hours(connection, problem, quota)
+        self._write_problems(connection, problems)
+        self._write_apps(connection, problems, quota)
+        app_hours: Counter[tuple[int, int]] = Counter()
+        for problem in problems:
+            for hour, count in problem.hours.items():
+                app_hours[problem.app_id, hour] += count
+        _execute_many(
+            connection,
+            "INSERT INTO problem_hours (problem_id, hour, count) VALUES (?, ?, ?) "
+            "ON CONFLICT (problem_id, hour) DO UPDATE SET count = count + excluded.count",
+            [(problem.id, hour, count) for problem in problems for hour, count in problem.hours.items()],
+        )
+        _execute_many(
+            connection,
+            "INSERT INTO app_hours (app_id, hour, count) VALUES (?, ?, ?) "
+            "ON CONFLICT (app_id, hour) DO UPDATE SET count = count + excluded.count",
+            [(app_id, hour, count) for (app_id, hour), count in app_hours.items()],
+        )
+        _execute_many(
+            connection,
+            "INSERT INTO problem_facets (problem_id, name, value, count) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (problem_id, name, value) DO UPDATE SET count = count + excluded.count",
+            facet_rows,
+        )
+        for problem in problems:
+            self._write_tags(connection, problem)
+
+    def _write_problems(self, connection: DatabaseConnection, problems: Collection[ProblemDelta]) -> None:
+        _execute_many(
+            connection,
+            f"UPDATE problems SET {_COUNTS} WHERE id = ?",
+            [(p.stored, p.repeated, p.first, p.last, p.id) for p in problems if not p.relabeled],
+        )
+        _execute_many(
+            connection,
+            f"UPDATE problems SET {_COUNTS}, latest_message = ? WHERE id = ?",
+            [(p.stored, p.repeated, p.first, p.last, _message(p), p.id) for p in problems if p.relabeled],
+        )
+        _execute_many(
+            connection,
+            "UPDATE problems SET search_pending = 1 WHERE id = ?",
+            [(p.id,) for p in problems if p.relabeled and not p.search_pending],
+        )
+
+    def _write_apps(self, connection: DatabaseConnection, problems: Collection[ProblemDelta], quota: Quota) -> None:
+        reopened: Counter[int] = Counter()
+        for problem in problems:
+            if problem.reopened_at is not None:
+                reopened[problem.app_id] += 1
+                connection.execute(
+                    "UPDATE problems SET status = 'unresolved', resolved_at = NULL, updated_at = ? WHERE id = ?",
+                    (problem.reopened_at, problem.id),
+                )
+        opened, stored = quota.opened, quota.stored
+        _execute_many(
+            connection,
+            "UPDATE apps SET problems_count = problems_count + ?, "
+            "unresolved_problems_count = unresolved_problems_count + ?, stored_bytes = stored_bytes + ? WHERE id = ?",
+            [(opened[app_id], opened[app_id] + reopened[app_id], size, app_id) for app_id, size in stored.items()],
+        )
+
+    def _facet_rows(
+        self, connection: DatabaseConnection, problem: ProblemDelta, quota: Quota
+    ) -> list[tuple[int, str, str, int]]:
+        known = self._facets_of(connection, problem.id)
+        rows: dict[tuple[str, str], int] = {}
+        for facets in problem.facets:
+            for name, value in facets:
+                values = known.setdefault(name, set())
+                if value not in values:
+                    if len(values) < FACET_VALUES:
+                        values.add(value)
+                        self._values += 1
+                        quota.add_bytes(problem.app_id, VALUE_BYTES + len(value.encode()))
+                    else:
+                        value = OTHER_VALUES
+                rows[name, value] = rows.get((name, value), 0) + 1
+        return [(problem.id, name, value, count) for (name, value), count in rows.items()]
+
+    def _charge_hours(self, connection: DatabaseConnection, problem: ProblemDelta, quota: Quota) -> None:
+        """Charge the app for the hours of the problem that have no row yet."""
+        known = self._hours
+        new = [hour for hour in problem.hours if (problem.id, hour) not in known]
+        if not new:
+            return
+        if len(known) >= _REMEMBERED_HOURS:
+            known.clear()
+        known.update((problem.id, hour) for hour in new)
+        if not problem.is_new:
+            find = "SELECT 1 FROM problem_hours WHERE problem_id = ? AND hour = ?"
+            new = [hour for hour in new if connection.execute(find, (problem.id, hour)).fetchone() is None]
+        if new:
+            quota.add_bytes(problem.app_id, HOUR_BYTES * len(new))
+
+    def _write_tags(self, connection: DatabaseConnection, problem: ProblemDelta) -> None:
+        known = self._tags
+        new = [name for name in sorted(problem.tags) if (problem.id, name) not in known]
+        if not new:
+            return
+        (carried,) = connection.execute(
+            "SELECT count(*) FROM problem_tags WHERE problem_id = ?", (problem.id,)
+        ).fetchone()
+        if len(known) >= _TAG_CACHE_SIZE:
+            known.clear()
+        known.update((problem.id, name) for name in new)
+        if carried + len(new) > MAX_PROBLEM_TAGS:
+            new = new[: max(MAX_PROBLEM_TAGS - carried, 0)]
+            log.warning("problem %d carries %d tags, as many as it may: further ones are left out", problem.id, carried)
+        for name in new:
+            connection.execute("INSERT INTO tags (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
+            connection.execute(
+                "INSERT INTO problem_tags (problem_id, tag_id) SELECT ?, id FROM tags WHERE name = ? "
+                "ON CONFLICT DO NOTHING",
+                (problem.id, name),
+            )
+
+    def _facets_of(self, connection: DatabaseConnection, problem_id: int) -> dict[str, set[str]]:
+        """The values that are counted by themselves for a problem, by facet."""
+        known = self._facets.get(problem_id)
+        if known is None:
+            known = {}
+            rows = connection.execute("SELECT name, value FROM problem_facets WHERE problem_id = ?", (problem_id,))
+            for name, value in rows:
+                known.setdefault(name, set()).add(value)
+            self._facets[problem_id] = known
+            self._values += sum(map(len, known.values()))
+            while len(self._facets) > 1 and (len(self._facets) > _FACET_CACHE_SIZE or self._values > _VALUE_CACHE_SIZE):
+                self._values -= sum(map(len, self._facets.popitem(last=False)[1].values()))
+        return known
+
+
+def _message(problem: ProblemDelta) -> str | None:
+    """The column ``latest_message``: NULL where the first message is shown again."""
+    return None if problem.latest_message == problem.error_message else problem.latest_message
+
+
+def _execute_many(connection: DatabaseConnection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Execute ``statement`` for each of ``rows``; without any, not even prepare it."""
+    if rows:
+        connection.executemany(statement, rows)

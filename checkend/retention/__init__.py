@@ -1,0 +1,1 @@
+"""Removing what is older, or takes more space, than the settings allow."""

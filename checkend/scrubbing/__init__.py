@@ -1,0 +1,1 @@
+"""Remove secrets from reports and limit their size. Pure: imports neither Flask nor SQLAlchemy."""

@@ -1,0 +1,308 @@
+"""One client connection of `checkend serve`: waitress's channel, with a limit on everything a client can make it wait.
+
+waitress reads requests in one thread and lets others answer them. What it does not bound by itself, this does: how
+long a request head may take, how slowly a body may come or a response be read, how much of an oversized body is read,
+and how many requests a client may send ahead.
+"""
+
+import socket
+import time
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.task import ErrorTask, Task
+from waitress.utilities import BadRequest, RequestEntityTooLarge
+
+from checkend.server.keep_alive import KeepAliveTask
+
+HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its head
+IDLE_SECONDS = 60.0  # between a response, or the connection's start, and the next request
+WINDOW_SECONDS = 20.0  # over which transfer rates are averaged: a mobile client may stall for most of it
+BYTES_PER_SECOND = 500  # least average, for bodies that arrive and for responses that are read
+DRAIN_SECONDS = 30.0
+DRAIN_BYTES = 64 * 1024 * 1024
+CONTROL_LINE_BYTES = 4096  # of a chunk
+TRAILER_BYTES = 16 * 1024
+
+TOO_MUCH = "The server is receiving too many large requests. Try again."
+TIMEOUT_MESSAGE = "The request took too long to arrive. Try again."
+CODES = {408: "request_timeout", 503: "unavailable"}
+SHUTDOWN_MESSAGE = "The server is stopping and did not finish this request. Try again."
+
+
+class Phase(Enum):
+    """What a connection is waiting for."""
+
+    IDLE = "idle"
+    HEAD = "request head"
+    BODY = "request body"
+    WORKING = "application"
+    RESPONSE = "response"
+    DRAINING = "excess of a rejected request"
+
+
+class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress ships no types
+    """waitress's parser, without the inputs that make it raise, buffer or wait for ever."""
+
+    completed: bool
+    path = ""  # of a malformed head, which waitress leaves without one: log lines and responses look at it
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Parse the request head. Raises ParsingError for every malformed one."""
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # a Content-Length of thousands of digits, "http://[" as the address
+            raise ParsingError("The request head is malformed") from error
+
+    def received(self, data: bytes) -> int:
+        """Take bytes from the client; return how many belong to this request."""
+        consumed: int = super().received(data)
+        if self.chunked and not self.completed:
+            receiver = self.body_rcv
+            if len(receiver.control_line) > CONTROL_LINE_BYTES or len(receiver.trailer) > TRAILER_BYTES:
+                self.error = BadRequest("A chunk header or trailer is too long")
+                self.completed = True
+        if self.error is not None:
+            self.expect_continue = False  # the rest is not wanted
+            return len(data)  # nor is it another request
+        return consumed
+
+
+class AppTask(KeepAliveTask):
+    """A request that the app answers; with ``Connection: close`` once the server is stopping."""
+
+    def __init__(self, channel: "Connection", request: RequestParser) -> None:
+        super().__init__(channel, request)
+        channel.answering(request)
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.stopping:
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
+
+class OversizedBodyTask(AppTask):
+    """Let the app reject a request whose body was not read, by its length and in the words of its route."""
+
+    def execute(self) -> None:
+        # A chunked body has no length but that of what was read before it was rejected.
+        self.request.headers.setdefault("CONTENT_LENGTH", str(self.request.body_bytes_received))
+        self.request.headers["CONNECTION"] = "close"
+        super().execute()
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+    """A client's connection. `overdue` is asked once a second; ``peer`` is what connections are counted by."""
+
+    task_class = AppTask
+    parser_class = RequestParser
+    request: RequestParser | None
+    sent_continue: bool
+
+    def __init__(self, server: Any, client: socket.socket, address: Any, adj: Any, *, map: Any, peer: str) -> None:
+        self.peer = peer
+        self.served = 0
+        self.bytes_sent = 0
+        self.draining = False
+        self.since = self._served_at = time.monotonic()
+        self._ahead = b""
+        self._excess = 0
+        self._mark = (Phase.IDLE, 0)
+        self._moved = 0
+        self._answering: RequestParser | None = None
+        self._sent_before = 0
+        super().__init__(server, client, address, adj, map=map)
+
+    # What the client sends
+
+    def error_task_class(self, channel: HTTPChannel, request: HTTPRequestParser) -> Task:
+        too_large = isinstance(request.error, RequestEntityTooLarge)
+        return (OversizedBodyTask if too_large else ErrorTask)(channel, request)
+
+    def readable(self) -> bool:
+        """Whether to read: one request at a time, so that the response to each is bounded by itself."""
+        if self.requests or self.total_outbufs_len or self.will_close or self.close_when_flushed:
+            lookahead: int = self.adj.channel_request_lookahead
+            return bool(lookahead and not self._ahead and not self.draining) and bool(super().readable())
+        if self._ahead:
+            data, self._ahead = self._ahead, b""
+            self.received(data)
+        return not self.requests
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes from the client, and start the app on a request that is complete. On the main thread only."""
+        arrived = len(data)
+        with self.requests_lock:
+            if self.will_close or self.close_when_flushed:
+                return False
+            if self.requests:  # sent ahead, and read only to notice whether the client has left
+                self._ahead += data
+                return True
+            while data and not self.requests:
+                data = data[self._parse(data) :]
+            self._ahead = data
+        self.server.count_buffered(self, arrived)
+        return True
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes of request bodies that are kept, in memory or in a file, until they have been answered."""
+        receiving = self.request
+        kept: int = sum(request.body_bytes_received for request in tuple(self.requests))
+        return kept + (receiving.body_bytes_received if receiving is not None else 0)
+
+    def _parse(self, data: bytes) -> int:
+        request = self.request = self.request or self.parser_class(self.adj)
+        consumed: int = request.received(data)
+        if request.expect_continue and request.headers_finished and not self.sent_continue:
+            self.send_continue()
+        if request.completed:
+            self.request, self.sent_continue = None, False
+            if request.error is not None:
+                self._excess = DRAIN_BYTES
+            if not request.empty:
+                self.requests.append(request)
+                self.server.add_task(self)
+        return consumed
+
+    def handle_read(self) -> None:
+        if not self.draining:
+            super().handle_read()
+            return
+        data = self.recv(65536)  # closes at the client's end
+        self._excess -= len(data)
+        if data and self._excess <= 0:
+            self.handle_close()
+
+    def has_unread(self) -> bool:
+        """Whether bytes have arrived that were not read yet."""
+        with suppress(OSError):
+            return bool(self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return False
+
+    # What is sent to the client
+
+    def service(self) -> None:
+        super().service()
+        self.served += 1
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        sent: int = super().send(data, do_close)
+        self.bytes_sent += sent
+        return sent
+
+    def handle_write(self) -> None:
+        if not (self._excess and self.close_when_flushed) or self.will_close:
+            super().handle_write()
+            return
+        self._flush_exception(self._flush_some)
+        if self.will_close:
+            self.handle_close()
+        elif self.connected and not self.total_outbufs_len:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Read on without keeping anything: closing at once would make the client lose the response."""
+        self.close_when_flushed, self._ahead = False, b""
+        self.draining = True
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has gone
+            self.handle_close()
+
+    def answering(self, request: RequestParser) -> None:
+        """Note which request a thread begins to answer."""
+        self._answering, self._sent_before = request, self.bytes_sent
+
+    def give_up(self) -> None:
+        """Answer 503 in place of an app that does not finish, unless its response has begun; then close."""
+        with self.outbuf_lock:
+            request = self.requests[0] if self.requests else None
+            begun = request is self._answering and self.bytes_sent > self._sent_before
+            if request is not None and not begun and not self.total_outbufs_len:
+                with suppress(OSError):
+                    self.socket.send(_response("503 Service Unavailable", SHUTDOWN_MESSAGE, request.path))
+        self.handle_close()  # the app's response, if it still comes, has nowhere to go
+
+    # How long it may take
+
+    @property
+    def phase(self) -> Phase:
+        """What the connection waits for at the moment."""
+        if self.draining:
+            return Phase.DRAINING
+        if self.total_outbufs_len:
+            return Phase.RESPONSE
+        if self.requests or self._ahead:
+            return Phase.WORKING
+        request = self.request
+        if request is None:
+            return Phase.IDLE
+        return Phase.BODY if request.headers_finished else Phase.HEAD
+
+    def overdue(self, now: float) -> Phase | None:
+        """Return the phase that has lasted too long, or has moved too few bytes, at the monotonic time ``now``."""
+        phase = self.phase
+        if self.served != self._mark[1]:
+            self._served_at = now
+        if (phase, self.served) != self._mark:
+            self._mark, self.since, self._moved = (phase, self.served), now, self._progress(phase)
+            return None
+        if phase in (Phase.BODY, Phase.RESPONSE):
+            return phase if self._is_slow(phase, now) else None
+        if phase is Phase.IDLE:  # not since the phase began: empty lines would begin it again
+            return phase if now - self._served_at > IDLE_SECONDS else None
+        limit = {Phase.HEAD: HEAD_SECONDS, Phase.DRAINING: DRAIN_SECONDS}.get(phase)
+        return phase if limit and now - self.since > limit else None
+
+    def _is_slow(self, phase: Phase, now: float) -> bool:
+        if now - self.since < WINDOW_SECONDS:
+            return False
+        before, self._moved = self._moved, self._progress(phase)
+        self.since, seconds = now, now - self.since
+        return self._moved - before < seconds * BYTES_PER_SECOND
+
+    def _progress(self, phase: Phase) -> int:
+        request = self.request
+        return request.body_bytes_received if phase is Phase.BODY and request is not None else self.bytes_sent
+
+    def time_out(self, phase: Phase) -> None:
+        """Close the connection because of ``phase``; a client that was sending a request is told with 408."""
+        if phase in (Phase.HEAD, Phase.BODY):
+            with suppress(OSError):
+                self.socket.send(
+                    _response("408 Request Timeout", TIMEOUT_MESSAGE, self.request.path if self.request else "")
+                )
+        self.handle_close()
+
+    def reject_body(self) -> None:
+        """Answer 503 in place of reading the rest of a body, drop what has arrived of it, and close."""
+        request, self.request = self.request, None
+        if request is not None:
+            with suppress(OSError):
+                self.socket.send(_response("503 Service Unavailable", TOO_MUCH, request.path))
+            request.close()
+        self.handle_close()
+
+    def del_channel(self, map: Any = None) -> None:
+        if self.server.active_channels.get(self._fileno) is self:
+            self.server.forget(self)
+        super().del_channel(map)
+
+
+def _response(status: str, message: str, path: str) -> bytes:
+    """Return a whole response that closes the connection, its body in the form that clients of ``path`` expect."""
+    kind, body = "application/json", message
+    if "/ingest/" in path:
+        body = f'{{"error":"{message}"}}'
+    elif "/api/" in path:
+        body = f'{{"error":"{CODES[int(status[:3])]}","message":"{message}"}}'
+    else:
+        kind = "text/plain; charset=utf-8"
+    retry = "Retry-After: 5\r\n" if status.startswith("503") else ""
+    head = f"HTTP/1.1 {status}\r\nConnection: close\r\n{retry}Content-Type: {kind}\r\nContent-Length: {len(body)}"
+    return f"{head}\r\n\r\n{body}".encode()

@@ -1,0 +1,56 @@
+"""Serving below a path of a site: https://example.com/checkend instead of https://checkend.example.com.
+
+The prefix is the path of CHECKEND_URL, or else what trusted proxies say in X-Forwarded-Prefix. Proxies pass it on as
+a part of the path, or strip it: both work.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+PATTERN = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)+\Z")
+
+
+def register(app: Flask) -> None:
+    """Take the prefix off the paths of requests, before anything else of ``app`` looks at them."""
+    configured = urlsplit(app.config["URL"]).path
+    proxies = app.config["TRUSTED_PROXIES"]
+    if configured or proxies:
+        app.wsgi_app = PathPrefixMiddleware(app.wsgi_app, configured, proxies)  # type: ignore[method-assign]  # how Flask documents it
+
+
+class PathPrefixMiddleware:
+    """WSGI middleware that moves the prefix from the path to the script name, from which all links are built.
+
+    ``configured`` is the prefix, or empty where the last ``proxies`` proxies may tell it.
+    """
+
+    def __init__(self, wsgi_app: "WSGIApplication", configured: str, proxies: int) -> None:
+        self._wsgi_app = wsgi_app
+        self._configured = configured
+        self._proxies = proxies
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        prefix = self._configured or self._forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", ""))
+        if prefix:
+            environ["SCRIPT_NAME"] = prefix
+            path = environ.get("PATH_INFO", "")
+            if path.startswith(f"{prefix}/"):
+                environ["PATH_INFO"] = path[len(prefix) :]
+            elif path in ("", prefix):
+                environ["PATH_INFO"] = "/"
+        return self._wsgi_app(environ, start_response)
+
+    def _forwarded(self, header: str) -> str:
+        values = [value.strip().rstrip("/") for value in header.split(",")]
+        if len(values) < self._proxies:
+            return ""
+        prefix = values[-self._proxies]
+        return prefix if PATTERN.match(prefix) else ""  # it becomes a part of every link

@@ -1,0 +1,1 @@
+"""What operators monitor: /metrics and /up."""

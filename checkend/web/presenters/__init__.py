@@ -1,0 +1,1 @@
+"""Turn records into what a page shows. Pure functions."""

@@ -1,0 +1,190 @@
+"""Rates, sizes and the queue: what is too much is refused in a sentence, and costs little."""
+
+import gzip
+import json
+import threading
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from checkend.app import create_app
+from checkend.db.connection import connect
+from checkend.db.schema import database_path
+from checkend.ingest.rate_limit import RateLimiter
+from tests.support.factories import Factory
+
+INGEST = "/ingest/v1/errors"
+Start = Callable[..., tuple[Flask, dict[str, str]]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """``start(SETTING=…)``: a server with these settings, and the headers of an app's ingestion key."""
+    apps = []
+
+    def make_server(**settings: Any) -> tuple[Flask, dict[str, str]]:
+        app = create_app({"RATE_LIMIT_ENABLED": "false", **settings}, instance_path=tmp_path / "instance")
+        apps.append(app)
+        return app, {"Checkend-Ingestion-Key": Factory(app).app()["ingestion_key"]}
+
+    yield make_server
+    for app in apps:
+        app.extensions["checkend_shutdown"]()
+
+
+def report(number: int = 0) -> dict[str, Any]:
+    return {"error": {"class": "X", "message": str(number), "backtrace": [f"/srv/a.py:{number} in f{number}"]}}
+
+
+def test_the_limiter_counts_each_minute_and_hour_of_an_app_on_its_own() -> None:
+    now = [7200.0]
+    limiter = RateLimiter(2, 3, seconds=lambda: now[0])
+    assert [limiter.take(1) for _ in range(3)] == [0, 0, 60]
+    assert limiter.take(2) == 0
+    now[0] += 59.5
+    assert limiter.take(1) == 1
+    now[0] += 0.5
+    assert limiter.take(1) == 0
+    assert limiter.take(1) == 3540
+    now[0] = 10800.0
+    assert limiter.take(1) == 0
+
+
+def test_beyond_the_rate_a_key_gets_429_with_the_seconds_to_wait_and_another_key_does_not(start: Start) -> None:
+    app, headers = start(RATE_LIMIT_ENABLED="true", RATE_LIMIT_INGESTION_PER_MINUTE="5")
+    client, other = app.test_client(), Factory(app).app("Other")["ingestion_key"]
+    answers = [client.post(INGEST, json=report(), headers=headers) for _ in range(7)]
+    refused = answers[-1]
+    assert refused.status_code == 429
+    wait = int(refused.headers["Retry-After"])
+    assert 1 <= wait <= 60
+    assert refused.json == {"error": f"Rate limit exceeded. Retry after {wait} seconds."}
+    assert client.post(INGEST, json=report(), headers={"Checkend-Ingestion-Key": other}).status_code == 201
+
+
+def test_rate_limits_can_be_turned_off(start: Start) -> None:
+    app, headers = start(RATE_LIMIT_ENABLED="false", RATE_LIMIT_INGESTION_PER_MINUTE="1")
+    assert {app.test_client().post(INGEST, json=report(), headers=headers).status_code for _ in range(5)} == {201}
+
+
+def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_is_not(start: Start) -> None:
+    app, headers = start(MAX_BODY_BYTES="5000")
+    body = json.dumps(report()).encode()
+    client = app.test_client()
+    for data, packed in ((body.ljust(5000), False), (body.ljust(5000), True)):
+        sent = headers | ({"Content-Encoding": "gzip"} if packed else {})
+        assert client.post(INGEST, data=gzip.compress(data) if packed else data, headers=sent).status_code == 201
+        data += b" "
+        answer = client.post(INGEST, data=gzip.compress(data) if packed else data, headers=sent)
+        assert answer.status_code == 413
+        assert answer.json["error"]
+
+
+def test_a_compressed_bomb_is_refused_and_costs_no_more_than_a_large_report(start: Start) -> None:
+    app, headers = start()
+    bomb = gzip.compress(b'{"error":{"class":"' + b"x" * 100_000_000 + b'"}}')
+    assert len(bomb) < 1_000_000
+    client = app.test_client()
+    client.post(INGEST, json=report(), headers=headers)
+    tracemalloc.start()
+    began = time.perf_counter()
+    try:
+        answer = client.post(INGEST, data=bomb, headers={**headers, "Content-Encoding": "gzip"})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 413
+    assert time.perf_counter() - began < 2
+    assert peak < 8_000_000
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-5], lambda data: data + data, lambda data: b"no" + data])
+def test_what_is_not_one_whole_gzip_stream_is_refused(start: Start, spoil: Callable[[bytes], bytes]) -> None:
+    app, headers = start()
+    data = spoil(gzip.compress(json.dumps(report()).encode()))
+    answer = app.test_client().post(INGEST, data=data, headers={**headers, "Content-Encoding": "gzip"})
+    assert answer.status_code == 400
+    assert "gzip" in answer.json["error"]
+
+
+def test_a_report_of_all_that_is_too_much_is_stored_shortened_and_says_so(start: Start) -> None:
+    app, headers = start(LIMIT_FRAMES="10", LIMIT_KEYS="10", LIMIT_DEPTH="4", LIMIT_TEXT="1000")
+    body = report()
+    body["error"] |= {"message": "m" * 5000, "backtrace": [f"/a.py:{n} in f" for n in range(99)]}
+    body["context"] = {"many": list(range(99)), "deep": [[[[[["bottom"]]]]]]}
+    stored = app.test_client().post(INGEST, json=body, headers=headers)
+    assert stored.status_code == 201
+    from checkend.db.session import db
+    from checkend.models import Notice
+
+    with app.app_context():
+        notice = db.session.get_one(Notice, stored.json["id"])
+        assert notice.error_message.endswith("[SHORTENED: 5000 characters in all]")
+        assert len(notice.raw_backtrace) == 10
+        assert "[SHORTENED: 90 frames left out]" in notice.raw_backtrace
+        assert notice.context["many"][-1] == "[SHORTENED: 90 more left out]"
+        assert "nested too deeply" in str(notice.context["deep"])
+
+
+def test_when_the_writer_is_held_up_reports_wait_to_a_limit_then_503_and_none_is_stored_twice(start: Start) -> None:
+    app, headers = start(INGEST_QUEUE_SIZE="4", INGEST_TIMEOUT_SECONDS="1", NOTICE_DEDUP_ENABLED="false")
+    answers: list[tuple[int, str | None, int]] = []
+
+    def send(number: int) -> None:
+        answer = app.test_client().post(INGEST, json=report(number), headers=headers)
+        answers.append((answer.status_code, answer.headers.get("Retry-After"), number))
+
+    send(0)
+    other = connect(database_path(Path(app.instance_path)))
+    other.execute("BEGIN IMMEDIATE")  # as another process would
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(1, 13)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    writer = app.extensions["checkend_ingestion"].writer
+    assert Counter(status for status, _, _ in answers) == {201: 1, 503: 12}
+    assert {retry for status, retry, _ in answers if status == 503} == {"5"}
+    assert 0.9 < took < 4  # the limit, and as long again for the one that was being written
+    assert writer.queue_length == 0
+
+    other.execute("COMMIT")
+    for number in range(20, 30):
+        send(number)
+    sent = sorted(number for status, _, number in answers if status == 201)
+    assert sent == [0, *range(20, 30)]
+    stored = other.execute("SELECT error_message FROM problems JOIN notices ON problem_id = problems.id").fetchall()
+    other.close()
+    assert sorted(int(message) for (message,) in stored) == sent
+
+
+def test_a_short_hold_up_only_makes_reports_wait(start: Start) -> None:
+    app, headers = start()
+    other = connect(database_path(Path(app.instance_path)))
+    other.execute("BEGIN IMMEDIATE")
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(
+            target=lambda n=n: statuses.append(  # type: ignore[misc]  # the default binds the loop's value
+                app.test_client().post(INGEST, json=report(n), headers=headers).status_code
+            )
+        )
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    assert statuses == []
+    other.execute("COMMIT")
+    other.close()
+    for thread in threads:
+        thread.join()
+    assert statuses == [201] * 8

@@ -1,0 +1,57 @@
+"""The counts that an app keeps of its problems agree with the rows, whatever changes a problem."""
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from checkend.db.session import db
+from checkend.models import App, Problem
+from checkend.models.problem import RESOLVED, UNRESOLVED, set_status
+from tests.support.factories import Factory
+
+
+def counts(app: Flask) -> tuple[int, int]:
+    """The app's kept counts, which must be those of the rows."""
+    with app.app_context():
+        kept = db.session.get_one(App, 1)
+        rows = select(func.count()).select_from(Problem).where(Problem.app_id == 1)
+        counted = db.session.scalar(rows), db.session.scalar(rows.where(Problem.status == UNRESOLVED))
+        assert (kept.problems_count, kept.unresolved_problems_count) == counted
+        return kept.problems_count, kept.unresolved_problems_count
+
+
+def test_deleting_several_problems_at_once(app: Flask, make: Factory) -> None:
+    make.app()
+    for _ in range(4):
+        make.problem(1, notices=2)
+    with make.writing() as session:
+        set_status(1, [1], RESOLVED)
+        for problem_id in (1, 2, 3):
+            session.get_one(Problem, problem_id).delete()
+    assert counts(app) == (1, 1)
+
+
+def test_resolving_some_of_which_are_resolved(app: Flask, make: Factory) -> None:
+    make.app()
+    for _ in range(3):
+        make.problem(1)
+    with make.writing():
+        assert set_status(1, [1, 2, 2, 99], RESOLVED) == 2
+        assert set_status(1, [2, 3], RESOLVED) == 2
+    assert counts(app) == (3, 0)
+    with make.writing() as session:
+        session.get_one(Problem, 1).unresolve()
+        session.get_one(Problem, 1).unresolve()
+    assert counts(app) == (3, 1)
+
+
+def test_a_count_is_no_change_of_the_app(app: Flask, make: Factory) -> None:
+    make.app()
+    make.problem(1)
+    make.problem(1)
+    with app.app_context():
+        before = db.session.get_one(App, 1).updated_at
+    with make.writing() as session:
+        session.get_one(Problem, 1).resolve()
+        session.get_one(Problem, 2).delete()
+    with app.app_context():
+        assert db.session.get_one(App, 1).updated_at == before

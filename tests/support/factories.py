@@ -1,0 +1,117 @@
+"""Records for tests, put straight into the store."""
+
+import itertools
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from flask import Flask
+
+from checkend import clock
+from checkend.db.compression import compress
+from checkend.db.session import db
+from checkend.db.transactions import begin_writing
+from checkend.models import App, Notice, Problem, Team, User
+from checkend.models.search_index import search_text
+from checkend.models.storage import NOTICE_BYTES
+from checkend.models.team import Role
+
+T = TypeVar("T")
+
+
+class Factory:
+    """Makes records with believable defaults; every method commits and returns what a test needs to go on."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._numbers = itertools.count(1)
+
+    def run(self, action: Callable[[], T]) -> T:
+        """Run ``action`` in a writing transaction of its own."""
+        with self._app.app_context():
+            begin_writing()
+            result = action()
+            db.session.commit()
+            return result
+
+    @contextmanager
+    def writing(self) -> Any:
+        """A block in a writing transaction, committed at its end."""
+        with self._app.app_context():
+            begin_writing()
+            yield db.session
+            db.session.commit()
+
+    def app(self, name: str = "Shop", **fields: Any) -> dict[str, Any]:
+        """An app: ``id slug ingestion_key``."""
+
+        def act() -> dict[str, Any]:
+            app = App.create(name, **fields)
+            return {"id": app.id, "slug": app.slug, "ingestion_key": app.ingestion_key}
+
+        return self.run(act)
+
+    def user(self, email: str | None = None, password: str = "correct horse", **fields: Any) -> int:
+        """A user's id."""
+        return self.run(lambda: User.create(email or f"user{next(self._numbers)}@example.com", password, **fields).id)
+
+    def team(self, name: str = "Core", owner_id: int | None = None) -> int:
+        """A team's id; its owner is made if not given."""
+        owner = owner_id or self.user()
+        return self.run(lambda: Team.create(name, db.session.get_one(User, owner)).id)
+
+    def assign(self, team_id: int, app_id: int) -> None:
+        """Assign an app to a team."""
+        self.run(lambda: db.session.get_one(Team, team_id).assign(db.session.get_one(App, app_id)))
+
+    def join(self, team_id: int, user_id: int, role: Role) -> None:
+        """Make a user a member of a team."""
+        self.run(lambda: db.session.get_one(Team, team_id).add_member(db.session.get_one(User, user_id), role))
+
+    def problem(self, app_id: int, notices: int = 0, at: datetime | None = None, **fields: Any) -> int:
+        """A problem's id, with that many notices and the app's counts kept."""
+        moment = at or clock.now()
+        number = next(self._numbers)
+
+        def act() -> int:
+            values: dict[str, Any] = {
+                "error_class": "RuntimeError",
+                "first_message": f"it broke {number}",
+                "fingerprint": f"test-{number}",
+                "grouping_version": 1,
+                "first_noticed_at": moment,
+                "last_noticed_at": moment,
+                "notices_count": notices,
+            } | fields
+            values["first_message"] = values.pop("error_message", values["first_message"])
+            values["search_text"] = search_text(values["error_class"], values["first_message"])
+            problem = Problem(app_id=app_id, **values)
+            app = db.session.get_one(App, app_id)
+            app.problems_count += 1
+            app.unresolved_problems_count += values.get("status", "unresolved") == "unresolved"
+            db.session.add(problem)
+            db.session.flush()
+            app.stored_bytes += notices * (NOTICE_BYTES + len(compress({})))
+            for _ in range(notices):
+                db.session.add(
+                    Notice(problem_id=problem.id, occurred_at=moment, created_at=moment, payload=compress({}))
+                )
+            return problem.id
+
+        return self.run(act)
+
+    def notice(self, problem_id: int, at: datetime | None = None, **payload: Any) -> int:
+        """A notice's id, the problem's count kept."""
+
+        def act() -> int:
+            moment = at or clock.now()
+            notice = Notice(problem_id=problem_id, occurred_at=moment, created_at=moment, payload=compress(payload))
+            db.session.add(notice)
+            problem = db.session.get_one(Problem, problem_id)
+            problem.notices_count += 1
+            problem.app.stored_bytes += NOTICE_BYTES + len(notice.payload)
+            db.session.flush()
+            return notice.id
+
+        return self.run(act)

@@ -1,0 +1,51 @@
+"""How a backtrace is laid out: innermost first, the application's own frames apart from the libraries'."""
+
+from checkend.web.presenters.facets import facet_shares
+from checkend.web.presenters.stacktrace import MAX_FRAMES, present_stacktrace
+
+PYTHON = {"name": "checkend-python", "language": "python"}
+
+
+def test_pythons_frames_are_turned_and_library_frames_form_runs() -> None:
+    raw = [
+        "/srv/app.py:7 in outer",
+        "/srv/.venv/lib/python3.11/site-packages/flask/app.py:1 in a",
+        "/srv/.venv/lib/python3.11/site-packages/flask/app.py:2 in b",
+        "/srv/shop.py:9 in pay",
+    ]
+    shown = present_stacktrace(raw, PYTHON)
+    assert [(run.own, [frame.method for frame in run.frames]) for run in shown.runs] == [
+        (True, ["pay"]),
+        (False, ["b", "a"]),
+        (True, ["outer"]),
+    ]
+    assert (shown.total, shown.own, shown.left_out) == (4, 2, 0)
+    assert shown.text.splitlines()[0] == "→ /srv/shop.py:9 in pay"
+
+
+def test_a_backtrace_beyond_all_reason_is_cut_and_says_by_how_much() -> None:
+    shown = present_stacktrace(["/srv/a.rb:1:in 'b'"] * (MAX_FRAMES + 5), {"language": "ruby"})
+    assert sum(len(run.frames) for run in shown.runs) == MAX_FRAMES
+    assert shown.left_out == 5
+
+
+def test_no_backtrace_is_none() -> None:
+    assert present_stacktrace([], None).total == 0
+
+
+def test_shares_count_what_is_not_named_as_others() -> None:
+    counted = {"user": [("7", 50), ("8", 20), ("9", 10), ("a", 5), ("b", 5), ("c", 2), ("", 8)]}
+    facet = facet_shares(counted)[0]
+    assert [(share.value, share.percent) for share in facet.shares] == [
+        ("7", 50),
+        ("8", 20),
+        ("9", 10),
+        ("a", 5),
+        ("b", 5),
+        (None, 10),
+    ]
+
+
+def test_a_share_is_never_shown_as_none_nor_as_all_when_it_is_not() -> None:
+    facet = facet_shares({"host": [("a", 9999), ("b", 1)]})[0]
+    assert [share.percent for share in facet.shares] == [99, 1]
