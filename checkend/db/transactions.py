@@ -28,6 +28,30 @@ def commit() -> None:
 
 
 @contextmanager
+def write_transaction() -> Iterator[None]:
+    """Run a block as the database's only writer, and commit when it ends; an exception rolls everything back.
+
+    Opened at the edge: by `@requires`, a view, a command, a worker's step. Ends the read transaction
+    that was open; objects that were loaded before are loaded again on their next use.
+
+    Raises RuntimeError inside of another write transaction, and sqlite3.OperationalError when the write lock does not
+    become free in time.
+    """
+    if g.get("writing"):
+        raise RuntimeError("a write transaction is open already")
+    db.session.rollback()
+    g.writing = True
+    try:
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        g.writing = False
+
+
+@contextmanager
 def independent_write() -> Iterator[Connection]:
     """A writing transaction of its own, committed at the end, while the session goes on reading.
 
