@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
+from checkend.auth.permissions import Permission
 from checkend.models import ApiKey
-from checkend.models.permission import Permission
 from tests.support.factories import Factory
 from tests.support.pages import follow, sign_in, submit
 

@@ -9,11 +9,11 @@ from werkzeug.wrappers import Response
 from wtforms import DateField, SelectMultipleField, StringField
 from wtforms.validators import Optional
 
+from checkend.auth.permissions import ALL_PERMISSIONS, Permission
 from checkend.auth.roles import Capability, require
 from checkend.auth.sessions import current_user
 from checkend.db.transactions import commit
 from checkend.models import ApiKey
-from checkend.models.permission import ALL_PERMISSIONS, Permission
 from checkend.web.forms import Form
 from checkend.web.lookups import get_or_404
 from checkend.web.one_time_secrets import pop_secret, redirect_with_secret
