@@ -148,7 +148,7 @@ def test_a_deleted_key_is_refused_and_gone(admin: FlaskClient) -> None:
     assert submit(admin, "/api-keys/1/delete").location == "/api-keys"
     assert _use(admin, value) == 401
     assert submit(admin, "/api-keys/1/delete").status_code == 404
-    assert "No API key yet" in admin.get("/api-keys").get_data(as_text=True)
+    assert "No API keys yet" in admin.get("/api-keys").get_data(as_text=True)
 
 
 def test_the_list_says_when_a_key_was_used_and_expires(admin: FlaskClient) -> None:

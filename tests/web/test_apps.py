@@ -94,8 +94,8 @@ def test_an_apps_own_retention_says_what_the_servers_is_and_0_keeps_for_ever(
 ) -> None:
     app.config["RETENTION_NOTICES"] = 0
     page = admin.get("/apps/shop/settings").get_data(as_text=True)
-    assert "the server&#39;s setting (90). 0 keeps notices forever." in page
-    assert "the server&#39;s setting (all). 0 keeps all." in page
+    assert "the server setting (90). Enter 0 to keep notices forever." in page
+    assert "the server setting (keep all). Enter 0 to keep all." in page
     for days, notices in (("0", "0"), ("", "5"), ("36500", "")):
         fields = {"name": "Shop", "retention_days": days, "retention_notices": notices}
         assert submit(admin, "/apps/shop/settings", fields).status_code == 302
@@ -170,11 +170,11 @@ def test_a_test_error_goes_through_ingestion_and_the_page_notices(admin: FlaskCl
     assert admin.get("/apps/shop/first-error").get_json() == {"problems": 0}
     assert 'data-poll="/apps/shop/first-error"' in admin.get("/apps/shop").get_data(as_text=True)
     submit(admin, "/apps/shop/test-error")
-    assert "The test error has arrived." in admin.get("/apps/shop").get_data(as_text=True)
+    assert "The test error was received." in admin.get("/apps/shop").get_data(as_text=True)
     assert admin.get("/apps/shop/first-error").get_json() == {"problems": 1}
     assert "data-poll" not in admin.get("/apps/shop").get_data(as_text=True)
     submit(admin, "/apps/shop/test-error")
-    assert "was counted again" in admin.get("/apps/shop").get_data(as_text=True)
+    assert "was counted as a duplicate" in admin.get("/apps/shop").get_data(as_text=True)
     page = admin.get("/apps/shop/problems").get_data(as_text=True)
     assert "Checkend::TestError" in page
 

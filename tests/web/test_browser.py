@@ -52,7 +52,8 @@ def test_from_setup_to_the_first_error_seen(app: Flask, browser_page: "Page", li
     page.get_by_label("App name").fill("Web shop")
     page.get_by_role("button", name="Set up Checkend").click()
     page.wait_for_url("**/apps/web-shop")
-    waiting, arrived = page.get_by_text("Waiting for the first error"), page.get_by_text("Errors arrive.")
+    waiting = page.get_by_text("Waiting for the first error")
+    arrived = page.get_by_text("Connected: errors are being received.")
     assert waiting.is_visible()
     assert not arrived.is_visible()
 
@@ -65,7 +66,7 @@ def test_from_setup_to_the_first_error_seen(app: Flask, browser_page: "Page", li
 
     arrived.wait_for()  # by itself, without a reload
     assert not waiting.is_visible()
-    page.get_by_role("link", name="See the problems").click()
+    page.get_by_role("link", name="View problems").click()
     page.get_by_role("link", name="FirstError").first.wait_for()
 
 
@@ -75,8 +76,8 @@ def test_the_test_error_button_shows_that_errors_arrive(browser_page: "Page", ma
     sign_in(browser_page, ADA)
     browser_page.goto("/apps/shop")
     browser_page.get_by_role("button", name="Send a test error").click()
-    browser_page.get_by_text("The test error has arrived.").wait_for()
-    assert browser_page.get_by_text("Errors arrive.").is_visible()
+    browser_page.get_by_text("The test error was received.").wait_for()
+    assert browser_page.get_by_text("Connected: errors are being received.").is_visible()
 
 
 def test_a_key_is_made_on_the_page_and_used_with_the_api(
@@ -105,9 +106,9 @@ def test_guessing_a_password_is_stopped(browser_page: "Page", make: Factory) -> 
     make.user(ADA)
     for _ in range(login_throttle.PER_ACCOUNT):
         sign_in(browser_page, ADA, "a wrong guess")
-        browser_page.get_by_text("do not go together").wait_for()
+        browser_page.get_by_text("Incorrect email or password").wait_for()
     sign_in(browser_page, ADA)
-    browser_page.get_by_role("heading", name="Too many tries").wait_for()
+    browser_page.get_by_role("heading", name="Too many attempts").wait_for()
     browser_page.goto("/account")
     assert "/sign-in" in browser_page.url
 
@@ -118,10 +119,10 @@ def test_revoking_a_session_signs_that_browser_out(new_browser: "NewBrowser", ma
     for page in (here, there):
         sign_in(page, ADA)
         page.wait_for_url("**/")
-    here.get_by_label("Account of").click()
+    here.get_by_label("Account:").click()
     here.get_by_role("link", name="Sessions").click()
     here.get_by_role("button", name="Sign out Firefox on Windows").click()
-    here.get_by_text("That session is signed out.").wait_for()
+    here.get_by_text("The session has been signed out.").wait_for()
     there.goto("/account")
     assert "/sign-in" in there.url
     here.goto("/account")
@@ -149,7 +150,7 @@ OFFERS: dict[str, tuple[Role, ...]] = {
     "Settings": ("developer", "admin"),
     "Send a test error": ("developer", "admin"),
     "Regenerate": ("admin",),
-    "Make a link": ("admin",),
+    "Create invitation link": ("admin",),
     "Delete app": ("admin",),
     "Delete team": (),
 }
@@ -205,12 +206,12 @@ def test_everything_works_without_javascript(new_browser: "NewBrowser", make: Fa
     sign_in(page, ADA)
     page.goto("/apps/shop")
     page.get_by_role("button", name="Send a test error").click()
-    page.get_by_text("Errors arrive.").wait_for()
+    page.get_by_text("Connected: errors are being received.").wait_for()
     page.goto("/apps/shop/settings")
     page.locator("summary", has_text="Delete app").click()
     page.get_by_label("to confirm").fill("Shop")
     page.get_by_role("button", name="Delete app").click()
-    page.get_by_text("Shop is deleted.").wait_for()
+    page.get_by_text("Deleted app 'Shop'.").wait_for()
 
 
 def test_the_keyboard_reaches_the_content_past_the_navigation_and_closes_menus(
@@ -223,12 +224,12 @@ def test_the_keyboard_reaches_the_content_past_the_navigation_and_closes_menus(
     assert browser_page.locator(":focus").inner_text() == "Skip to content"
     browser_page.keyboard.press("Enter")
     assert browser_page.locator(":focus").get_attribute("id") == "content"
-    menu = browser_page.get_by_label("Account of")
+    menu = browser_page.get_by_label("Account:")
     menu.focus()
     browser_page.keyboard.press("Enter")
     assert browser_page.get_by_role("link", name="Sessions").first.is_visible()
     browser_page.keyboard.press("Escape")
-    assert browser_page.locator(":focus").get_attribute("aria-label") == "Account of ada@example.com"
+    assert browser_page.locator(":focus").get_attribute("aria-label") == "Account: ada@example.com"
     assert not browser_page.locator(".menu-list a").first.is_visible()
 
 

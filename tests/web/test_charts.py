@@ -39,7 +39,7 @@ def test_one_among_a_million_can_still_be_seen() -> None:
 
 
 def test_an_empty_chart_says_so() -> None:
-    assert chart([], SPANS["14d"], NOW).sentence == "No occurrences."
+    assert chart([], SPANS["14d"], NOW).description == "No occurrences."
 
 
 def test_a_sparkline_has_a_bar_for_each_of_fourteen_days() -> None:

@@ -73,7 +73,7 @@ def test_on_a_phone_the_bulk_actions_are_in_reach_wherever_the_list_is_scrolled(
     assert is_uncovered(page.get_by_label("Select all on this page"))
     page.set_viewport_size(PHONE)
     page.get_by_role("button", name="Resolve").click()
-    page.get_by_text("1 problem resolved.").wait_for()
+    page.get_by_text("Resolved 1 problem.").wait_for()
 
 
 def test_on_a_phone_the_list_of_apps_keeps_words_whole_and_shows_every_column(
@@ -118,9 +118,9 @@ def test_a_form_is_sent_once_and_again_when_the_first_time_was_interrupted(
         page.evaluate(INTERRUPT)
     assert sent == ["POST"]
     page.unroute("**/problems/1/resolve")
-    page.locator("form[data-sent]").wait_for(state="detached", timeout=2_000)
+    page.locator("form[data-submitted]").wait_for(state="detached", timeout=2_000)
     page.get_by_role("button", name="Resolve").click()
-    page.get_by_text("Resolved. It opens again").wait_for()
+    page.get_by_text("Resolved. The problem is reopened").wait_for()
     assert sent == ["POST", "POST"]
 
 
@@ -142,5 +142,5 @@ def test_enter_on_a_checkbox_does_nothing_and_in_the_tag_field_adds_the_tag(
     assert sent == []
     page.get_by_label("Tag", exact=True).fill("urgent")
     page.keyboard.press("Enter")
-    page.get_by_text("1 problem tagged.").wait_for()
+    page.get_by_text("Tagged 1 problem.").wait_for()
     assert make.run(lambda: [problem.error_class for problem in Problem.query.all() if problem.tags]) == ["Error7"]

@@ -133,7 +133,7 @@ def test_where_mail_is_set_up_the_invitation_is_mailed(mailing: Flask, mail_serv
     make.run(lambda: Team.create("Core", _ada()))
     sign_in(client, "ada@example.com")
     answer = submit(client, "/teams/core/invitations", {"email_address": GUEST, "role": "developer"})
-    assert "It is on its way by mail." in follow(client, answer)
+    assert "We have sent this link by mail." in follow(client, answer)
     assert mail_server.came.wait(5)
     (recipient, mail), *more = mail_server.mails
     payload = mail.get_payload(decode=True)

@@ -48,7 +48,7 @@ def test_the_raw_json_is_what_was_sent(key: str, client: FlaskClient) -> None:
 
 def test_without_a_backtrace_the_page_says_so(key: str, client: FlaskClient) -> None:
     send(client, key, "IOError")
-    assert "The report came without a backtrace." in client.get("/problems/1/notices/1").text
+    assert "This notice has no stack trace." in client.get("/problems/1/notices/1").text
 
 
 def test_neighbours_are_told_by_time_and_then_by_order_of_arrival(key: str, make: Factory, client: FlaskClient) -> None:

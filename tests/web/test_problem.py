@@ -47,9 +47,9 @@ def test_the_page_says_what_how_often_where_and_why(reported: dict[str, str], cl
     assert "PaymentError" in page
     assert "card *declined*" in page
     assert "<dd>3</dd>" in page
-    assert "2 stored, 1 counted repeats" in page
-    assert "3 occurrences in all; most in one step:" in page
-    assert "Reports of PaymentError raised in" in page.split("Why these belong together")[1]
+    assert "2 stored, 1 duplicate" in page
+    assert "3 occurrences in total; peak:" in page
+    assert "Reports of PaymentError raised in" in page.split(">Grouping<")[1]
     for value, percent in (("production", 100), ("abc123", 100), ("web-1", 100), ("7", 67), ("8", 33)):
         assert f'<bdi>{value}</bdi></span><span class="share-percent"' in page
         assert f">{percent}%</span>" in page
@@ -70,7 +70,7 @@ def test_the_chart_counts_occurrences_that_were_long_ago(
 ) -> None:
     send(client, reported["key"], "Past", occurred_at=clock.iso(clock.now() - timedelta(days=40)))
     assert "No occurrences." in client.get("/problems/2?chart=14d").text
-    assert "1 occurrence in all" in client.get("/problems/2?chart=90d").text
+    assert "1 occurrence in total" in client.get("/problems/2?chart=90d").text
 
 
 def test_the_newest_backtrace_has_own_frames_plain_and_library_frames_folded(

@@ -139,7 +139,7 @@ def test_long_lists_come_in_pages_that_keep_the_filter(
     assert first.text.count("data-problem>") == 25
     assert "/problems?search=needle&amp;page=2" in first.text
     assert client.get("/problems?search=needle&page=2").text.count("data-problem>") == 2
-    assert "There is no such page" in client.get("/problems?search=needle&page=3").text
+    assert "This page does not exist" in client.get("/problems?search=needle&page=3").text
 
 
 def test_what_is_selected_is_resolved_and_reopened(varied: str, app: Flask, client: FlaskClient, make: Factory) -> None:
@@ -160,7 +160,7 @@ def test_all_that_match_are_changed_across_pages_and_no_others(
     make.problem(int(str(shop["id"])), error_message="other")
     submit(client, "/problems?search=needle", {"action": "resolve", "scope": "all"})
     assert tabs(client, "/problems") == [1, 30, 31]
-    assert "30 problems opened again." in submit_page(client, "/problems?search=needle&status=all", "unresolve")
+    assert "Reopened 30 problems." in submit_page(client, "/problems?search=needle&status=all", "unresolve")
     assert counts_are_right(app)
 
 
@@ -171,10 +171,10 @@ def submit_page(client: FlaskClient, address: str, action: str, **fields: object
 
 
 def test_tags_are_put_on_all_that_match_and_taken_off(varied: str, client: FlaskClient) -> None:
-    assert "4 problems tagged." in submit_page(client, varied, "tag", tag=" Later ")
+    assert "Tagged 4 problems." in submit_page(client, varied, "tag", tag=" Later ")
     assert listed(client, "/problems?status=all&tags=later") == ["Dated", "Calm", "Busy", "Aged"]
-    assert "0 problems tagged." in submit_page(client, varied, "tag", tag="later")
-    assert "1 problem untagged." in submit_page(client, f"{varied}&search=cart", "untag", tag="later")
+    assert "Tagged 0 problems." in submit_page(client, varied, "tag", tag="later")
+    assert "Untagged 1 problem." in submit_page(client, f"{varied}&search=cart", "untag", tag="later")
     assert len(listed(client, "/problems?status=all&tags=later")) == 3
 
 
@@ -189,7 +189,7 @@ def test_deleting_asks_first_and_then_removes_notices_and_counts(
     asked = submit(client, varied, {"action": "delete", "scope": "all"})
     assert "Delete 4 problems?" in asked.text
     assert tabs(client, varied) == [3, 1, 4]
-    assert "4 problems deleted." in submit_page(client, varied, "delete", confirmed="yes")
+    assert "Deleted 4 problems." in submit_page(client, varied, "delete", confirmed="yes")
     assert counts_are_right(app)
     with app.app_context():
         assert db.session.scalars(db.select(Notice)).all() == []
@@ -216,7 +216,7 @@ def test_deleting_stops_after_a_while_says_what_is_left_and_goes_on_when_asked(
         make.problem(int(str(shop["id"])), notices=2)
     asked = {"action": "delete", "scope": "all", "confirmed": "yes"}
     answer = submit(client, "/problems", asked)
-    assert "1 of them are left: delete them again to go on." in client.get(answer.headers["Location"]).text
+    assert "1 problem remaining. Delete again to continue." in client.get(answer.headers["Location"]).text
     assert counts_are_right(app)
     big = make.problem(int(str(shop["id"])), notices=5)
     answer = submit(client, f"/problems/{big}/delete")
@@ -230,7 +230,7 @@ def test_deleting_stops_after_a_while_says_what_is_left_and_goes_on_when_asked(
 
 def test_nothing_selected_changes_nothing_and_says_so(varied: str, client: FlaskClient) -> None:
     answer = submit(client, "/problems", {"action": "resolve"})
-    assert "Select some problems first." in client.get(answer.headers["Location"]).text
+    assert "Select one or more problems first." in client.get(answer.headers["Location"]).text
     assert tabs(client, "/problems") == [3, 1, 4]
 
 
@@ -332,7 +332,7 @@ def test_enter_without_javascript_changes_nothing(shop: dict[str, object], make:
 class TestEmptyStates:
     def test_an_app_without_errors_leads_to_connecting_it(self, shop: dict[str, object], client: FlaskClient) -> None:
         page = client.get("/apps/shop/problems").text
-        assert "No error has been reported yet" in page
+        assert "No errors reported yet" in page
         assert 'href="/apps/shop"' in page
 
     def test_after_all_problems_were_deleted_no_page_says_that_no_error_was_reported(
@@ -342,14 +342,14 @@ class TestEmptyStates:
         assert submit(client, "/problems/1/delete").status_code == 302
         for address in ("/apps/shop/problems", "/problems"):
             page = client.get(address).text
-            assert "No error has been reported yet" not in page
+            assert "No errors reported yet" not in page
             assert "All problems have been deleted." in page
         assert "first error" not in client.get("/apps/shop").text
         assert "no errors yet" not in client.get("/").text
 
     def test_everything_resolved_is_said(self, shop: dict[str, object], make: Factory, client: FlaskClient) -> None:
         make.problem(int(str(shop["id"])), status="resolved")
-        assert "All clear" in client.get("/problems").text
+        assert "No unresolved problems" in client.get("/problems").text
 
     def test_a_filter_without_a_match_can_be_cleared(
         self, shop: dict[str, object], make: Factory, client: FlaskClient

@@ -220,7 +220,7 @@ def test_a_store_that_cannot_be_read_gets_the_503_page(
     monkeypatch.setattr(UserSession, "with_token", fail)
     answer = admin.get("/teams")
     assert answer.status_code == 503
-    assert "Back in a moment" in answer.get_data(as_text=True)
+    assert "Temporarily unavailable" in answer.get_data(as_text=True)
 
 
 def test_a_forms_page_that_is_excused_from_the_tables_still_exists(app: Flask) -> None:

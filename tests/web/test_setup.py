@@ -122,6 +122,6 @@ def test_of_two_at_the_same_time_one_sets_up(app: Flask, make: Factory, address:
 
 
 def test_before_setup_the_sign_in_page_says_what_to_do(client: FlaskClient, make: Factory) -> None:
-    assert "This server is new" in client.get("/sign-in").get_data(as_text=True)
+    assert "This server has not been set up yet" in client.get("/sign-in").get_data(as_text=True)
     make.user(site_admin=True)
-    assert "This server is new" not in client.get("/sign-in").get_data(as_text=True)
+    assert "This server has not been set up yet" not in client.get("/sign-in").get_data(as_text=True)

@@ -122,7 +122,7 @@ def test_a_form_from_before_one_signed_in_again_leads_back_to_its_page_and_chang
     answer = client.post("/teams", data={"csrf_token": outdated, "name": "Core"}, headers=page)
     assert (answer.status_code, answer.location) == (303, "/teams?a=b")
     shown = client.get(answer.location).text
-    assert "Nothing was changed: the form was from before you last signed in." in shown
+    assert "Nothing was changed because the form was loaded before you last signed in." in shown
     assert make.run(lambda: db.session.query(Team).count()) == 0
     assert client.post("/theme", data={"csrf_token": csrf_token(client, "/teams"), "theme": "dark"}).status_code == 302
 
@@ -152,7 +152,7 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike(client: Flas
     known, unknown = _try(client), _try(client, "nobody@example.com")
     assert known.status_code == unknown.status_code == 422
     assert re.sub(r'value="[^"]*"', "", known.text) == re.sub(r'value="[^"]*"', "", unknown.text)
-    assert "do not go together" in known.text
+    assert "Incorrect email or password." in known.text
 
 
 def test_an_unknown_address_costs_the_same_work(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_guessing_is_slowed_down_for_known_and_unknown_addresses(client: FlaskCl
         refused = _try(client, address, PASSWORD)  # even the right one
         assert refused.status_code == 429
         assert 0 < int(refused.headers["Retry-After"]) <= 15 * 60
-        assert "Too many tries" in refused.text
+        assert "Too many attempts" in refused.text
 
 
 def test_another_place_and_another_address_are_not_held_up(app: Flask, client: FlaskClient, make: Factory) -> None:
@@ -297,7 +297,7 @@ def test_the_lifetime_of_sessions_can_be_set(tmp_path: Path, monkeypatch: pytest
     Factory(app).user(ADA)
     client = app.test_client()
     sign_in(client, ADA)
-    assert "1 day after you signed in" in client.get("/account/sessions").text
+    assert "at the latest 1 day after sign-in" in client.get("/account/sessions").text
     later = clock.now() + timedelta(days=1, minutes=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     assert client.get("/account").status_code == 302
@@ -306,14 +306,14 @@ def test_the_lifetime_of_sessions_can_be_set(tmp_path: Path, monkeypatch: pytest
 
 def test_without_mail_the_page_says_whom_to_ask(client: FlaskClient) -> None:
     text = client.get("/forgotten-password").text
-    assert "Ask one of its site admins" in text
+    assert "Ask a site admin to create a password link" in text
     assert 'name="email_address"' not in text
 
 
 def test_a_forgotten_password_is_renewed_by_mail(mailing: Flask, mail_server: MailServer) -> None:
     client = mailing.test_client()
     answer = submit(client, "/forgotten-password", {"email_address": "ADA@example.com"}, page="/forgotten-password")
-    assert "is on its way" in answer.text
+    assert "we have sent it a link" in answer.text
     assert mail_server.came.wait(5)
     (recipient, mail), *more = mail_server.mails
     assert (recipient, mail["To"], more) == (ADA, ADA, [])

@@ -1,4 +1,4 @@
-"""How a backtrace is laid out: innermost first, the application's own frames apart from the libraries'."""
+"""Stack traces for display: innermost frame first, in-app frames separated from library frames."""
 
 from checkend.web.presenters.facets import facet_shares
 from checkend.web.presenters.stacktrace import MAX_FRAMES, present_stacktrace
@@ -14,19 +14,19 @@ def test_pythons_frames_are_turned_and_library_frames_form_runs() -> None:
         "/srv/shop.py:9 in pay",
     ]
     shown = present_stacktrace(raw, PYTHON)
-    assert [(run.own, [frame.method for frame in run.frames]) for run in shown.runs] == [
+    assert [(run.in_app, [frame.method for frame in run.frames]) for run in shown.runs] == [
         (True, ["pay"]),
         (False, ["b", "a"]),
         (True, ["outer"]),
     ]
-    assert (shown.total, shown.own, shown.left_out) == (4, 2, 0)
+    assert (shown.total, shown.in_app, shown.omitted) == (4, 2, 0)
     assert shown.text.splitlines()[0] == "→ /srv/shop.py:9 in pay"
 
 
 def test_a_backtrace_beyond_all_reason_is_cut_and_says_by_how_much() -> None:
     shown = present_stacktrace(["/srv/a.rb:1:in 'b'"] * (MAX_FRAMES + 5), {"language": "ruby"})
     assert sum(len(run.frames) for run in shown.runs) == MAX_FRAMES
-    assert shown.left_out == 5
+    assert shown.omitted == 5
 
 
 def test_no_backtrace_is_none() -> None:

@@ -61,36 +61,38 @@ def test_a_team_needs_a_name(admin: FlaskClient, make: Factory, address: str) ->
 
 def test_members_get_other_roles_and_leave(admin: FlaskClient, make: Factory, app: Flask) -> None:
     member = _join(make, "bob@example.com", "viewer")
-    assert "The role is changed." in _said(admin, f"/teams/core/members/{member}", {"role": "developer"})
+    assert "Changed the role of bob@example.com." in _said(
+        admin, f"/teams/core/members/{member}", {"role": "developer"}
+    )
     assert _members(make)["bob@example.com"] == "developer"
-    assert "You cannot give this role." in _said(admin, f"/teams/core/members/{member}", {"role": "king"})
+    assert "You cannot grant this role." in _said(admin, f"/teams/core/members/{member}", {"role": "king"})
     bob = app.test_client()
     sign_in(bob, "bob@example.com")
     assert bob.get("/teams/core").status_code == 200
-    assert "You have left Core." in _said(bob, "/teams/core/leave")
+    assert "You have left the team Core." in _said(bob, "/teams/core/leave")
     assert bob.get("/teams/core").status_code == 404
 
 
 def test_the_last_admin_stays(admin: FlaskClient, make: Factory) -> None:
     assert "last admin" in _said(admin, "/teams/core/members/1", {"role": "viewer"})
     assert "last admin" in _said(admin, "/teams/core/members/1/remove")
-    assert "hand it over first" in _said(admin, "/teams/core/leave")
+    assert "Transfer it to another member first" in _said(admin, "/teams/core/leave")
     assert _members(make) == {"ada@example.com": "admin"}
 
 
 def test_someone_with_an_account_is_added_by_address(admin: FlaskClient, make: Factory) -> None:
     make.user("bob@example.com")
     fields = {"email_address": "Bob@Example.com", "role": "member"}
-    assert "The team has a new member." in _said(admin, "/teams/core/members", fields)
+    assert "Added bob@example.com to the team." in _said(admin, "/teams/core/members", fields)
     assert "already a member" in _said(admin, "/teams/core/members", fields)
     unknown = fields | {"email_address": "eve@example.com"}
-    assert "invite them instead" in _said(admin, "/teams/core/members", unknown)
+    assert "Send an invitation instead" in _said(admin, "/teams/core/members", unknown)
     assert _members(make) == {"ada@example.com": "admin", "bob@example.com": "member"}
 
 
 def test_a_team_is_handed_over_to_a_member_who_becomes_an_admin(admin: FlaskClient, make: Factory) -> None:
     member = _join(make, "bob@example.com", "viewer")
-    assert "bob@example.com owns the team now." in _said(admin, "/teams/core/owner", {"member": member})
+    assert "bob@example.com is now the owner of the team." in _said(admin, "/teams/core/owner", {"member": member})
     assert _members(make)["bob@example.com"] == "admin"
     assert make.run(lambda: db.session.query(Team).one().owner.email_address) == "bob@example.com"
     for wrong in ("999", "x", ""):
@@ -99,9 +101,9 @@ def test_a_team_is_handed_over_to_a_member_who_becomes_an_admin(admin: FlaskClie
 
 def test_apps_are_assigned_and_taken_away_and_stay(admin: FlaskClient, make: Factory) -> None:
     make.app("Shop")
-    assert "Shop is assigned." in _said(admin, "/teams/core/apps", {"app": "shop"})
+    assert "Assigned app &#39;Shop&#39; to the team." in _said(admin, "/teams/core/apps", {"app": "shop"})
     assert submit(admin, "/teams/core/apps", {"app": "nope"}).status_code == 404
-    assert "Shop is taken away." in _said(admin, "/teams/core/apps/shop/remove")
+    assert "Removed app &#39;Shop&#39; from the team." in _said(admin, "/teams/core/apps/shop/remove")
     assert submit(admin, "/teams/core/apps/shop/remove").status_code == 404
     assert make.run(lambda: [app.name for app in App.newest_first()]) == ["Shop"]
 
@@ -109,8 +111,8 @@ def test_apps_are_assigned_and_taken_away_and_stay(admin: FlaskClient, make: Fac
 def test_a_team_is_deleted_once_its_name_is_typed_and_its_apps_stay(admin: FlaskClient, make: Factory) -> None:
     make.app("Shop")
     submit(admin, "/teams/core/apps", {"app": "shop"})
-    assert "that was not its name" in _said(admin, "/teams/core/delete", {"confirm": "core"})
-    assert "Core is deleted." in _said(admin, "/teams/core/delete", {"confirm": "Core"})
+    assert "the name you entered does not match" in _said(admin, "/teams/core/delete", {"confirm": "core"})
+    assert "Deleted team &#39;Core&#39;." in _said(admin, "/teams/core/delete", {"confirm": "Core"})
     assert admin.get("/teams/core").status_code == 404
     assert admin.get("/apps/shop").status_code == 200
 
@@ -131,5 +133,5 @@ def test_who_is_in_no_team_is_told_what_to_do(app: Flask, make: Factory) -> None
     make.user("eve@example.com")
     eve = app.test_client()
     sign_in(eve, "eve@example.com")
-    assert "You are in no team" in eve.get("/teams").get_data(as_text=True)
-    assert "No app to see" in eve.get("/apps").get_data(as_text=True)
+    assert "You are not a member of a team" in eve.get("/teams").get_data(as_text=True)
+    assert "You can see the apps of your teams" in eve.get("/apps").get_data(as_text=True)

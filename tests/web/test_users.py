@@ -97,8 +97,8 @@ def test_site_admin_is_granted_and_removed_and_counts_at_once(app: Flask, admin:
 
 
 def test_nobody_removes_site_admin_from_or_deletes_themselves(admin: FlaskClient, make: Factory) -> None:
-    assert "Another site admin" in _said(admin, "/users/ada/site-admin", {"grant": "no"})
-    assert "Another site admin" in _said(admin, "/users/ada/delete")
+    assert "You cannot change your own role." in _said(admin, "/users/ada/site-admin", {"grant": "no"})
+    assert "You cannot delete your own account." in _said(admin, "/users/ada/delete")
     assert make.run(lambda: [user.site_admin for user in User.newest_first()]) == [True]
 
 
@@ -106,7 +106,7 @@ def test_a_deleted_user_is_gone_and_one_who_owns_teams_stays(admin: FlaskClient,
     make.team("Core", make.user("bob@example.com"))
     make.user("eve@example.com")
     assert "hand these over first: Core" in _said(admin, "/users/bob/delete")
-    assert "eve@example.com is deleted." in _said(admin, "/users/eve/delete")
+    assert "Deleted user eve@example.com." in _said(admin, "/users/eve/delete")
     assert submit(admin, "/users/eve/delete").status_code == 404
     assert make.run(lambda: {user.email_address for user in User.newest_first()}) == {
         "ada@example.com",
@@ -123,6 +123,6 @@ def test_users_are_shown_by_the_page_and_found_by_address(admin: FlaskClient, ma
     assert ("user59@" in second, "ada@example.com</span>" in second) == (False, True)
     found = admin.get("/users?search=USER5@").get_data(as_text=True)
     assert found.count('<span class="title">') == 1
-    assert "Nobody found" in admin.get("/users?search=%25").get_data(as_text=True)
+    assert "No matching users" in admin.get("/users?search=%25").get_data(as_text=True)
     for page in ("x", "-1", "0", "99999999999999999999"):
         assert admin.get(f"/users?page={page}").status_code == 200
