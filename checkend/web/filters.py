@@ -25,7 +25,10 @@ def register(app: Flask) -> None:
 
 
 def _template_context() -> dict[str, Any]:
-    user = _user_or_none()
+    try:
+        user: User | None = session_user.row.user if session_user and session_user.is_authenticated else None
+    except DBAPIError:  # the page that reports an unavailable database must not need the database
+        user = None
 
     def user_can(capability: str, subject: Subject = None) -> bool:
         return user is not None and can(user, Capability(capability), subject)
@@ -37,13 +40,6 @@ def _template_context() -> dict[str, Any]:
         "theme": theme if theme in THEMES else "auto",
         "csrf_token": generate_csrf,
     }
-
-
-def _user_or_none() -> User | None:
-    try:
-        return session_user.row.user if session_user and session_user.is_authenticated else None
-    except DBAPIError:  # the page that reports an unavailable database must not need the database
-        return None
 
 
 def relative_time(time: datetime, now: datetime | None = None) -> str:

@@ -50,18 +50,18 @@ def pop_secret() -> dict[str, Any]:
     if token is None:
         return {}
     path = request.script_root + request.path
-    after_this_request(lambda response: _without_cookie(response, path))
+
+    @after_this_request
+    def delete_cookie(response: Response) -> Response:
+        response.delete_cookie(COOKIE, path=path, secure=is_https(), httponly=True, samesite="Strict")
+        return response
+
     try:
         payload = json.loads(_cipher().decrypt(token, ttl=VALID_SECONDS))
     except (InvalidToken, ValueError):  # ValueError for a cookie that is not ASCII
         return {}
     values: dict[str, Any] = payload["values"]
     return values if payload["session"] == current_session().id else {}
-
-
-def _without_cookie(response: Response, path: str) -> Response:
-    response.delete_cookie(COOKIE, path=path, secure=is_https(), httponly=True, samesite="Strict")
-    return response
 
 
 def _cipher() -> Any:

@@ -52,7 +52,7 @@ def truncate_line(text: str, length: int) -> str:
 
 
 def pretty_json(value: Any) -> str:
-    """Return ``value`` as indented JSON that is safe to copy: invisible characters are written as \\u escapes.
+    """Return ``value`` as indented JSON that is safe to copy: invisible characters are escaped.
 
     The pure-Python encoder that indents reaches Python's recursion limit first: deeper values are not indented.
     """
@@ -63,11 +63,8 @@ def pretty_json(value: Any) -> str:
             text = json.dumps(value, ensure_ascii=False)
         except RecursionError:
             text = json.dumps(_TOO_DEEP)
-    return _INVISIBLE.sub(lambda match: _escape_json(match[0]), text)
-
-
-def _escape_json(character: str) -> str:
-    return json.dumps(character)[1:-1] if ord(character) > 0x7F else f"\\u{ord(character):04x}"
+    # json.dumps escapes everything that is not ASCII, but not DEL.
+    return _INVISIBLE.sub(lambda match: r"\u007f" if match[0] == "\x7f" else json.dumps(match[0])[1:-1], text)
 
 
 def _symbol(character: str) -> str:

@@ -58,20 +58,16 @@ def _check_token() -> Response | None:
     try:
         csrf.protect()
     except CSRFError as error:
-        if _session_has_ended():
+        signed_in = session_user.is_authenticated
+        hooks = current_app.before_request_funcs.get(request.blueprint, ())
+        # The form is from a page for signed-in users and the user is not: the token ended with the session.
+        if not signed_in and (require_sign_in in hooks or request.endpoint in SIGNED_IN_OR_NOT):
             return redirect_to_sign_in()
-        if session_user.is_authenticated and (page := page_of_form()):
+        if signed_in and (page := page_of_form()):
             flash(OUTDATED_FORM_MESSAGE, "warning")
             return redirect(page, 303)
         raise ApiError(400, f"{EXPIRED_FORM_MESSAGE} {error.description}") from error
     return None
-
-
-def _session_has_ended() -> bool:
-    """Whether the form is from a page for signed-in users and the user is not: the token ended with the session."""
-    hooks = current_app.before_request_funcs.get(request.blueprint, ())
-    signed_in_page = require_sign_in in hooks or request.endpoint in SIGNED_IN_OR_NOT
-    return signed_in_page and not session_user.is_authenticated
 
 
 def _add_headers(response: Response) -> Response:

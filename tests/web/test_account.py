@@ -1,4 +1,4 @@
-"""One's own account."""
+"""The account page: email address, password, sessions."""
 
 import re
 from itertools import pairwise
@@ -21,13 +21,13 @@ SAFARI = (
 
 @pytest.fixture(autouse=True)
 def ada(make: Factory) -> int:
-    """Her id."""
+    """Provide the id of a user."""
     return make.user(ADA)
 
 
 @pytest.fixture
 def signed_in(client: FlaskClient) -> FlaskClient:
-    """Her browser."""
+    """Provide a browser in which that user is signed in."""
     sign_in(client, ADA)
     return client
 
@@ -103,7 +103,7 @@ def test_sessions_are_listed_with_device_address_and_activity(app: Flask, signed
     text = signed_in.get("/account/sessions").get_data(as_text=True)
     assert "Safari on iPhone" in text
     assert "192.0.2.7" in text
-    assert text.count("this session") == 1 + 1  # the mark, and its button's name
+    assert text.count("this session") == 1 + 1  # the tag, and the accessible name of the button
     assert text.count("last active <time") == 2
 
 

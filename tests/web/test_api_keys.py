@@ -1,4 +1,4 @@
-"""Keys of the Management API, made in the dashboard by site admins."""
+"""API keys in the dashboard."""
 
 import base64
 import re
@@ -19,14 +19,14 @@ from tests.support.pages import follow, sign_in, submit
 
 @pytest.fixture(autouse=True)
 def admin(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which a site admin is signed in."""
+    """Provide a browser in which a site admin is signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return client
 
 
 def _make_key(admin: FlaskClient, **fields: Any) -> str:
-    """The value that the page shows."""
+    """Return the value that the page shows."""
     answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]} | fields)
     page = follow(admin, answer)
     value = re.search(r'<code id="api-key">(cka_[\w-]+)</code>', page)
@@ -153,7 +153,7 @@ def test_a_deleted_key_is_refused_and_gone(admin: FlaskClient) -> None:
 
 def test_the_list_says_when_a_key_was_used_and_expires(admin: FlaskClient) -> None:
     value = _make_key(admin, expires_on=(clock.now() + timedelta(days=10)).date().isoformat())
-    assert "last used <span" in admin.get("/api-keys").get_data(as_text=True)
+    assert "never used" in admin.get("/api-keys").get_data(as_text=True)
     _use(admin, value)
     page = admin.get("/api-keys").get_data(as_text=True)
     assert "last used <time" in page

@@ -1,4 +1,4 @@
-"""Apps in the dashboard: making them, settings, ingestion keys, connecting a program."""
+"""Apps in the dashboard: creation, settings, ingestion keys, connecting."""
 
 import json
 import re
@@ -21,7 +21,7 @@ LANGUAGES = ["curl", "Python", "Node", "Browser", "Next.js", "Ruby", "Go", "PHP"
 
 @pytest.fixture(autouse=True)
 def admin(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which a site admin is signed in."""
+    """Provide a browser in which a site admin is signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return client
@@ -29,7 +29,7 @@ def admin(client: FlaskClient, make: Factory) -> FlaskClient:
 
 @pytest.fixture
 def shop(make: Factory) -> dict[str, Any]:
-    """An app."""
+    """Provide an app."""
     return make.app("Shop")
 
 

@@ -1,4 +1,4 @@
-"""Every sign that a page shows comes from the package that brings it."""
+"""Every icon that a template uses is served."""
 
 import re
 from pathlib import Path

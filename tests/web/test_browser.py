@@ -26,7 +26,7 @@ ADA = "ada@example.com"
 
 
 def sign_in(page: "Page", address: str, password: str = "correct horse") -> None:
-    """Sign in as people do."""
+    """Sign in with the form."""
     page.goto("/sign-in")
     page.get_by_label("Email address").fill(address)
     page.get_by_label("Password").fill(password)
@@ -34,7 +34,7 @@ def sign_in(page: "Page", address: str, password: str = "correct horse") -> None
 
 
 def report(address: str, key: str) -> int:
-    """Send an error from outside, as a program does."""
+    """Report an error over HTTP, as an SDK does."""
     body = json.dumps({"error": {"class": "FirstError", "message": "hello"}}).encode()
     headers = {"Checkend-Ingestion-Key": key, "Content-Type": "application/json"}
     request = urllib.request.Request(f"{address}/ingest/v1/errors", body, headers)
@@ -64,7 +64,7 @@ def test_from_setup_to_the_first_error_seen(app: Flask, browser_page: "Page", li
     assert f'endpoint="{live_server}"' in snippet
     assert report(live_server, key[1]) == 201
 
-    arrived.wait_for()  # by itself, without a reload
+    arrived.wait_for()  # without a reload
     assert not waiting.is_visible()
     page.get_by_role("link", name="View problems").click()
     page.get_by_role("link", name="FirstError").first.wait_for()
@@ -130,7 +130,7 @@ def test_revoking_a_session_signs_that_browser_out(new_browser: "NewBrowser", ma
 
 
 def _team(make: Factory, role: Role) -> None:
-    """Bob with this role in the team of an app that has a problem, and an app that is not his."""
+    """Create bob with this role in the team of an app that has a problem, and an app of no team."""
     make.user(ADA, site_admin=True)
     bob = make.user("bob@example.com")
 

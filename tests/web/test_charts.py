@@ -1,4 +1,4 @@
-"""Charts: counts fall into the right bars, and what is there can be seen."""
+"""Charts: every count is in the right bar, and every bar is visible."""
 
 from datetime import UTC, datetime, timedelta
 

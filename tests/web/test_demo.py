@@ -1,4 +1,4 @@
-"""Demo data: an empty store is filled through ingestion, consistently; any other is left alone."""
+"""Demo data: an empty database is filled through ingestion, consistently; any other is left alone."""
 
 import json
 import os
@@ -33,7 +33,7 @@ PASSWORD = "look around"
 
 @pytest.fixture(scope="module")
 def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with demo data: filling one takes seconds."""
+    """Provide a database with demo data: filling one takes seconds."""
     folder = tmp_path_factory.mktemp("demo")
     app = create_app({}, instance_path=folder / "instance")
     fill(app, PASSWORD)
@@ -44,7 +44,7 @@ def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def filled(demo_database: Path, tmp_path: Path) -> Iterator[Flask]:
-    """A server with demo data."""
+    """Provide a server with demo data."""
     shutil.copyfile(demo_database, database_path(tmp_path))
     app = create_app({}, instance_path=tmp_path)
     yield app

@@ -1,4 +1,4 @@
-"""The first page: how the apps are doing, what is new, what happened last; and what to do when there is nothing."""
+"""The home page: apps, latest problems, new problems, and the next step if there are none."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Ids that name no record, in every URL and parameter that takes one."""
+"""Ids of records that do not exist, in every URL and parameter that contains one."""
 
 import re
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def admin(app: Flask, make: Factory) -> FlaskClient:
 
 
 def urls(app: Flask) -> list[tuple[str, str]]:
-    """Each method and rule with an id, once for each hostile value in place of each id; the other ids exist."""
+    """Yield each route with an id once for each hostile value in place of each id; the other ids exist."""
     found = []
     for rule in app.url_map.iter_rules():
         for hostile_name in rule.arguments - NO_ID:

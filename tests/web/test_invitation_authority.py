@@ -1,4 +1,4 @@
-"""Invitations end with the right of whoever sent them to invite: nobody who was removed returns through one."""
+"""Invitations end when their sender may no longer invite, so that a removed user cannot use one to return."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ OWNER, BOB = "owner@example.com", "bob@example.com"
 
 @pytest.fixture(autouse=True)
 def team(make: Factory) -> int:
-    """The id of the team Core: owner, bob (an admin) and carol (another admin), who has id 3."""
+    """Provide the id of the team Core with its owner, bob (an admin) and carol (another admin), whose id is 3."""
     make.user("root@example.com", site_admin=True)
     team_id = make.team("Core", make.user(OWNER))
     make.join(team_id, make.user("carol@example.com"), "admin")

@@ -1,4 +1,4 @@
-"""Invitations into a team: a link that takes one person in, for seven days."""
+"""Invitations to a team: links that can be used once, within seven days."""
 
 import re
 from datetime import timedelta
@@ -20,14 +20,14 @@ GUEST = "guest@example.com"
 
 @pytest.fixture
 def owner(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which the owner of the team core is signed in."""
+    """Provide a browser in which the owner of the team core is signed in."""
     make.team("Core", make.user("ada@example.com"))
     sign_in(client, "ada@example.com")
     return client
 
 
 def _invite(owner: FlaskClient, address: str = GUEST, role: str = "member") -> str:
-    """The path of the link."""
+    """Return the path of the link."""
     answer = submit(owner, "/teams/core/invitations", {"email_address": address, "role": role})
     link = re.search(r"<code>http://localhost(/invitations/[\w-]+)</code>", follow(owner, answer))
     assert link
@@ -77,7 +77,7 @@ def test_who_has_an_account_signs_in_and_joins(app: Flask, owner: FlaskClient, m
     assert f'href="/sign-in?next={link}"' in page
     assert 'name="password"' not in page
     refused = submit(guest, link, {"password": "taking over"}, page="/sign-in")
-    assert refused.status_code == 200  # shown again, and nobody is signed in or taken in
+    assert refused.status_code == 200  # the page is shown again, and no one is signed in or added
     assert len(_members(make)) == 1
     sign_in(guest, GUEST)
     assert submit(guest, link, page=link).location == "/teams/core"

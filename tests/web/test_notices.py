@@ -1,4 +1,4 @@
-"""One notice: everything that a report said, and the way to its neighbours."""
+"""The page of a notice: all data of the report, and links to the adjacent notices."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.support.reports import send
 
 @pytest.fixture
 def key(make: Factory, client: FlaskClient) -> str:
-    """The ingestion key of an app; a site admin is signed in."""
+    """Provide the ingestion key of an app, with a site admin signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return str(make.app("Shop")["ingestion_key"])

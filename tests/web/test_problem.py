@@ -1,4 +1,4 @@
-"""One problem: what its page says, and what can be done with it."""
+"""The page of a problem and its actions."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ FRAMES = [
 
 @pytest.fixture
 def reported(make: Factory, client: FlaskClient) -> dict[str, str]:
-    """An app that reported an error twice, a minute's repeat among them; a site admin is signed in."""
+    """Provide an app with a problem of two notices and one duplicate, with a site admin signed in."""
     make.user("ada@example.com", site_admin=True)
     app = make.app("Shop")
     for user in (7, 7, 8):

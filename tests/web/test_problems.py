@@ -1,4 +1,4 @@
-"""Lists of problems: the filter in the address, the counts that follow it, and actions on many."""
+"""Lists of problems: filters in the URL, counts, and bulk actions."""
 
 import re
 from datetime import timedelta
@@ -18,26 +18,26 @@ from tests.support.reports import send
 
 @pytest.fixture
 def shop(make: Factory, client: FlaskClient) -> dict[str, object]:
-    """An app, with a site admin signed in."""
+    """Provide an app, with a site admin signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return make.app("Shop")
 
 
 def listed(client: FlaskClient, address: str) -> list[str]:
-    """The classes of the problems that a list shows, in its order."""
+    """Return the error classes that a list shows, in order."""
     answer = client.get(address)
     assert answer.status_code == 200, answer.text
     return re.findall(r'class="problem-class"><bdi>([^<]+)<', answer.text)
 
 
 def tabs(client: FlaskClient, address: str) -> list[int]:
-    """The counts at the tabs Unresolved, Resolved, All."""
+    """Return the counts of the tabs Unresolved, Resolved and All."""
     return [int(count) for count in re.findall(r'<span class="count">(\d+)</span></a>', client.get(address).text)][-3:]
 
 
 def counts_are_right(app: Flask) -> bool:
-    """Whether the kept counts of every app are those of its problems."""
+    """Return whether the stored counts of every app match its problems."""
     with app.app_context():
         problems = db.session.scalars(db.select(Problem)).all()
         return all(
@@ -52,7 +52,7 @@ def counts_are_right(app: Flask) -> bool:
 
 @pytest.fixture
 def varied(make: Factory, shop: dict[str, object], client: FlaskClient) -> str:
-    """Problems that each filter tells apart; the address of their list, with all statuses."""
+    """Provide the path of a list, with all statuses, of problems that every filter distinguishes."""
     now = clock.now()
     app_id = int(str(shop["id"]))
     make.problem(app_id, at=now - timedelta(days=20), error_class="Aged", error_message="100% of _it", notices_count=50)
@@ -165,7 +165,7 @@ def test_all_that_match_are_changed_across_pages_and_no_others(
 
 
 def submit_page(client: FlaskClient, address: str, action: str, **fields: object) -> str:
-    """The page that one lands on after an action on all that match; the flash before it is dropped."""
+    """Return the page after a bulk action on all matching problems, without earlier flash messages."""
     answer = submit(client, address, {"action": action, "scope": "all", **fields})
     return client.get(answer.headers["Location"]).text
 
@@ -245,11 +245,11 @@ def test_an_action_that_does_not_exist_is_refused(varied: str, client: FlaskClie
 
 
 class TestRoles:
-    """What one may not do is not offered, and is refused when asked for anyway."""
+    """Actions that the user may not take are not offered, and are rejected if requested anyway."""
 
     @pytest.fixture
     def two_apps(self, make: Factory) -> dict[str, int]:
-        """A person who is a member on one app, a viewer on another, and nothing on a third: their problems."""
+        """Provide the problems of three apps, for which the user is a member, a viewer, and nothing at all."""
         person = make.user("lin@example.com")
         apps = {name: make.app(name)["id"] for name in ("Acts", "Looks", "Hidden")}
         for name, role in (("Acts", "member"), ("Looks", "viewer")):

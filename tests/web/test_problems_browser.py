@@ -1,4 +1,4 @@
-"""The pages of problems in a real browser: acting on many, the keyboard, copying, hostile content, no scripts."""
+"""The pages of problems in a browser: bulk actions, keyboard, copying, hostile content, no JavaScript."""
 
 import json
 import urllib.request
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def report(server: str, key: str, value: dict[str, Any]) -> int:
-    """Report an error as an SDK does; the problem's id."""
+    """Report an error as an SDK does; return the problem's id."""
     request = urllib.request.Request(
         f"{server}/ingest/v1/errors",
         json.dumps(value).encode(),
@@ -46,7 +46,7 @@ def sign_in(page: "Page") -> None:
 
 @pytest.fixture
 def key(make: Factory) -> str:
-    """The ingestion key of an app; there is a site admin."""
+    """Provide the ingestion key of an app; a site admin exists."""
     make.user("ada@example.com", PASSWORD, site_admin=True)
     return str(make.app("Shop")["ingestion_key"])
 

@@ -1,4 +1,4 @@
-"""Text of reports on a page: nothing hides, nothing runs, nothing is lost."""
+"""Untrusted text on a page: nothing is hidden, executed or lost."""
 
 import json
 

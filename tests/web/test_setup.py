@@ -1,4 +1,4 @@
-"""The first run: only the holder of the printed token makes the first admin."""
+"""First-run setup: only the printed token lets someone create the first site admin."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ FIELDS = {
 
 @pytest.fixture
 def address(app: Flask) -> str:
-    """Where the setup page is."""
+    """Provide the path of the setup page."""
     return "/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip()
 
 

@@ -31,7 +31,7 @@ def _try(client: FlaskClient, address: str = ADA, password: str = "wrong", **opt
 
 @pytest.fixture(autouse=True)
 def ada(make: Factory) -> int:
-    """Her id."""
+    """Provide the id of a user."""
     return make.user(ADA)
 
 
@@ -113,7 +113,7 @@ def test_a_form_sent_after_the_session_has_ended_leads_to_sign_in_and_back_to_it
 def test_a_form_from_before_one_signed_in_again_leads_back_to_its_page_and_changes_nothing(
     client: FlaskClient, make: Factory
 ) -> None:
-    """As with two tabs: the session ends, one signs in again in one of them, and sends the form of the other."""
+    """Two tabs: the session ends, the user signs in again in one tab and submits the form in the other."""
     sign_in(client, ADA)
     outdated = csrf_token(client, "/teams")
     make.run(lambda: db.session.query(UserSession).delete())
@@ -175,7 +175,7 @@ def test_guessing_is_slowed_down_for_known_and_unknown_addresses(client: FlaskCl
     for address in (ADA, "nobody@example.com"):
         for _ in range(login_throttle.PER_ACCOUNT):
             assert _try(client, address).status_code == 422
-        refused = _try(client, address, PASSWORD)  # even the right one
+        refused = _try(client, address, PASSWORD)  # even with the correct password
         assert refused.status_code == 429
         assert 0 < int(refused.headers["Retry-After"]) <= 15 * 60
         assert "Too many attempts" in refused.text
@@ -195,7 +195,7 @@ def test_one_place_cannot_try_address_after_address(client: FlaskClient, app: Fl
         _try(client, f"user{number}@example.com").status_code for number in range(login_throttle.PER_NETWORK + 3)
     ]
     assert statuses == [422] * login_throttle.PER_NETWORK + [429] * 3
-    # What the client IP's limit rejects leaves nothing in memory.
+    # Attempts rejected by the limit per client IP leave nothing in memory.
     assert len(app.extensions["checkend_guesses"]._account._attempts) == login_throttle.PER_NETWORK
 
 
@@ -388,7 +388,7 @@ def test_a_link_does_not_set_a_short_or_recent_password(
 def test_old_forged_and_foreign_links_are_refused(app: Flask, client: FlaskClient, ada: int) -> None:
     link = _link(app, ada)
     assert client.get(link).status_code == 200
-    changed = link[:-9] + ("A" if link[-9] != "A" else "B") + link[-8:]  # the last character holds unused bits
+    changed = link[:-9] + ("A" if link[-9] != "A" else "B") + link[-8:]  # the last character contains unused bits
     for forged in (changed, "/new-password/x", "/new-password/W10.x.y"):
         assert client.get(forged).status_code == 404
 

@@ -1,4 +1,4 @@
-"""Teams in the dashboard: members, roles, apps, handing over. Who may do it: test_abilities.py."""
+"""Teams in the dashboard: members, roles, apps, transfer. For permissions see test_roles.py."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ from tests.support.pages import sign_in, submit
 
 @pytest.fixture(autouse=True)
 def ada(make: Factory) -> int:
-    """A site admin, who owns the team core."""
+    """Provide the id of a site admin who owns the team core."""
     return make.user("ada@example.com", site_admin=True)
 
 
 @pytest.fixture
 def admin(client: FlaskClient, make: Factory, ada: int) -> FlaskClient:
-    """Her browser."""
+    """Provide a browser in which that user is signed in."""
     make.team("Core", ada)
     sign_in(client, "ada@example.com")
     return client
 
 
 def _join(make: Factory, address: str, role: Role) -> int:
-    """The id of a new user's membership in the team core."""
+    """Add a new user to the team core; return the id of the membership."""
     user = make.user(address)
     return make.run(lambda: db.session.query(Team).one().add_member(db.session.get_one(User, user), role).id)
 
@@ -41,7 +41,7 @@ def _members(make: Factory) -> dict[str, str]:
 
 
 def _said(client: FlaskClient, address: str, fields: dict[str, Any] | None = None) -> str:
-    """What the page says after the form was sent."""
+    """Submit a form; return the page that it redirects to."""
     return client.get(submit(client, address, fields).location).get_data(as_text=True)
 
 

@@ -13,7 +13,7 @@ from tests.support.pages import follow, sign_in, submit
 
 @pytest.fixture(autouse=True)
 def admin(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which the site admin ada is signed in."""
+    """Provide a browser in which the site admin ada is signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return client

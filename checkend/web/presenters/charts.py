@@ -67,7 +67,7 @@ def first_step(span: Span, now: datetime) -> datetime:
 
 
 def chart(counts: Iterable[tuple[datetime, int]], span: Span, now: datetime) -> Chart:
-    """Return the chart of ``counts``, (start of the hour or day, count) pairs, over the ``span`` that ends ``now``."""
+    """Return the chart of ``counts``, (start of the hour or day, count) pairs, over the ``span`` ending ``now``."""
     start = first_step(span, now)
     totals = [0] * span.bars
     for counted_from, count in counts:
@@ -75,12 +75,14 @@ def chart(counts: Iterable[tuple[datetime, int]], span: Span, now: datetime) -> 
         if 0 <= index < span.bars:
             totals[index] += count
     peak = max(totals)
-    bars = [
-        Bar(index * (BAR + GAP), HEIGHT - height, height, count, _title(start + index * span.step, span, count))
-        for index, count in enumerate(totals)
-        for height in [_height(count, peak)]
-    ]
-    ticks = [_tick(start + span.bars * part // 4 * span.step, span) for part in range(4)]
+    bars = []
+    for index, count in enumerate(totals):
+        height = max(round(HEIGHT * count / peak), 4) if count else 0  # at least 4, to be visible
+        title = _title(start + index * span.step, span, count)
+        bars.append(Bar(index * (BAR + GAP), HEIGHT - height, height, count, title))
+    tick_times = [start + span.bars * part // 4 * span.step for part in range(4)]
+    by_hours = span.step < timedelta(hours=6)
+    ticks = [f"{time:%H:%M}" if by_hours else f"{time.day} {time:%b}" for time in tick_times]
     return Chart(bars, span.bars * (BAR + GAP) - GAP, sum(totals), peak, [*ticks, "now"])
 
 
@@ -99,16 +101,7 @@ def _floor(time: datetime, step: timedelta) -> datetime:
     return midnight + (time - midnight) // step * step
 
 
-def _height(count: int, peak: int) -> int:
-    """Return a height of 0 to `HEIGHT`, at least 4 for a count that is not 0, so that its bar is visible."""
-    return max(round(HEIGHT * count / peak), 4) if count else 0
-
-
 def _title(begin: datetime, span: Span, count: int) -> str:
     if span.step >= timedelta(days=1):
         return f"{begin:%a} {begin.day} {begin:%b}: {count}"
     return f"{begin:%a} {begin.day} {begin:%b}, {begin:%H:%M} to {begin + span.step:%H:%M} UTC: {count}"
-
-
-def _tick(begin: datetime, span: Span) -> str:
-    return f"{begin:%H:%M}" if span.step < timedelta(hours=6) else f"{begin.day} {begin:%b}"

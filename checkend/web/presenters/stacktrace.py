@@ -47,18 +47,13 @@ def present_stacktrace(raw: Any, notifier: Mapping[str, object] | None) -> Stack
     language = detect_language(notifier, frames)
     ordered = innermost_first(frames, language)
     classified = [(frame, classify_frame(frame, language)) for frame in ordered[:MAX_FRAMES]]
-    runs = [
-        _frame_run(list(group)) for _, group in groupby(classified, key=lambda pair: pair[1] is FrameOrigin.APPLICATION)
-    ]
+    runs = []
+    for in_app_run, group in groupby(classified, key=lambda pair: pair[1] is FrameOrigin.APPLICATION):
+        run_frames, origins = zip(*group, strict=True)
+        kind = "in-app" if in_app_run else "library" if set(origins) == {FrameOrigin.LIBRARY} else "other"
+        runs.append(FrameRun(in_app_run, list(run_frames), kind))
     in_app = sum(origin is FrameOrigin.APPLICATION for _, origin in classified)
     return StacktraceView(runs, len(frames), in_app, max(len(frames) - MAX_FRAMES, 0))
-
-
-def _frame_run(frames: list[tuple[Frame, FrameOrigin]]) -> FrameRun:
-    origins = {origin for _, origin in frames}
-    in_app = origins == {FrameOrigin.APPLICATION}
-    kind = "in-app" if in_app else "library" if origins == {FrameOrigin.LIBRARY} else "other"
-    return FrameRun(in_app, [frame for frame, _ in frames], kind)
 
 
 def frame_text(frame: Frame) -> str:

@@ -7,7 +7,7 @@ BROWSERS = (
     ("SamsungBrowser", "Samsung Internet"),
     ("Firefox", "Firefox"),
     ("FxiOS", "Firefox"),
-    ("HeadlessChrome", "headless Chrome"),
+    ("HeadlessChrome", "Headless Chrome"),
     ("Chrome", "Chrome"),
     ("CriOS", "Chrome"),
     ("Safari", "Safari"),

@@ -38,12 +38,14 @@ class AppCard:
 def index() -> str:
     """Show the apps with their unresolved problems and charts, the latest problems, and those of the last 24 hours."""
     app_ids = visible_app_ids(current_user())
+    now = clock.now()
     apps, more_apps = _busiest_apps(app_ids)
-    new = new_problems(app_ids, clock.now() - NEW_FOR, MAX_NEW + 1)
+    days = days_of_apps((app.id for app in apps), charts.spark_start(now))
+    new = new_problems(app_ids, now - NEW_FOR, MAX_NEW + 1)
     latest = find_problems(app_ids, ProblemFilter(status=UNRESOLVED)).limit(MAX_LATEST).options(*_FOR_LISTS)
     return render_template(
         "home.html",
-        cards=_cards(apps),
+        cards=[AppCard(app, charts.sparkline(days.get(app.id, []), now)) for app in apps],
         more_apps=more_apps,
         new=new[:MAX_NEW],
         more_new=len(new) > MAX_NEW,
@@ -59,9 +61,3 @@ def _busiest_apps(app_ids: list[int] | None) -> tuple[list[App], bool]:
         statement = statement.where(App.id.in_(app_ids))
     apps = list(db.session.scalars(statement))
     return apps[:MAX_APPS], len(apps) > MAX_APPS
-
-
-def _cards(apps: list[App]) -> list[AppCard]:
-    now = clock.now()
-    days = days_of_apps((app.id for app in apps), charts.spark_start(now))
-    return [AppCard(app, charts.sparkline(days.get(app.id, []), now)) for app in apps]

@@ -117,7 +117,7 @@ def _app_ids_with(capability: Capability, app: App | None) -> list[int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A bulk action: the required capability, the function to run, and the message, such as ``Resolved 2 problems.``
+    """A bulk action: the required capability, the function to run, and the verb of the message.
 
     ``run`` is called in a write transaction and returns the number of problems it changed.
     """
