@@ -60,7 +60,7 @@ def world(app: Flask) -> World:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_fault(new_browser: "NewBrowser", world: World, scheme: Any) -> None:
+def test_no_page_has_a_serious_violation(new_browser: "NewBrowser", world: World, scheme: Any) -> None:
     page = new_browser(bypass_csp=True, color_scheme=scheme, reduced_motion="reduce").new_page()
     token = (Path(world.app.instance_path) / "setup_token").read_text()
     assert token
@@ -80,7 +80,7 @@ def test_no_page_has_a_serious_fault(new_browser: "NewBrowser", world: World, sc
     assert found == []
 
 
-def test_the_setup_page_has_no_serious_fault(new_browser: "NewBrowser", app: Flask) -> None:
+def test_the_setup_page_has_no_serious_violation(new_browser: "NewBrowser", app: Flask) -> None:
     page = new_browser(bypass_csp=True).new_page()
     page.goto("/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip())
     assert faults(page, "setup") == []

@@ -80,7 +80,7 @@ def test_the_test_error_button_shows_that_errors_arrive(browser_page: "Page", ma
     assert browser_page.get_by_text("Connected: errors are being received.").is_visible()
 
 
-def test_a_key_is_made_on_the_page_and_used_with_the_api(
+def test_a_key_is_created_on_the_page_and_used_with_the_api(
     new_browser: "NewBrowser", live_server: str, make: Factory
 ) -> None:
     make.user(ADA, site_admin=True)
@@ -233,7 +233,7 @@ def test_the_keyboard_reaches_the_content_past_the_navigation_and_closes_menus(
     assert not browser_page.locator(".menu-list a").first.is_visible()
 
 
-def test_someone_who_was_sent_away_comes_back_after_sign_in(browser_page: "Page", make: Factory) -> None:
+def test_sign_in_leads_back_to_the_requested_page(browser_page: "Page", make: Factory) -> None:
     make.user(ADA)
     browser_page.goto("/account/sessions")
     browser_page.get_by_label("Email address").fill(ADA)

@@ -32,7 +32,7 @@ def test_counts_are_added_up_in_their_steps_and_those_outside_left_out() -> None
     assert drawn.bars[-1].title == "Tue 10 Mar, 13:00 to 14:00 UTC: 7"
 
 
-def test_one_among_a_million_can_still_be_seen() -> None:
+def test_the_smallest_count_is_visible() -> None:
     drawn = chart([(NOW, 1_000_000), (NOW - timedelta(hours=1), 1)], SPANS["24h"], NOW)
     assert drawn.bars[-2].height > 0
     assert drawn.bars[-3].height == 0

@@ -113,7 +113,7 @@ def test_an_address_that_was_taken_meanwhile_is_not_confirmed(
     assert "already been taken" in answer.text
 
 
-def test_nobody_is_flooded_with_confirmations(ada: FlaskClient) -> None:
+def test_confirmation_mail_is_limited(ada: FlaskClient) -> None:
     statuses = [
         _change(ada, f"victim{number}@example.com").status_code for number in range(login_throttle.PER_ACCOUNT + 1)
     ]

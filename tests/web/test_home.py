@@ -10,7 +10,7 @@ from tests.support.pages import sign_in
 from tests.support.reports import send
 
 
-def test_without_an_app_an_admin_is_told_to_create_one(client: FlaskClient, make: Factory) -> None:
+def test_without_apps_an_admin_is_asked_to_create_one(client: FlaskClient, make: Factory) -> None:
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     page = client.get("/").text
@@ -18,7 +18,7 @@ def test_without_an_app_an_admin_is_told_to_create_one(client: FlaskClient, make
     assert 'href="/apps/new"' in page
 
 
-def test_without_a_team_one_is_told_whom_to_ask(client: FlaskClient, make: Factory) -> None:
+def test_without_a_team_the_page_says_whom_to_ask(client: FlaskClient, make: Factory) -> None:
     make.user("new@example.com")
     make.app("Secret shop")
     sign_in(client, "new@example.com")
@@ -49,7 +49,7 @@ def test_home_shows_counts_curves_what_is_new_and_what_was_last(client: FlaskCli
     assert "OldError" not in new
 
 
-def test_home_shows_only_apps_of_ones_teams(client: FlaskClient, make: Factory) -> None:
+def test_home_shows_only_apps_of_the_users_teams(client: FlaskClient, make: Factory) -> None:
     owner = make.user("lin@example.com")
     mine, other = make.app("Mine"), make.app("Other")
     make.assign(make.team("Core", owner), mine["id"])

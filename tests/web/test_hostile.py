@@ -50,7 +50,7 @@ def attacked(client: FlaskClient, make: Factory) -> FlaskClient:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_runs_and_nothing_hides(attacked: FlaskClient, page: str) -> None:
+def test_hostile_text_neither_runs_nor_hides(attacked: FlaskClient, page: str) -> None:
     answer = attacked.get(page)
     assert answer.status_code == 200
     text = answer.get_data().decode("utf-8")

@@ -126,7 +126,7 @@ def test_after_a_transfer_the_previous_owner_keeps_only_what_an_admin_may_send(
     assert [app.test_client().get(link).status_code for link in (as_owner, as_admin)] == [404, 200]
 
 
-def test_who_loses_site_admin_loses_the_invitations_sent_as_one(app: Flask, make: Factory) -> None:
+def test_losing_site_admin_revokes_the_invitations_that_required_it(app: Flask, make: Factory) -> None:
     make.user("second@example.com", site_admin=True)
     link = _invite(make, "second@example.com", "viewer")
     submit(_as(app, "root@example.com"), "/users/second/site-admin", {"grant": "no"})

@@ -49,7 +49,7 @@ def test_reloading_the_page_with_an_invitation_neither_creates_nor_shows_another
     assert reloaded.count("/revoke") == 1
 
 
-def test_someone_new_makes_an_account_with_the_link_and_is_in_the_team(
+def test_a_new_user_creates_an_account_with_the_link_and_joins_the_team(
     app: Flask, owner: FlaskClient, make: Factory
 ) -> None:
     link, guest = _invite(owner, " Guest@Example.com "), app.test_client()
@@ -70,7 +70,7 @@ def test_a_link_works_once(app: Flask, owner: FlaskClient, make: Factory) -> Non
     assert len(_members(make)) == 2
 
 
-def test_who_has_an_account_signs_in_and_joins(app: Flask, owner: FlaskClient, make: Factory) -> None:
+def test_an_existing_user_signs_in_and_joins(app: Flask, owner: FlaskClient, make: Factory) -> None:
     make.user(GUEST)
     link, guest = _invite(owner, role="viewer"), app.test_client()
     page = guest.get(link).get_data(as_text=True)
@@ -92,7 +92,7 @@ def test_a_member_does_not_use_up_an_invitation(app: Flask, owner: FlaskClient, 
     assert app.test_client().get(link).status_code == 200
 
 
-def test_a_revoked_invitation_is_dead(app: Flask, owner: FlaskClient) -> None:
+def test_a_revoked_invitation_does_not_work(app: Flask, owner: FlaskClient) -> None:
     link = _invite(owner)
     page = owner.get("/teams/core").get_data(as_text=True)
     address = re.search(r'action="(/teams/core/invitations/\d+/revoke)"', page)

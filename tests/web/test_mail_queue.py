@@ -94,7 +94,7 @@ def test_a_shutdown_waits_for_a_bounded_time_and_logs_what_it_leaves(
     stuck.set()
 
 
-def test_a_full_queue_is_logged_and_counted_and_holds_nobody_up(
+def test_a_full_queue_is_logged_and_counted_and_does_not_block(
     mailing: Flask, monkeypatch: pytest.MonkeyPatch, mail_log: list[str]
 ) -> None:
     stuck, began = threading.Event(), threading.Event()

@@ -51,7 +51,7 @@ def test_without_a_backtrace_the_page_says_so(key: str, client: FlaskClient) -> 
     assert "This notice has no stack trace." in client.get("/problems/1/notices/1").text
 
 
-def test_neighbours_are_told_by_time_and_then_by_order_of_arrival(key: str, make: Factory, client: FlaskClient) -> None:
+def test_adjacent_notices_are_ordered_by_time_and_then_by_id(key: str, make: Factory, client: FlaskClient) -> None:
     moment = clock.now()
     problem = make.problem(1)
     newest = make.notice(problem, at=moment)

@@ -176,7 +176,7 @@ def test_an_api_and_reports_answer_below_the_prefix(site: Site) -> None:
 
 
 @pytest.mark.parametrize("told", ["//evil.example", "/a b", "https://evil.example", "/..", "/a/../b", '/"><script>'])
-def test_a_prefix_that_is_none_is_ignored(told: str, app: Flask, tmp_path: Path) -> None:
+def test_an_invalid_prefix_is_ignored(told: str, app: Flask, tmp_path: Path) -> None:
     trusting = create_app({"TRUSTED_PROXIES": 1}, instance_path=tmp_path / "trusting")
     for server, prefix in ((trusting, told), (app, "/untrusted")):
         page = server.test_client().get("/sign-in", headers={"X-Forwarded-Prefix": prefix}).get_data(as_text=True)

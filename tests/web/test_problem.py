@@ -42,7 +42,9 @@ def reported(make: Factory, client: FlaskClient) -> dict[str, str]:
     return {"key": app["ingestion_key"], "page": "/problems/1"}
 
 
-def test_the_page_says_what_how_often_where_and_why(reported: dict[str, str], client: FlaskClient) -> None:
+def test_the_page_shows_message_counts_facets_and_grouping_reason(
+    reported: dict[str, str], client: FlaskClient
+) -> None:
     page = client.get("/problems/1").text
     assert "PaymentError" in page
     assert "card *declined*" in page
@@ -200,7 +202,9 @@ def test_each_role_is_offered_and_granted_what_it_may(
         assert answer.status_code == (302 if action in allowed else 403)
 
 
-def test_strangers_do_not_learn_that_a_problem_exists(reported: dict[str, str], make: Factory, app: Flask) -> None:
+def test_users_without_access_cannot_tell_that_a_problem_exists(
+    reported: dict[str, str], make: Factory, app: Flask
+) -> None:
     make.user("eve@example.com")
     other = app.test_client()
     sign_in(other, "eve@example.com")

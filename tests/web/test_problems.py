@@ -235,7 +235,7 @@ def test_nothing_selected_changes_nothing_and_says_so(varied: str, client: Flask
 
 
 @pytest.mark.parametrize("ids", [["x"], ["-1"], ["99999999999999999999"], ["9223372036854775807"]])
-def test_ids_that_are_none_are_passed_over(varied: str, client: FlaskClient, ids: list[str]) -> None:
+def test_invalid_ids_are_ignored(varied: str, client: FlaskClient, ids: list[str]) -> None:
     assert submit(client, "/problems", {"action": "resolve", "id": ids}).status_code == 302
     assert tabs(client, "/problems") == [3, 1, 4]
 
@@ -258,13 +258,15 @@ class TestRoles:
             make.join(team, person, role)
         return {name: make.problem(app_id, error_class=name) for name, app_id in apps.items()}
 
-    def test_a_list_across_apps_shows_those_of_ones_teams(self, two_apps: dict[str, int], client: FlaskClient) -> None:
+    def test_a_list_across_apps_shows_those_of_the_users_teams(
+        self, two_apps: dict[str, int], client: FlaskClient
+    ) -> None:
         sign_in(client, "lin@example.com")
         assert sorted(listed(client, "/problems")) == ["Acts", "Looks"]
         assert tabs(client, "/problems") == [2, 0, 2]
         assert client.get("/apps/hidden/problems").status_code == 404
 
-    def test_only_problems_that_one_may_act_on_can_be_selected(
+    def test_only_problems_that_the_user_may_change_can_be_selected(
         self, two_apps: dict[str, int], client: FlaskClient
     ) -> None:
         sign_in(client, "lin@example.com")
@@ -274,12 +276,16 @@ class TestRoles:
         assert 'value="delete"' not in page
         assert 'value="resolve"' not in client.get("/apps/looks/problems").text
 
-    def test_all_that_match_means_all_that_one_may_act_on(self, two_apps: dict[str, int], client: FlaskClient) -> None:
+    def test_all_matching_means_all_that_the_user_may_change(
+        self, two_apps: dict[str, int], client: FlaskClient
+    ) -> None:
         sign_in(client, "lin@example.com")
         submit(client, "/problems", {"action": "resolve", "scope": "all"})
         assert listed(client, "/problems?status=resolved") == ["Acts"]
 
-    def test_acting_on_what_one_may_only_see_is_forbidden(self, two_apps: dict[str, int], client: FlaskClient) -> None:
+    def test_changing_problems_that_the_user_may_only_see_is_forbidden(
+        self, two_apps: dict[str, int], client: FlaskClient
+    ) -> None:
         sign_in(client, "lin@example.com")
         both = [two_apps["Acts"], two_apps["Looks"]]
         assert submit(client, "/problems", {"action": "resolve", "id": both}).status_code == 403
@@ -287,7 +293,7 @@ class TestRoles:
         assert submit(client, "/problems", {"action": "delete", "scope": "all"}).status_code == 403
         assert tabs(client, "/problems") == [2, 0, 2]
 
-    def test_what_one_may_not_see_is_not_touched(
+    def test_problems_that_the_user_may_not_see_are_not_changed(
         self, two_apps: dict[str, int], client: FlaskClient, app: Flask
     ) -> None:
         sign_in(client, "lin@example.com")
@@ -347,7 +353,9 @@ class TestEmptyStates:
         assert "first error" not in client.get("/apps/shop").text
         assert "no errors yet" not in client.get("/").text
 
-    def test_everything_resolved_is_said(self, shop: dict[str, object], make: Factory, client: FlaskClient) -> None:
+    def test_a_list_without_unresolved_problems_says_so(
+        self, shop: dict[str, object], make: Factory, client: FlaskClient
+    ) -> None:
         make.problem(int(str(shop["id"])), status="resolved")
         assert "No unresolved problems" in client.get("/problems").text
 

@@ -116,9 +116,7 @@ def test_the_list_is_worked_by_keyboard(key: str, make: Factory, browser_page: "
     page.get_by_text("Resolved 1 problem.").wait_for()
 
 
-def test_a_filter_of_a_choice_applies_at_once_and_lies_in_the_address(
-    key: str, make: Factory, browser_page: "Page"
-) -> None:
+def test_a_selected_filter_applies_immediately_and_is_in_the_url(key: str, make: Factory, browser_page: "Page") -> None:
     make.problem(1)
     page = browser_page
     sign_in(page)

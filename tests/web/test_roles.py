@@ -189,7 +189,7 @@ def _outcome(status: int) -> str:
 
 
 @pytest.mark.parametrize("act", ACTS, ids=str)
-def test_each_page_and_action_answers_each_kind_of_person_as_the_table_says(act: Act, world: World) -> None:
+def test_each_page_and_action_responds_to_each_role_as_the_table_says(act: Act, world: World) -> None:
     refused = [kind for kind in KINDS if _expected(act, kind) != "allowed"]
     allowed = [kind for kind in reversed(KINDS) if kind not in refused]
     for kind in refused:
@@ -200,7 +200,7 @@ def test_each_page_and_action_answers_each_kind_of_person_as_the_table_says(act:
 
 
 @pytest.mark.parametrize("act", [act for act in ACTS if act.method == "POST"], ids=str)
-def test_what_is_refused_changes_nothing(act: Act, world: World) -> None:
+def test_rejected_actions_change_nothing(act: Act, world: World) -> None:
     before = _content(world)
     for kind in KINDS:
         if _expected(act, kind) != "allowed":
@@ -217,7 +217,7 @@ def _content(world: World) -> dict[str, Any]:
     return found
 
 
-def test_every_page_of_the_dashboard_stands_in_the_tables_of_this_test(app: Flask) -> None:
+def test_every_page_of_the_dashboard_is_in_the_tables_of_this_test(app: Flask) -> None:
     pages = {
         (rule.endpoint, method)
         for rule in app.url_map.iter_rules()
@@ -229,7 +229,7 @@ def test_every_page_of_the_dashboard_stands_in_the_tables_of_this_test(app: Flas
     assert {page[0] for page in pages} >= ELSEWHERE | {act.endpoint for act in ACTS}
 
 
-def test_who_is_not_signed_in_is_sent_to_sign_in(world: World) -> None:
+def test_anonymous_users_are_redirected_to_sign_in(world: World) -> None:
     client = world.app.test_client()
     for act in ACTS:
         if act.method == "GET":
@@ -238,7 +238,7 @@ def test_who_is_not_signed_in_is_sent_to_sign_in(world: World) -> None:
             assert answer.location.startswith("/sign-in")
 
 
-def test_abilities_grow_with_the_role() -> None:
+def test_capabilities_grow_with_the_role() -> None:
     for higher, lower in pairwise(ROLES):
         assert ROLE_CAPABILITIES[higher] > ROLE_CAPABILITIES[lower]
     assert not ON_SERVER & ROLE_CAPABILITIES["owner"]
@@ -261,11 +261,11 @@ def test_only_site_admins_add_users_by_address_to_a_team(kind: str, status: int,
 
 
 @pytest.mark.parametrize(("kind", "status"), [("member", 302), ("viewer", 403), ("outsider", 403)])
-def test_bulk_actions_across_apps_reach_only_those_where_one_may(kind: str, status: int, world: World) -> None:
+def test_bulk_actions_across_apps_change_only_apps_where_they_are_allowed(kind: str, status: int, world: World) -> None:
     assert world.post(kind, "/problems", {"action": "resolve", "id": "1"}) == status
 
 
-def test_nobody_gives_a_role_above_their_own_or_touches_who_has_one(world: World) -> None:
+def test_no_user_grants_a_role_above_their_own_or_changes_a_member_who_has_one(world: World) -> None:
     sunday = f"/teams/core/members/{world.ids['member_id']}"
     world.post("admin", sunday, {"role": "owner"})
     assert ">owner</option>" not in world.client("admin").get("/teams/core").text
@@ -276,7 +276,7 @@ def test_nobody_gives_a_role_above_their_own_or_touches_who_has_one(world: World
     assert _role_of(world, "sunday") == "owner"
 
 
-def test_apps_of_other_teams_cannot_be_drawn_into_ones_own(world: World) -> None:
+def test_apps_of_other_teams_cannot_be_assigned_to_the_users_own(world: World) -> None:
     assert world.post("owner", "/teams/core/apps", {"app": "other"}) == 404
     assert ">other</option>" not in world.client("owner").get("/teams/core").text
 
@@ -290,7 +290,7 @@ def _role_of(world: World, kind: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_one_may_not_do_is_not_offered(kind: str, world: World) -> None:
+def test_actions_that_are_not_allowed_are_not_offered(kind: str, world: World) -> None:
     """Every form and link on the pages that a user sees is one that the user may use."""
     client = world.client(kind)
     offered: set[str] = set()

@@ -93,7 +93,7 @@ def test_where_there_is_an_admin_even_the_token_opens_nothing(client: FlaskClien
         ("app_name", "a\x00b", "App name must not contain control characters."),
     ],
 )
-def test_what_cannot_be_used_is_said_and_makes_nothing(
+def test_invalid_values_are_reported_and_nothing_is_created(
     client: FlaskClient, make: Factory, address: str, field: str, value: str, sentence: str
 ) -> None:
     answer = submit(client, address, FIELDS | {field: value}, page=address)
@@ -103,7 +103,7 @@ def test_what_cannot_be_used_is_said_and_makes_nothing(
     assert submit(client, address, FIELDS, page=address).status_code == 302
 
 
-def test_of_two_at_the_same_time_one_sets_up(app: Flask, make: Factory, address: str) -> None:
+def test_of_two_setups_at_the_same_time_one_succeeds(app: Flask, make: Factory, address: str) -> None:
     clients = [app.test_client() for _ in range(4)]
     tokens = [csrf_token(client, address) for client in clients]
     statuses: list[int] = []
