@@ -1,6 +1,6 @@
 """Look up the records that URLs name, and check what the user may do with them.
 
-Records that the user may not see are answered with 404, those that may be seen but not changed with 403.
+Records that the user may not see get a 404, those that the user may see but not change a 403.
 """
 
 from typing import Any, TypeVar
