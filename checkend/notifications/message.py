@@ -72,7 +72,7 @@ class Notification:
 
     @property
     def title(self) -> str:
-        """Return the headline, unescaped: "New problem in Shop: NoMethodError", "37 new problems in Shop in 5 minutes"."""
+        """Return the headline, unescaped, e.g. "New problem in Shop: NoMethodError"."""
         if self.event is Event.TEST:
             return f"Test notification from {self.app.name}"
         if self.event is Event.DIGEST:
