@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from checkend.db.session import Base
 from checkend.exceptions import ApiError, DomainError
-from checkend.models import App, Notice, Problem, Tag, Team, TeamMember, User
+from checkend.models import App, Channel, Delivery, Notice, Problem, Tag, Team, TeamMember, User
 from checkend.models.slugs import by_id, by_slug_or_id
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -50,6 +50,16 @@ def _tag_of(problem: Problem, ids: Ids) -> Tag:
     return _found_or_404(next((tag for tag in problem.tags if str(tag.id) == ids["tag_id"]), None), "Tag")
 
 
+def _channel(ids: Ids) -> Channel:
+    app, channel = _app(ids), by_id(Channel, ids["channel_id"])
+    return _found_or_404(channel if channel and channel.app_id == app.id else None, "Channel")
+
+
+def _delivery(ids: Ids) -> Delivery:
+    channel, delivery = _channel(ids), by_id(Delivery, ids["delivery_id"])
+    return _found_or_404(delivery if delivery and delivery.channel_id == channel.id else None, "Delivery")
+
+
 def _team(ids: Ids) -> Team:
     return _found_or_404(by_slug_or_id(Team, ids["team_id"]), "Team")
 
@@ -77,6 +87,8 @@ def _replacing(find: Callable[[Ids], dict[str, Any]]) -> Callable[[View], View]:
 with_app = _replacing(lambda ids: {"app": _app(ids)})
 with_problem = _replacing(lambda ids: {"problem": _problem(ids)})
 with_notice = _replacing(lambda ids: {"notice": _notice(ids)})
+with_channel = _replacing(lambda ids: {"channel": _channel(ids)})
+with_delivery = _replacing(lambda ids: {"delivery": _delivery(ids)})
 with_team = _replacing(lambda ids: {"team": _team(ids)})
 with_member = _replacing(lambda ids: {"member": _member(ids)})
 with_user = _replacing(lambda ids: {"user": _user(ids)})

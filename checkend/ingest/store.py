@@ -287,11 +287,30 @@ class _Batch:
             problem.resolved, problem.reopened_at = False, report.received_at
         notice_id = self._insert_notice(problem, report, packed)
         problem.stored += 1
+        if opened or reopened:
+            self._insert_event("new_problem" if opened else "reoccurrence", problem, notice_id, report)
         update_latest_message(self.connection, problem, report)
         if self.store.window:
             repeat = _DedupEntry(notice_id, report.received_at, 1, self.version)
             self.repeats[_dedup_key(problem, report)] = repeat
         return IngestResult(notice_id, problem.id, False, 1, opened, reopened)
+
+    def _insert_event(self, event: str, problem: ProblemDelta, notice_id: int, report: PreparedReport) -> None:
+        """Leave a row for the notification worker, which turns it into deliveries: the report waits for none of it."""
+        facets = dict(report.facets)
+        self.connection.execute(
+            "INSERT INTO problem_events (app_id, problem_id, notice_id, event, environment, release, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                problem.app_id,
+                problem.id,
+                notice_id,
+                event,
+                facets.get("environment", ""),
+                facets.get("revision", ""),
+                report.received_at,
+            ),
+        )
 
     def _find(self, key: tuple[int, str], report: PreparedReport) -> ProblemDelta | None:
         problem = find_problem(self.connection, *key)

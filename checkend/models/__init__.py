@@ -3,6 +3,7 @@
 from checkend.models.api_key import ApiKey
 from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
+from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent
 from checkend.models.counters import AppHour, ProblemFacet, ProblemHour
 from checkend.models.invitation import Invitation
 from checkend.models.notice import Notice
@@ -17,10 +18,14 @@ __all__ = [
     "App",
     "AppHour",
     "Backtrace",
+    "Channel",
+    "Delivery",
     "Invitation",
     "Notice",
+    "NotificationPreference",
     "OldPassword",
     "Problem",
+    "ProblemEvent",
     "ProblemFacet",
     "ProblemFilter",
     "ProblemHour",

@@ -32,11 +32,22 @@ def is_configured(config: Mapping[str, Any]) -> bool:
     return bool(config["MAIL_HOST"] and config["URL"])
 
 
+def sender(config: Mapping[str, Any]) -> str:
+    """Return the From header."""
+    host = urlsplit(config["URL"]).hostname or "localhost"
+    return config["MAIL_FROM"] or f"Checkend <checkend@{host}>"
+
+
+def send_message(config: Mapping[str, Any], message: EmailMessage) -> None:
+    """Hand a message to the SMTP server. Raises what `smtplib` raises."""
+    with _connect(config) as server:
+        server.send_message(message)
+
+
 def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
     """Hand a mail to the SMTP server. Raises `MailError`."""
     try:
-        with _connect(config) as server:
-            server.send_message(_message(config, to, subject, text))
+        send_message(config, _message(config, to, subject, text))
         outcomes["sent"] += 1
     except (OSError, smtplib.SMTPException, ValueError) as error:
         outcomes["failed"] += 1
@@ -47,7 +58,7 @@ def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
 def _message(config: Mapping[str, Any], to: str, subject: str, text: str) -> EmailMessage:
     host = urlsplit(config["URL"]).hostname or "localhost"
     message = EmailMessage()
-    message["From"] = config["MAIL_FROM"] or f"Checkend <checkend@{host}>"
+    message["From"] = sender(config)
     message["To"] = to
     message["Subject"] = " ".join(subject.split())
     message["Date"] = formatdate()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from marshmallow import post_load
+
 from checkend.schemas.base import Query
 from checkend.schemas.fields import BoundedInteger
 
@@ -43,3 +45,11 @@ class PageQuery(Query):
 def pop_page(data: dict[str, Any]) -> Page:
     """Take the page's parameters out of the loaded ``data``."""
     return Page(data.pop("page"), data.pop("per_page"))
+
+
+class PageOnlyQuery(PageQuery):
+    """The parameters of a list that has no filters."""
+
+    @post_load
+    def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {"page": pop_page(data)}

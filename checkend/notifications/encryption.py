@@ -1,0 +1,57 @@
+"""Secrets at rest: encrypted with keys from a file of the instance folder, so that a copy of the database has none.
+
+The file ``encryption_keys`` holds one key per line. The first line encrypts, every line decrypts:
+``checkend secrets rotate`` adds a new first line, encrypts all secrets again, and removes the old lines.
+"""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from checkend.exceptions import CheckendError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+KEYS_FILE_NAME = "encryption_keys"
+
+
+class SecretsUnreadableError(CheckendError):
+    """Secrets in the database cannot be decrypted with the keys in the instance folder."""
+
+
+class SecretBox:
+    """Encrypts and decrypts secrets with the keys in ``folder``, created if there are none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / KEYS_FILE_NAME
+
+    def seal(self, secrets: dict[str, Any]) -> bytes:
+        """Return the secrets as an encrypted token."""
+        return self._fernet().encrypt(json.dumps(secrets).encode())
+
+    def open(self, token: bytes | None) -> dict[str, Any]:
+        """Return the secrets in ``token``; {} for None. Raises `SecretsUnreadableError`."""
+        from cryptography.fernet import InvalidToken
+
+        if token is None:
+            return {}
+        try:
+            secrets: dict[str, Any] = json.loads(self._fernet().decrypt(token))
+        except InvalidToken:
+            raise SecretsUnreadableError(
+                f"The secrets of this channel cannot be decrypted with the keys in {self._path}. Restore that file "
+                "from a backup, or enter the secrets again."
+            ) from None
+        return secrets
+
+    def _fernet(self) -> "MultiFernet":
+        from cryptography.fernet import Fernet, MultiFernet
+
+        from checkend.config.instance_secrets import read_or_create_secret
+
+        keys = read_or_create_secret(self._path).split()
+        digests = [hashlib.sha256(key.encode()).digest() for key in keys]
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

@@ -1,0 +1,188 @@
+"""The outbox: from events of problems to deliveries, and what becomes of each attempt.
+
+Everything here runs in a write transaction of the notification worker, never in that of a report.
+"""
+
+import random
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+
+from checkend.db.session import db
+from checkend.models import App, Channel, Delivery, Problem, ProblemEvent
+from checkend.models.channel import give_up_pending, subscribed_members
+
+EVENTS_PER_STEP = 500
+# A burst: when a channel got this many messages within the window, what follows is collected into a digest.
+MAX_SINGLE_MESSAGES = 5
+DIGEST_WINDOW = timedelta(minutes=5)
+LEASE = timedelta(seconds=90)
+# Seconds from one attempt to the next, 24 hours in all; each varies by a fifth, so that receivers that were down are
+# not hit by everything at once.
+RETRY_DELAYS = (30, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800)
+MAX_RETRY_AFTER = timedelta(days=1)
+REJECTION_STATUSES = frozenset({401, 403, 404})  # the URL or the token is wrong, or was revoked
+MAX_REJECTIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one attempt. ``error`` is "" for success and contains no secret.
+
+    ``permanent`` means that another attempt would fail as well. ``retry_after`` is what the receiver asked for, in
+    seconds.
+    """
+
+    error: str = ""
+    status: int | None = None
+    permanent: bool = False
+    retry_after: float | None = None
+
+
+def expand_events(now: datetime) -> int:
+    """Turn up to `EVENTS_PER_STEP` events into deliveries, and delete them. Returns the number of events."""
+    events = list(db.session.scalars(select(ProblemEvent).order_by(ProblemEvent.id).limit(EVENTS_PER_STEP)))
+    if not events:
+        return 0
+    apps = {app.id: app for app in db.session.scalars(select(App).where(App.id.in_({e.app_id for e in events})))}
+    existing = set(db.session.scalars(select(Problem.id).where(Problem.id.in_({e.problem_id for e in events}))))
+    wanted = [
+        event
+        for event in events
+        if event.problem_id in existing and event.app_id in apps and _app_wants(apps[event.app_id], event.event)
+    ]
+    statement = select(Channel).where(Channel.app_id.in_({e.app_id for e in wanted}), Channel.enabled)
+    for channel in db.session.scalars(statement):
+        _queue(channel, [event for event in wanted if event.app_id == channel.app_id], now)
+    db.session.execute(delete(ProblemEvent).where(ProblemEvent.id.in_([event.id for event in events])))
+    return len(events)
+
+
+def _app_wants(app: App, event: str) -> bool:
+    flags = {"new_problem": app.notify_on_new_problem, "reoccurrence": app.notify_on_reoccurrence}
+    return flags.get(event, True)
+
+
+def _queue(channel: Channel, events: Iterable[ProblemEvent], now: datetime) -> None:
+    for event in events:
+        if not channel.accepts(event.event, event.environment):
+            continue
+        for recipient in recipients_of(channel, event.event):
+            _queue_one(channel, recipient, event, now)
+
+
+def recipients_of(channel: Channel, event: str) -> list[str]:
+    """Return the email addresses that the channel writes to about ``event``; [""] for kinds with one receiver."""
+    if channel.kind != "email":
+        return [""]
+    configured: list[str] = channel.config.get("recipients", [])
+    return configured or [user.email_address for user in subscribed_members(channel.app_id, event)]
+
+
+def _queue_one(channel: Channel, recipient: str, event: ProblemEvent, now: datetime) -> None:
+    mine = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
+    digest = db.session.scalar(
+        select(Delivery)
+        .where(*mine, Delivery.event == "digest", Delivery.status == "pending", Delivery.attempts == 0)
+        .where(Delivery.leased_until.is_(None))
+    )
+    if digest is not None:
+        if event.problem_id not in digest.problem_ids:
+            digest.problem_ids = [*digest.problem_ids, event.problem_id]
+        return
+    recent, latest = db.session.execute(
+        select(func.count(), func.max(Delivery.created_at)).where(
+            *mine, Delivery.event != "test", Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+        )
+    ).one()
+    is_too_soon = latest is not None and now - latest < _interval(channel)
+    if recent >= MAX_SINGLE_MESSAGES or is_too_soon:
+        due = (
+            max(now + DIGEST_WINDOW, latest + _interval(channel))
+            if recent >= MAX_SINGLE_MESSAGES
+            else (latest + _interval(channel))
+        )
+        values = {"event": "digest", "next_attempt_at": due}
+    else:
+        values = {
+            "event": event.event,
+            "next_attempt_at": now,
+            "notice_id": event.notice_id,
+            "environment": event.environment,
+            "release": event.release,
+        }
+    delivery = Delivery(
+        channel_id=channel.id, recipient=recipient, problem_ids=[event.problem_id], created_at=now, **values
+    )
+    db.session.add(delivery)
+    db.session.flush()
+
+
+def _interval(channel: Channel) -> timedelta:
+    return timedelta(seconds=channel.min_interval_seconds)
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Return the condition for deliveries that can be attempted at ``now``.
+
+    A time far in the future was left by a clock that was ahead: it counts as past.
+    """
+    is_time = or_(Delivery.next_attempt_at <= now, Delivery.next_attempt_at > now + 2 * MAX_RETRY_AFTER)
+    is_free = or_(
+        Delivery.leased_until.is_(None), Delivery.leased_until <= now, Delivery.leased_until > now + 2 * LEASE
+    )
+    return and_(Delivery.status == "pending", is_time, is_free)
+
+
+def lease_due(now: datetime, limit: int, busy_channels: Collection[int]) -> list[tuple[int, int]]:
+    """Reserve up to ``limit`` deliveries that are due, at most one per channel that is not busy.
+
+    Returns their ids, each with the id of its channel. A lease ends by itself after `LEASE`, so that a delivery is
+    attempted again when the process that leased it was killed: at least once, with the same message id.
+    """
+    first = (
+        select(func.min(Delivery.id))
+        .where(is_due(now), Delivery.channel_id.not_in(busy_channels))
+        .group_by(Delivery.channel_id)
+        .limit(limit)
+    )
+    leased = list(db.session.scalars(select(Delivery).where(Delivery.id.in_(first)).order_by(Delivery.next_attempt_at)))
+    for delivery in leased:
+        delivery.leased_until = now + LEASE
+    return [(delivery.id, delivery.channel_id) for delivery in leased]
+
+
+def record_outcome(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
+    """Note what became of an attempt: delivered, to be tried again, or failed for good.
+
+    A receiver that responds 410 disables its channel at once; 401, 403 or 404 three times in a row do so as well,
+    since the URL or the token is wrong.
+    """
+    channel = delivery.channel
+    delivery.attempts += 1
+    delivery.leased_until, delivery.last_status, delivery.last_error = None, outcome.status, outcome.error or None
+    if not outcome.error:
+        delivery.status, delivery.next_attempt_at, delivery.delivered_at = "delivered", None, now
+        channel.failures, channel.rejections, channel.last_delivered_at, channel.last_error = 0, 0, now, None
+        return
+    channel.failures += 1
+    channel.last_failed_at, channel.last_error = now, outcome.error
+    channel.rejections = channel.rejections + 1 if outcome.status in REJECTION_STATUSES else 0
+    rejected_for_good = outcome.status == 410 or channel.rejections >= MAX_REJECTIONS
+    if rejected_for_good:
+        channel.enabled = False
+        give_up_pending([channel])
+    if outcome.permanent or rejected_for_good:
+        delivery.status, delivery.next_attempt_at = "failed", None
+    elif delivery.attempts > len(RETRY_DELAYS):
+        delivery.status, delivery.next_attempt_at = "gave_up", None
+    else:
+        delivery.next_attempt_at = now + _retry_delay(delivery.attempts, outcome.retry_after)
+
+
+def _retry_delay(attempts: int, retry_after: float | None) -> timedelta:
+    delay = timedelta(seconds=RETRY_DELAYS[attempts - 1] * random.uniform(0.8, 1.2))
+    asked = min(timedelta(seconds=retry_after or 0), MAX_RETRY_AFTER)
+    return max(delay, asked)

@@ -1,0 +1,150 @@
+"""The thread that turns events into deliveries, and the threads that send them."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from flask import Flask, g
+from sqlalchemy import select
+
+from checkend import clock
+from checkend.db.session import REQUEST_LOCK_SECONDS, db
+from checkend.db.transactions import write_transaction
+from checkend.models import Delivery, ProblemEvent
+from checkend.models.channel import delete_old_deliveries
+from checkend.notifications.outbox import expand_events, is_due, lease_due, record_outcome
+from checkend.notifications.sender import Sender
+from checkend.notifications.summaries import build_notification
+
+POLL_SECONDS = 1.0
+THREADS = 4
+STOP_SECONDS = 2.0
+CLEANUP_INTERVAL = timedelta(hours=1)
+
+log = logging.getLogger("checkend.notifications")
+
+
+class NotificationWorker:
+    """Delivers the notifications of one server, from `start` to `stop`.
+
+    Ingestion knows nothing of it: reports leave rows in ``problem_events``, which this thread polls. Nothing is lost
+    when the process is killed at any point. An event becomes deliveries in the transaction that deletes it; a delivery
+    that was leased but not recorded is sent again when its lease ends, with the same message id.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._sender: Sender | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._busy: set[int] = set()
+        self._guard = threading.Lock()
+        self._cleaned_up_at = clock.EPOCH
+        self.delivered = 0
+        self.failed = 0
+
+    def start(self) -> None:
+        """Start polling; for a process that serves."""
+        self._thread = threading.Thread(target=self._work, name="checkend-notifications", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop polling, and wait up to `STOP_SECONDS` for what is being sent; the next start sends the rest."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def run_once(self) -> None:
+        """Expand events, and hand what is due to the sending threads.
+
+        Errors of the database are logged, and the next run tries again.
+        """
+        try:
+            with self._app.app_context():
+                g.timeout_seconds = REQUEST_LOCK_SECONDS
+                self._expand()
+                self._clean_up()
+                for delivery_id, channel_id in self._lease():
+                    self._submit(delivery_id, channel_id)
+        except Exception as error:  # a full disk, say: nothing is lost, the rows wait
+            log.error("notifications are delayed: %s", error)
+
+    def _work(self) -> None:
+        while not self._stopping.wait(POLL_SECONDS):
+            self.run_once()
+
+    def _expand(self) -> None:
+        while db.session.scalar(select(ProblemEvent.id).limit(1)) is not None:
+            with write_transaction():
+                expand_events(clock.now())
+
+    def _clean_up(self) -> None:
+        now = clock.now()
+        if abs(now - self._cleaned_up_at) < CLEANUP_INTERVAL:
+            return
+        with write_transaction():
+            delete_old_deliveries()
+        self._cleaned_up_at = now
+
+    def _lease(self) -> list[tuple[int, int]]:
+        with self._guard:
+            busy = set(self._busy)
+        free = THREADS - len(busy)
+        if free <= 0 or not self._any_pending():
+            return []
+        with write_transaction():
+            return lease_due(clock.now(), free, busy)
+
+    def _any_pending(self) -> bool:
+        # Without this, an idle server would take the write lock every second.
+        return db.session.scalar(select(Delivery.id).where(is_due(clock.now())).limit(1)) is not None
+
+    def _submit(self, delivery_id: int, channel_id: int) -> None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="checkend-delivery")
+        with self._guard:
+            self._busy.add(channel_id)
+        self._pool.submit(self._deliver, delivery_id, channel_id)
+
+    def _deliver(self, delivery_id: int, channel_id: int) -> None:
+        try:
+            with self._app.app_context():
+                g.timeout_seconds = REQUEST_LOCK_SECONDS
+                self._attempt(delivery_id)
+        except Exception:
+            log.exception("delivery %d was interrupted; it is attempted again when its lease ends", delivery_id)
+        finally:
+            with self._guard:
+                self._busy.discard(channel_id)
+
+    def _attempt(self, delivery_id: int) -> None:
+        delivery = db.session.get(Delivery, delivery_id)
+        if delivery is None:  # its channel was deleted
+            return
+        notification = build_notification(delivery, self._app.config["URL"])
+        if notification is None:
+            with write_transaction():
+                delivery.give_up("The problem was deleted before the notification was sent.")
+            return
+        channel, recipient = delivery.channel, delivery.recipient
+        db.session.expunge_all()  # what is loaded is enough
+        db.session.rollback()  # no read transaction stays open while the receiver takes its time
+        outcome = self._get_sender().send(channel, recipient, notification)
+        with write_transaction():
+            delivery = db.session.get(Delivery, delivery_id)
+            if delivery is not None:
+                record_outcome(delivery, outcome, clock.now())
+        if outcome.error:
+            self.failed += 1
+            log.warning("delivery %d through channel %d failed: %s", delivery_id, channel.id, outcome.error)
+        else:
+            self.delivered += 1
+
+    def _get_sender(self) -> Sender:
+        if self._sender is None:
+            self._sender = Sender(self._app)
+        return self._sender
