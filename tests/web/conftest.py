@@ -1,17 +1,16 @@
 """Fixtures: a live server and a browser for the tests marked ``browser``, and a server that sends mail."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from waitress.server import create_server
 
 from checkend.app import create_app
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
+from tests.support.server_thread import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -42,13 +41,9 @@ ARGUMENTS = (
 
 @pytest.fixture
 def live_server(app: Flask) -> Iterator[str]:
-    """Provide the URL of `app`, served by waitress on a free port of 127.0.0.1."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    """Provide the URL of `app`, served on a free port of 127.0.0.1."""
+    with served(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="session")
