@@ -11,30 +11,25 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "checkend"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# From the bottom to the top: a package imports from the layers below its own.
+# From the bottom to the top: a package imports only from the layers below its own.
 LAYERS = (
-    ("_version", "clock", "config", "exceptions", "log"),
-    ("client", "grouping", "scrubbing"),
+    ("_version", "clock", "exceptions", "log", "services"),
+    ("config", "client", "grouping", "scrubbing"),
     ("db",),
     ("models",),
     ("auth", "schemas"),
     ("notifications", "retention"),
-    ("api", "demo", "ingest", "server", "telemetry", "web"),
+    ("telemetry",),
+    ("ingest",),
+    ("api", "demo", "web"),  # Each stores reports itself: the test error of the dashboard, and the demo data.
+    ("server",),  # It assembles the middleware and the services of all packages below.
     ("app",),
-    ("cli", "testing"),
+    ("testing",),
+    ("cli",),  # `checkend fixture` and `checkend dev` start the test server.
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-# Imports within a layer; all others are errors.
-SIDEWAYS = {
-    ("config", "exceptions"),
-    ("demo", "ingest"),
-    ("ingest", "server"),
-    ("ingest", "telemetry"),
-    ("telemetry", "ingest"),
-    ("web", "ingest"),
-    ("web", "server"),
-    ("cli", "testing"),
-}
+# It names the types of its fields, which are defined above it; at run time it imports nothing of the project.
+TYPES_FROM_ABOVE = {"services.py"}
 # They need neither a database nor a request, and none of the rest of the project.
 PURE = ("client", "grouping", "scrubbing")
 # Modules that import nothing and are loaded early: before anything can be reported, where even the SDK may lie over the
@@ -42,19 +37,30 @@ PURE = ("client", "grouping", "scrubbing")
 ANYWHERE = {"checkend.server.sdk_conflict", "checkend.auth.permissions"}
 # The tables are defined by the models: creating or migrating a database imports them.
 DEFINES_TABLES = {("db/schema.py", "checkend.models"), ("db/migrations/env.py", "checkend.models")}
-AT_THE_ROOT = {"__init__", "_version", "app", "clock", "config", "exceptions", "log"}
+AT_THE_ROOT = {"__init__", "_version", "app", "clock", "exceptions", "log", "services"}
 
 
 def imports(path: Path, *, anywhere: bool = True) -> set[str]:
     """Return the modules that a file imports, and the names it imports from them, with dots."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    return imports_of(tree if anywhere else ast.Module([node for node in tree.body if not hasattr(node, "body")], []))
+
+
+def imports_of(tree: ast.Module) -> set[str]:
     found = set()
-    for node in ast.walk(tree) if anywhere else tree.body:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def runtime_imports(path: Path) -> set[str]:
+    """Return what a file imports, without the blocks that only a type checker reads."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    body = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
+    return imports_of(ast.Module(body, []))
 
 
 def package_of(path: Path) -> str:
@@ -65,7 +71,7 @@ def is_allowed(package: str, name: str) -> bool:
     other = name.split(".")[1]
     if other == package or other not in RANKS or any(name.startswith(module) for module in ANYWHERE):
         return True
-    return RANKS[other] < RANKS[package] or (package, other) in SIDEWAYS
+    return RANKS[other] < RANKS[package]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -74,8 +80,10 @@ def test_dependencies_point_down(path: Path) -> None:
     if package == "__init__":
         return
     assert package in RANKS, f"{package} has no layer"
-    ours = {name for name in imports(path) if name.startswith("checkend.")}
-    ours -= {name for file, name in DEFINES_TABLES if str(path.relative_to(PACKAGE)) == file}
+    name_of_file = str(path.relative_to(PACKAGE))
+    imported = runtime_imports(path) if name_of_file in TYPES_FROM_ABOVE else imports(path)
+    ours = {name for name in imported if name.startswith("checkend.")}
+    ours -= {name for file, name in DEFINES_TABLES if file == name_of_file}
     assert not {name for name in ours if not is_allowed(package, name)}
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from waitress.server import create_server
 
 from checkend.app import create_app
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
 
@@ -115,4 +116,4 @@ def mailing(tmp_path: Path, mail_server: MailServer) -> Iterator[Flask]:
     app = create_app(settings, instance_path=tmp_path / "mailing")
     Factory(app).user("ada@example.com")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
