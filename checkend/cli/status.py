@@ -56,9 +56,9 @@ def _fetch_metrics(address: str, token: str) -> Samples | None:
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_SECONDS) as answer:
             text = answer.read().decode()
-    except (OSError, ValueError):  # connection refused, no response, not HTTP, invalid URL
+            return parse(text) if "\ncheckend_info{" in text else None
+    except (OSError, ValueError):  # connection refused, no response, not HTTP, invalid URL, not Prometheus' format
         return None
-    return parse(text) if "\ncheckend_info{" in text else None
 
 
 def parse(text: str) -> Samples:
