@@ -1,6 +1,7 @@
 """Dependencies between packages point in one direction, and the layout follows docs/architecture.md."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -191,3 +192,17 @@ def test_the_factory_reads_as_a_table_of_contents() -> None:
     ]
     assert create_app.end_lineno is not None
     assert create_app.end_lineno - create_app.lineno < 60
+
+
+def test_the_documented_layout_exists_and_is_complete() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:/|\.py))`", text))
+    assert {name for name in named if not ((PACKAGE / name).exists() or (ROOT / name).exists())} == set()
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages <= {name.partition("/")[0] for name in named}
+    layers = text.partition("## Dependencies")[2].split("```")[1]
+    drawn = [frozenset(line.split(" · ")) for line in layers.strip().splitlines()]
+    below = {name: set().union(*drawn[rank + 1 :]) for rank, names in enumerate(drawn) for name in names}
+    ranked = [name for name in RANKS if name in below]
+    assert packages | {"app", "services"} <= set(ranked)
+    assert {(name, other) for name in ranked for other in below[name] if RANKS[other] >= RANKS[name]} == set()
