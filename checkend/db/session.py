@@ -111,7 +111,7 @@ def _reject_unlocked_writes(session: Session, *_: Any) -> None:
     # A reading transaction that turns to writing fails at random under load (SQLITE_BUSY_SNAPSHOT).
     changed = session.new or session.deleted or any(session.is_modified(item) for item in session.dirty)
     if changed and has_app_context() and not g.get("writing"):
-        raise RuntimeError("the session writes without begin_writing()")
+        raise RuntimeError("the session writes outside of a write_transaction()")
 
 
 def register_flask_db(app: Flask, migrations: Path) -> None:

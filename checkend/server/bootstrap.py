@@ -4,19 +4,18 @@ import logging
 import os
 import secrets
 import shlex
-import sqlite3
 import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from checkend import config
 from checkend.config import PREFIX
 from checkend.config.unknown_variables import unknown_variables
 from checkend.db.connection import DATABASE_FILE_NAME
+from checkend.db.errors import DATABASE_ERRORS
 from checkend.db.instance_lock import InstanceLock, format_processes
 from checkend.db.session import db
 from checkend.exceptions import StartupError
@@ -133,7 +132,7 @@ def print_startup_messages(app: Flask, lock: InstanceLock) -> None:
         )
     try:
         _announce_setup(app)
-    except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+    except (OSError, *DATABASE_ERRORS) as error:
         reason = getattr(error, "orig", error)
         notify_operator(
             app, f"the database cannot be used now ({reason}). Requests get 503 until it can.", logging.ERROR

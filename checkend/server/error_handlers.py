@@ -1,7 +1,6 @@
 """The one error envelope, and the answers to everything that goes wrong: JSON under /api and /ingest, else pages."""
 
 import logging
-import sqlite3
 from typing import Any
 
 from flask import Flask, Response, jsonify, render_template, request
@@ -10,6 +9,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, NotSupporte
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from checkend.db.errors import DriverDatabaseError, driver_error, is_interrupted
 from checkend.db.read_deadline import READ_SECONDS
 from checkend.db.session import db
 from checkend.exceptions import ApiError, DomainError
@@ -101,13 +101,13 @@ def register(app: Flask) -> None:
         log.warning("%s %s lost a race: %s", request.method, request.path, getattr(error, "orig", error))
         return _error_response(409, "Another request took this name, or changed this record, at the same moment.")
 
-    # Taking the write lock and the pragmas are not SQLAlchemy's doing: their errors come as sqlite3 raises them.
-    @app.errorhandler(sqlite3.DatabaseError)
+    # Taking the write lock and the pragmas are not SQLAlchemy's doing: their errors come as the driver raises them.
+    @app.errorhandler(DriverDatabaseError)
     @app.errorhandler(DatabaseError)
     @app.errorhandler(TimeoutError)
-    def store_unavailable(error: sqlite3.DatabaseError | DatabaseError | TimeoutError) -> Response:
-        cause = getattr(error, "orig", error)
-        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+    def store_unavailable(error: DriverDatabaseError | DatabaseError | TimeoutError) -> Response:
+        cause = driver_error(error)
+        if is_interrupted(cause):
             log.warning("%s %s: a query was stopped after %g s", request.method, request.path, READ_SECONDS)
             return _error_response(503, SEARCH_TIMEOUT_MESSAGE)
         log.error("%s %s: the store cannot be used: %s", request.method, request.path, cause)

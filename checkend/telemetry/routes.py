@@ -4,7 +4,6 @@ import hmac
 import ipaddress
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, current_app, request
 from sqlalchemy import select, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from checkend import clock
 from checkend._version import __version__
+from checkend.db.errors import DATABASE_ERRORS
 from checkend.db.schema import database_path
 from checkend.db.session import db
 from checkend.db.vacuum import file_usage
@@ -72,7 +71,7 @@ def up() -> Response:
     """200 while the store can be read, else 503."""
     try:
         db.session.execute(text("SELECT 1 FROM alembic_version"))
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except DATABASE_ERRORS as error:
         log.error("/up: the store cannot be read: %s", getattr(error, "orig", error))
         return Response("The store cannot be read.\n", 503, {"Retry-After": "5"}, "text/plain")
     return Response("up\n", mimetype="text/plain")
@@ -205,7 +204,7 @@ def _readable(read: Callable[[], Any]) -> Any:
     """What ``read`` answers; None where the store cannot be read, since the rest must be seen just then."""
     try:
         return read()
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except DATABASE_ERRORS as error:
         db.session.rollback()
         log.error("/metrics: the store cannot be read: %s", getattr(error, "orig", error))
         return None

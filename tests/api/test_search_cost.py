@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from checkend import clock
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import begin_writing, write_transaction
 from checkend.models import Problem
 from checkend.models.search_index import search_text
 from tests.support.factories import Factory
@@ -21,8 +21,7 @@ PROBLEMS = "/api/v1/apps/shop/problems"
 def fill(app: Flask, number: int, message: str) -> None:
     """Put that many problems into app 1."""
     moment = clock.now()
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         for one in range(number):
             text = f"{message} {one}"
             db.session.add(
@@ -37,7 +36,6 @@ def fill(app: Flask, number: int, message: str) -> None:
                     last_noticed_at=moment,
                 )
             )
-        db.session.commit()
 
 
 def test_200_characters_are_searched_for_and_what_follows_does_not_matter(

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from wtforms import IntegerField, SelectMultipleField, StringField
 from wtforms.validators import NumberRange, Optional, ValidationError
 
-from checkend.auth.roles import Capability, can, require, team_ids_with, visible_app_ids
+from checkend.auth.roles import Capability, can, require, teams_with, visible_apps
 from checkend.auth.sessions import current_user
 from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
 from checkend.db.session import db
@@ -17,6 +17,7 @@ from checkend.db.transactions import commit
 from checkend.grouping.fingerprint import RULES
 from checkend.models import App, Team, TeamApp
 from checkend.models.counters import have_reported
+from checkend.models.scope import AppScope
 from checkend.models.selection import delete_app_in_batches
 from checkend.schemas.app import AppSchema
 from checkend.web.forms import Form, SchemaValidator
@@ -65,9 +66,8 @@ class SettingsForm(Form):
 @bp.get("")
 def index() -> Page:
     """All apps that one may see, by name."""
-    ids = visible_app_ids(current_user())
-    wanted = select(App) if ids is None else select(App).where(App.id.in_(ids))
-    may_create = team_ids_with(current_user(), Capability.CREATE_APP) != []
+    wanted = visible_apps(current_user()).narrow(select(App), App.id)
+    may_create = not teams_with(current_user(), Capability.CREATE_APP).is_empty
     apps = db.session.scalars(wanted.order_by(App.name, App.id)).all()
     return render_template("apps/index.html", apps=apps, may_create=may_create)
 
@@ -99,7 +99,7 @@ def show(slug: str) -> Page:
         app=app,
         snippets=shown,
         teams=db.session.scalars(teams).all(),
-        has_reports=have_reported([app.id]),
+        has_reports=have_reported(AppScope.of([app.id])),
     )
 
 
@@ -141,9 +141,7 @@ def delete(slug: str) -> Response:
 
 def _teams() -> dict[int, str]:
     """The names of the teams for which one may make apps, by id; site admins may do without."""
-    ids = team_ids_with(current_user(), Capability.CREATE_APP)
-    wanted = select(Team.id, Team.name).order_by(Team.name)
-    if ids is not None:
-        wanted = wanted.where(Team.id.in_(ids))
+    scope = teams_with(current_user(), Capability.CREATE_APP)
+    wanted = scope.narrow(select(Team.id, Team.name).order_by(Team.name), Team.id)
     teams: dict[int, str] = {number: name for number, name in db.session.execute(wanted)}
-    return teams if ids is not None else teams | {NO_TEAM: "No team: for site admins only"}
+    return teams if not scope.is_all else teams | {NO_TEAM: "No team: for site admins only"}

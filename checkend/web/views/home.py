@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer, joinedload
 
 from checkend import clock
-from checkend.auth.roles import Capability, team_ids_with, visible_app_ids
+from checkend.auth.roles import Capability, teams_with, visible_apps
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
 from checkend.models import App, Problem
 from checkend.models.counters import days_of_apps
 from checkend.models.problem import UNRESOLVED, ProblemFilter, find_problems, new_problems
+from checkend.models.scope import AppScope
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.presenters import charts
 
@@ -37,10 +38,10 @@ class AppLine:
 @bp.get("/")
 def index() -> str:
     """The apps with their open problems and a fortnight's curve, what is new since yesterday, the latest problems."""
-    app_ids = visible_app_ids(current_user())
-    apps, more = _apps(app_ids)
-    new = new_problems(app_ids, clock.now() - NEW_FOR, NEW + 1)
-    latest = find_problems(app_ids, ProblemFilter(status=UNRESOLVED)).limit(LATEST).options(*_FOR_LISTS)
+    scope = visible_apps(current_user())
+    apps, more = _apps(scope)
+    new = new_problems(scope, clock.now() - NEW_FOR, NEW + 1)
+    latest = find_problems(scope, ProblemFilter(status=UNRESOLVED)).limit(LATEST).options(*_FOR_LISTS)
     return render_template(
         "home.html",
         lines_of_apps=_lines(apps),
@@ -48,16 +49,14 @@ def index() -> str:
         new=new[:NEW],
         more_new=len(new) > NEW,
         latest=list(db.session.scalars(latest)),
-        may_create_app=team_ids_with(current_user(), Capability.CREATE_APP) != [],
+        may_create_app=not teams_with(current_user(), Capability.CREATE_APP).is_empty,
     )
 
 
-def _apps(app_ids: list[int] | None) -> tuple[list[App], bool]:
+def _apps(scope: AppScope) -> tuple[list[App], bool]:
     """Up to `APPS` of the apps, those with most open problems first, and whether there are more."""
     statement = select(App).order_by(App.unresolved_problems_count.desc(), App.name, App.id).limit(APPS + 1)
-    if app_ids is not None:
-        statement = statement.where(App.id.in_(app_ids))
-    found = list(db.session.scalars(statement))
+    found = list(db.session.scalars(scope.narrow(statement, App.id)))
     return found[:APPS], len(found) > APPS
 
 

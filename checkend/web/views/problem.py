@@ -6,10 +6,12 @@ from werkzeug.wrappers import Response as Redirect
 from checkend import clock
 from checkend.auth.roles import Capability, can, require
 from checkend.auth.sessions import current_user
+from checkend.db.transactions import commit
 from checkend.models import Notice, Problem, Tag
 from checkend.models.counters import facets_of, hours_of_problem
 from checkend.models.notice import latest_notices
 from checkend.models.problem import tags_in_use
+from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_with_time_limit
 from checkend.web.lookups import get_or_404
 from checkend.web.pages import run_and_redirect, signed_in_blueprint
@@ -51,7 +53,9 @@ def show(problem_id: int) -> str:
         backtrace=present_stacktrace(notices[0].raw_backtrace, notices[0].notifier) if notices else None,
         more_notices=len(notices) > LATEST,
         markdown=markdown.of_problem(problem, notices[0] if notices else None),
-        tags=tags_in_use([problem.app_id], TAGS_OFFERED) if can(current_user(), Capability.TAG, problem.app) else [],
+        tags=tags_in_use(AppScope.of([problem.app_id]), TAGS_OFFERED)
+        if can(current_user(), Capability.TAG, problem.app)
+        else [],
     )
 
 
@@ -119,7 +123,8 @@ def delete(problem_id: int) -> Redirect:
     """Delete the problem with all its notices and counts."""
     problem = problem_for(Capability.DELETE_PROBLEMS, problem_id)
     slug = problem.app.slug
-    _, left = delete_with_time_limit(ProblemSelection([problem.app_id], (problem.id,)))
+    commit()  # the deletion opens transactions of its own
+    _, left = delete_with_time_limit(ProblemSelection(AppScope.of([problem.app_id]), (problem.id,)))
     if left:
         flash("It has so many notices that some are left: delete it again to go on.", "warning")
         return redirect(_page(problem_id))

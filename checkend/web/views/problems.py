@@ -10,9 +10,10 @@ from sqlalchemy.orm import defer, joinedload
 from werkzeug.wrappers import Response
 
 from checkend import clock
-from checkend.auth.roles import Capability, app_ids_with, visible_app_ids
+from checkend.auth.roles import Capability, apps_with, visible_apps
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
+from checkend.db.transactions import commit
 from checkend.exceptions import DomainError
 from checkend.models import App, Problem
 from checkend.models.counters import days_of_problems, have_reported
@@ -25,6 +26,7 @@ from checkend.models.problem import (
     find_problems,
     tags_in_use,
 )
+from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, bulk_tag, bulk_untag, delete_with_time_limit
 from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
@@ -64,9 +66,9 @@ def app_bulk_update(slug: str) -> Any:
 
 def _page(app: App | None) -> tuple[str, int]:
     query = read_query(request.args)
-    app_ids = [app.id] if app else visible_app_ids(current_user())
-    problems = [] if query.faults else _problems(app_ids, query)
-    counts = {} if query.faults else _counts(app_ids, query.wanted)
+    scope = AppScope.of([app.id]) if app else visible_apps(current_user())
+    problems = [] if query.faults else _problems(scope, query)
+    counts = {} if query.faults else _counts(scope, query.wanted)
     now = clock.now()
     days = days_of_problems((problem.id for problem in problems), charts.spark_start(now))
     html = render_template(
@@ -77,24 +79,24 @@ def _page(app: App | None) -> tuple[str, int]:
         counts=counts,
         sparks={problem.id: charts.sparkline(days.get(problem.id, []), now) for problem in problems},
         allowed=_allowed(app),
-        tags=tags_in_use(app_ids, TAGS_OFFERED),
+        tags=tags_in_use(scope, TAGS_OFFERED),
         environments=_environments(app, problems),
-        has_problems=bool(problems) or count_problems(app_ids, ProblemFilter()) > 0,
-        has_reports=bool(problems) or have_reported(app_ids),
+        has_problems=bool(problems) or count_problems(scope, ProblemFilter()) > 0,
+        has_reports=bool(problems) or have_reported(scope),
         choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE},
     )
     return html, 422 if query.faults else 200
 
 
-def _problems(app_ids: list[int] | None, query: ProblemQuery) -> list[Problem]:
-    statement = find_problems(app_ids, query.wanted).options(defer(Problem.search_text), joinedload(Problem.app))
+def _problems(scope: AppScope, query: ProblemQuery) -> list[Problem]:
+    statement = find_problems(scope, query.wanted).options(defer(Problem.search_text), joinedload(Problem.app))
     return list(db.session.scalars(statement.offset((query.page - 1) * PER_PAGE).limit(PER_PAGE)))
 
 
-def _counts(app_ids: list[int] | None, wanted: ProblemFilter) -> dict[str, int]:
+def _counts(scope: AppScope, wanted: ProblemFilter) -> dict[str, int]:
     """How many problems the filter finds with each status: what the tabs say."""
-    unresolved = count_problems(app_ids, replace(wanted, status=UNRESOLVED))
-    resolved = count_problems(app_ids, replace(wanted, status=RESOLVED))
+    unresolved = count_problems(scope, replace(wanted, status=UNRESOLVED))
+    resolved = count_problems(scope, replace(wanted, status=RESOLVED))
     return {UNRESOLVED: unresolved, RESOLVED: resolved, "all": unresolved + resolved}
 
 
@@ -105,16 +107,14 @@ def _environments(app: App | None, problems: list[Problem]) -> list[str]:
     return sorted(name for name in names if escape_controls(name) == name)
 
 
-def _allowed(app: App | None) -> dict[str, list[int] | None]:
-    """For each thing that can be done with problems, the ids of the apps where the user may (None: all)."""
+def _allowed(app: App | None) -> dict[str, AppScope]:
+    """For each thing that can be done with problems, the apps where the user may."""
     abilities = {action.ability for action in ACTIONS.values()}
-    return {ability.value: _within(app, app_ids_with(current_user(), ability)) for ability in abilities}
+    return {ability.value: _within(app, apps_with(current_user(), ability)) for ability in abilities}
 
 
-def _within(app: App | None, app_ids: list[int] | None) -> list[int] | None:
-    if app is None:
-        return app_ids
-    return [app.id] if app_ids is None or app.id in app_ids else []
+def _within(app: App | None, scope: AppScope) -> AppScope:
+    return scope.intersect([app.id]) if app else scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +159,15 @@ def _bulk_update(app: App | None) -> Any:
 
 def _selection(app: App | None, action: Action, query: ProblemQuery) -> ProblemSelection | None:
     """The problems to act on; None when none was chosen. Aborts with 403 where one of them is beyond the user."""
-    mine = _within(app, app_ids_with(current_user(), action.ability))
-    if mine == []:
+    scope = _within(app, apps_with(current_user(), action.ability))
+    if scope.is_empty:
         abort(403)
     if request.form.get("scope") == "all":
-        return ProblemSelection(mine, wanted=query.wanted)
+        return ProblemSelection(scope, filters=query.wanted)
     ids = _selected_ids()
-    if mine is not None and ids and _beyond(mine, ids):
+    if ids and _beyond(scope, ids):
         abort(403)
-    return ProblemSelection(mine, ids) if ids else None
+    return ProblemSelection(scope, ids) if ids else None
 
 
 def _selected_ids() -> tuple[int, ...]:
@@ -177,11 +177,11 @@ def _selected_ids() -> tuple[int, ...]:
     return tuple(int(value) for value in given if value.isascii() and value.isdigit() and len(value) < 19)
 
 
-def _beyond(mine: list[int], ids: tuple[int, ...]) -> bool:
+def _beyond(scope: AppScope, ids: tuple[int, ...]) -> bool:
     """Whether one of the problems belongs to an app that the user sees but may not do this to."""
-    visible = visible_app_ids(current_user()) or []
-    others = select(Problem.id).where(Problem.id.in_(ids), Problem.app_id.in_(visible), Problem.app_id.not_in(mine))
-    return db.session.scalar(others.limit(1)) is not None
+    selected = select(Problem.app_id).where(Problem.id.in_(ids)).distinct()
+    visible = visible_apps(current_user()).narrow(selected, Problem.app_id)
+    return any(app_id not in scope for app_id in db.session.scalars(visible))
 
 
 def _run(action: Action, choice: ProblemSelection) -> None:
@@ -196,6 +196,7 @@ def _run(action: Action, choice: ProblemSelection) -> None:
 
 
 def _delete(choice: ProblemSelection) -> int:
+    commit()  # the deletion opens transactions of its own
     deleted, left = delete_with_time_limit(choice)
     if left:
         flash(f"{left:,} of them are left: delete them again to go on.", "warning")

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 from wtforms import StringField
 
-from checkend.auth.roles import Capability, app_ids_with, can, grantable_roles, require, visible_team_ids
+from checkend.auth.roles import Capability, apps_with, can, grantable_roles, require, visible_teams
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
 from checkend.db.transactions import commit
@@ -114,18 +114,14 @@ def team_page(team: Team, form: TeamForm | None = None, invitation_form: Form | 
 
 
 def _index(form: TeamForm) -> Page:
-    ids = visible_team_ids(current_user())
     members = select(func.count()).where(TeamMember.team_id == Team.id).scalar_subquery()
     apps = select(func.count()).where(TeamApp.team_id == Team.id).scalar_subquery()
     wanted = select(Team, members, apps).order_by(Team.name)
-    if ids is not None:
-        wanted = wanted.where(Team.id.in_(ids))
-    teams = db.session.execute(wanted).all()
+    teams = db.session.execute(visible_teams(current_user()).narrow(wanted, Team.id)).all()
     return render_template("teams/index.html", teams=teams, form=form, roles=ROLES, meanings=ROLE_MEANINGS), form.status
 
 
 def _assignable(team: Team) -> list[App]:
     """The apps that one administers and that the team does not have."""
-    ids = app_ids_with(current_user(), Capability.DELETE_APP)
     wanted = select(App).where(App.id.not_in([app.id for app in team.apps])).order_by(App.name)
-    return list(db.session.scalars(wanted if ids is None else wanted.where(App.id.in_(ids))))
+    return list(db.session.scalars(apps_with(current_user(), Capability.DELETE_APP).narrow(wanted, App.id)))
