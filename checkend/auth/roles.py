@@ -9,9 +9,9 @@ of the roles that they have in the teams of the app.
 from flask import abort, g
 from sqlalchemy import select
 
+from checkend.auth.permissions import DescribedEnum
 from checkend.db.session import db
 from checkend.models import App, Team, TeamApp, TeamMember, User
-from checkend.models.permission import DescribedEnum
 from checkend.models.scope import AppScope, TeamScope
 from checkend.models.team import ROLES, Role
 

@@ -108,8 +108,8 @@ def _begin(connection: Connection) -> None:
 
 @event.listens_for(Session, "before_flush")
 def _reject_unlocked_writes(session: Session, *_: Any) -> None:
-    # A read transaction that begins to write fails at random under load (SQLITE_BUSY_SNAPSHOT): another process may have
-    # written since it began to read.
+    # A read transaction that begins to write fails at random under load (SQLITE_BUSY_SNAPSHOT), because another process
+    # may have written since it began to read.
     changed = session.new or session.deleted or any(session.is_modified(item) for item in session.dirty)
     if changed and has_app_context() and not g.get("writing"):
         raise RuntimeError("the session writes outside of a write_transaction()")

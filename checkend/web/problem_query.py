@@ -1,4 +1,4 @@
-"""The filter of a list of problems as it stands in the address, so that it can be shared, and what it asks for."""
+"""Filters of the problem lists. They are query parameters, so that a filtered list can be bookmarked and shared."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,41 +23,41 @@ SINCE = {
     "30d": (timedelta(days=30), "Last 30 days"),
     "90d": (timedelta(days=90), "Last 90 days"),
 }
-SORTS = {"recent": "Last seen", "oldest": "Longest not seen", "notices": "Most notices"}
+SORTS = {"recent": "Last seen", "oldest": "Oldest", "notices": "Most notices"}
 DEFAULTS = {"status": "unresolved", "sort": "recent", "page": "1"}
 NAMES = ("status", "search", "tags", "environment", "since", "date_from", "date_to", "min_notices", "sort")
 
 
 @dataclass(slots=True)
 class ProblemQuery:
-    """A list of problems that was asked for: ``given`` as it was written, ``wanted`` what it means.
+    """A requested list of problems: the query parameters ``params``, and the filter and page number they stand for.
 
-    ``faults`` holds a sentence for each part that cannot be read; then nothing may be found or done with it.
+    ``errors`` contains a message for each invalid parameter; if there are any, the filter must not be used.
     """
 
-    given: dict[str, str]
-    wanted: ProblemFilter = field(default_factory=ProblemFilter)
+    params: dict[str, str]
+    filter: ProblemFilter = field(default_factory=ProblemFilter)
     page: int = 1
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @property
-    def narrows(self) -> bool:
-        """Whether anything but status and order was asked for."""
-        return bool(self.given.keys() - {"status", "sort"})
+    def is_filtered(self) -> bool:
+        """Whether the list is filtered by anything but status."""
+        return bool(self.params.keys() - {"status", "sort"})
 
     @property
-    def searched_length(self) -> int:
-        """How many characters of the search are searched for, where that is not all of it; else 0."""
-        return MAX_SEARCH_LENGTH if len(self.wanted.search) > MAX_SEARCH_LENGTH else 0
+    def truncated_search_length(self) -> int:
+        """The number of characters that are searched for if the search text is longer than that; else 0."""
+        return MAX_SEARCH_LENGTH if len(self.filter.search) > MAX_SEARCH_LENGTH else 0
 
     @property
-    def more(self) -> int:
-        """How many of the filters under "More filters" are in use; the period has a field of its own above them."""
-        return len(self.given.keys() & {"tags", "environment", "date_from", "date_to", "min_notices"})
+    def has_extra_filters(self) -> bool:
+        """Whether one of the fields under "More filters" is in use."""
+        return not self.params.keys().isdisjoint({"tags", "environment", "date_from", "date_to", "min_notices"})
 
     def args(self, **changes: str | int | None) -> dict[str, str]:
-        """The address's parameters for this list with ``changes`` (None leaves one out); defaults are not spelled."""
-        merged = {**self.given, **changes}
+        """Return the query parameters of this list with ``changes`` (None removes one), without default values."""
+        merged = {**self.params, **changes}
         return {
             name: str(value) for name, value in merged.items() if value not in (None, "", DEFAULTS.get(name, object()))
         }
@@ -77,19 +77,19 @@ class _ListQuery(ProblemFilterQuery):
 
 def read_query(args: "MultiDict[str, str]") -> ProblemQuery:
     """Parse the filter from query parameters; unknown ones are ignored."""
-    given = {name: value for name in NAMES if (value := ",".join(args.getlist(name)).strip())}
-    values = MultiDict((name, value) for name, value in given.items() if name != "tags")
-    for name in given.get("tags", "").replace(",", " ").split():
+    params = {name: value for name in NAMES if (value := ",".join(args.getlist(name)).strip())}
+    values = MultiDict((name, value) for name, value in params.items() if name != "tags")
+    for name in params.get("tags", "").replace(",", " ").split():
         values.add("tags", normalize_tag_name(name))
     if args.get("page"):
         values["page"] = args["page"]
-    schema, faults = _ListQuery(), []
+    schema, errors = _ListQuery(), []
     try:
         data = schema.load(values)
     except ValidationError as error:
-        data, faults = dict(error.valid_data or {}), format_error_messages(schema, error)
-    number, since = max(data.pop("page", 1), 1), data.pop("since", None)
+        data, errors = dict(error.valid_data or {}), format_error_messages(schema, error)
+    page, since = max(data.pop("page", 1), 1), data.pop("since", None)
     if since:
         start = clock.now() - SINCE[since][0]
         data["date_from"] = max(data.get("date_from", start), start)
-    return ProblemQuery(given, problem_filter(data), number, faults)
+    return ProblemQuery(params, problem_filter(data), page, errors)
