@@ -22,8 +22,9 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.schema import create_or_migrate
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey
+from checkend.services import services
 from tests.support import process_caches
 from tests.support.factories import Factory
 from tests.support.sdk import sdk_python
@@ -111,7 +112,7 @@ def app(tmp_path: Path, empty_database: Path) -> Iterator[Flask]:
     shutil.copyfile(empty_database, tmp_path / "instance" / DATABASE_FILE_NAME)
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path / "instance")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()
 
@@ -156,10 +157,8 @@ def key_for(app: Flask) -> Callable[..., dict[str, str]]:
     """``key_for("apps:read")``: the headers of a new API key with these permissions (none named: all)."""
 
     def make_key(*permissions: str) -> dict[str, str]:
-        with app.app_context():
-            begin_writing()
+        with app.app_context(), write_transaction():
             _, value = ApiKey.create("test", permissions or ALL_PERMISSIONS)
-            db.session.commit()
         return {"Checkend-API-Key": value}
 
     return make_key

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 
 from checkend.app import create_app
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
+from checkend.services import services
 from tests.support.api import Api
 
 
@@ -20,18 +21,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The server of all tests of the API."""
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path_factory.mktemp("api"))
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 @pytest.fixture
 def app(server: Flask) -> Flask:
     """A server with an empty store."""
-    with server.app_context():
-        begin_writing()
+    with server.app_context(), write_transaction():
         for table in reversed(db.metadata.sorted_tables):
             db.session.execute(table.delete())
         db.session.connection().exec_driver_sql("DELETE FROM sqlite_sequence")
-        db.session.commit()
     return server
 
 

@@ -16,6 +16,7 @@ from checkend.app import create_app
 from checkend.db import integrity, schema
 from checkend.db.instance_lock import InstanceLock
 from checkend.db.partial_files import partial_file
+from checkend.services import services
 from tests.support.factories import Factory
 
 
@@ -68,7 +69,7 @@ def test_a_backup_replaces_no_file_unasked_and_never_the_store(run: Any, instanc
     assert target.read_text() == "mine"
     run("db", "backup", str(target), "--force")
     assert integrity.find_corruption(target) == []
-    assert "the store itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
+    assert "the database itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
     assert "There is no store yet" not in run("db", "check").stdout
 
 
@@ -146,7 +147,7 @@ def test_what_a_killed_copy_leaves_is_removed_by_the_next_one_and_by_the_next_st
     run("db", "backup", str(tmp_path / "copy.sqlite3"))
     assert [path.name for path in tmp_path.glob("*partial*")] == [busy.name], "a copy under way must stay"
     left = killed_while_copying(instance / "checkend.sqlite3")
-    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    services(create_app({}, instance_path=instance)).close()
     assert not left.exists()
 
 
@@ -155,7 +156,7 @@ def test_a_backup_replaces_nothing_but_regular_files_that_are_not_the_servers_ow
     run: Any, instance: Path, tmp_path: Path, name: str
 ) -> None:
     run("app", "create", "Shop")
-    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    services(create_app({}, instance_path=instance)).close()
     target = tmp_path / name if name in ("link", "folder", "pipe") else instance / name
     target.unlink(missing_ok=True)
     if name == "link":
@@ -252,7 +253,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
         "App shop counts 5 problems, but has 1.",
         "App shop counts 6 unresolved problems, but has 1.",
         f"Problem {problem} counts 1 notices, but has 2.",
-        f"Problem {problem} counts 1 occurrences, but its hours hold 99.",
+        f"Problem {problem} counts 1 occurrences, but its hours contain 99.",
         "App shop counts 7 stored bytes, but its notices, backtraces, shared values and hours take 245.",
     ]
 

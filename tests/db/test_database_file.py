@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from checkend.app import create_app
 from checkend.db import database_file, schema
 from checkend.db.session import db
+from checkend.services import services
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
@@ -57,7 +58,7 @@ def notices(path: Path) -> int:
 
 
 def stop(app: Flask) -> None:
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()
 
@@ -122,7 +123,7 @@ def test_the_server_continues_once_the_database_is_moved_back(
     (tmp_path / "moved.sqlite3").rename(path)
     assert client.get("/up").status_code == 200
     assert send() == 201
-    assert errors()[1] == f"the database file {path} is back: requests are served again"
+    assert errors()[1] == f"the database file {path} is back; serving requests again"
     assert notices(path) == 2
 
 
