@@ -19,7 +19,6 @@ def register(app: Flask) -> None:
         teams,
         users,
     )
-    from checkend.api.equivalent_urls import EquivalentUrls
 
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False

@@ -50,7 +50,7 @@ def run_server(settings: dict[str, Any], open_browser: bool, folder: Path | None
     try:
         server = waitress_server.WaitressServer(app, bound)
         _stop_on_signals(server)
-        services(app).retention.start()
+        services(app).start_workers()
         echo_if_possible(f"Checkend is listening on {server.url}")
         if open_browser:
             address = server.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

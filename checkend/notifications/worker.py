@@ -58,6 +58,17 @@ class NotificationWorker:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def sending(self) -> int:
+        """Return how many channels are being sent to at the moment."""
+        with self._guard:
+            return len(self._busy)
+
+    def has_due(self) -> bool:
+        """Return whether an event or a delivery waits for the next run."""
+        with self._app.app_context():
+            return db.session.scalar(select(ProblemEvent.id).limit(1)) is not None or self._any_pending()
+
     def run_once(self) -> None:
         """Expand events, and hand what is due to the sending threads.
 
