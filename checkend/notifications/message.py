@@ -72,13 +72,20 @@ class Notification:
 
     @property
     def title(self) -> str:
-        """Return the headline, unescaped, e.g. "New problem in Shop: NoMethodError"."""
+        """Return the headline with the problem's class, unescaped, e.g. "New problem in Shop: NoMethodError"."""
+        if self.event in (Event.DIGEST, Event.TEST):
+            return self.headline
+        return f"{self.headline}: {self.problems[0].error_class}"
+
+    @property
+    def headline(self) -> str:
+        """Return the headline without any text from a report, unescaped, e.g. "New problem in Shop"."""
         if self.event is Event.TEST:
             return f"Test notification from {self.app.name}"
         if self.event is Event.DIGEST:
             minutes = "a minute" if self.period_minutes <= 1 else f"{self.period_minutes} minutes"
             return f"{self.count} problems in {self.app.name} in {minutes}"
-        return f"{_HEADLINES[self.event]} in {self.app.name}: {self.problems[0].error_class}"
+        return f"{_HEADLINES[self.event]} in {self.app.name}"
 
 
 _HEADLINES = {

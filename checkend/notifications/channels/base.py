@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from checkend.exceptions import CheckendError
@@ -31,12 +32,12 @@ class HttpChannel(Protocol):
 
     KIND: str
     LABEL: str
-    SECRETS: tuple[str, ...]
+    SECRETS: tuple[str, ...]  # the names of the settings that are encrypted and never shown again
 
-    @staticmethod
-    def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
+    def validate(self, config: dict[str, Any], secrets: dict[str, Any]) -> None:
         """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
 
-    @staticmethod
-    def build_request(notification: Notification, config: dict[str, Any], secrets: dict[str, Any]) -> OutgoingRequest:
-        """Return the request that delivers the notification. Pure."""
+    def build_request(
+        self, notification: Notification, config: dict[str, Any], secrets: dict[str, Any], *, now: datetime
+    ) -> OutgoingRequest:
+        """Return the request that delivers the notification. Pure; ``now`` is the time of the attempt."""
