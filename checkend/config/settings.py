@@ -4,6 +4,7 @@ A setting comes from the environment (``CHECKEND_`` + its name), else from ``con
 (the bare name), else from the default. A value that cannot be read stops the start with `SettingError`.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -91,6 +92,21 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
+def _destinations(text: str) -> tuple[str, ...]:
+    entries = _names(text)
+    for entry in entries:
+        if _HOST_NAME.fullmatch(entry):
+            continue
+        network = ipaddress.ip_network(entry)
+        # The scope of an IPv6 zone would be ignored, and IPv4-mapped addresses are compared as IPv4.
+        if isinstance(network, ipaddress.IPv6Network) and ("%" in entry or network.network_address.ipv4_mapped):
+            raise ValueError(text)
+    return entries
+
+
+# The last label begins with a letter: "127.1" and "0x7f.1" are spellings of IPv4 addresses.
+_HOST_NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?")
+
 BOOL = Kind(_bool, "true or false")
 TEXT = Kind(str, "any text")
 SECRET = Kind(_secret, f"at least {MIN_SECRET_LENGTH} characters, or nothing")
@@ -100,6 +116,10 @@ URL = Kind(
     "digits and . _ ~ -, or nothing",
 )
 NAMES = Kind(_names, "names separated by commas")
+DESTINATIONS = Kind(
+    _destinations,
+    "host names (without port), IP addresses or networks such as 127.0.0.0/8, separated by commas",
+)
 COUNT = _between(0)
 MIN_SIZE_CAP = 4_194_304
 SIZE_CAP = Kind(_size_cap, f"0 for no cap, or a whole number, {MIN_SIZE_CAP} or more")
@@ -141,6 +161,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MAIL_USERNAME", "", TEXT, "Name to sign in to the SMTP server with; empty: without."),
     Setting("MAIL_PASSWORD", "", TEXT, "Password to sign in to the SMTP server with.", secret=True),
     Setting("MAIL_FROM", "", TEXT, "Sender of mail; empty: checkend@ the host of CHECKEND_URL."),
+    Setting(
+        "OUTBOUND_PRIVATE",
+        True,
+        BOOL,
+        "Whether notifications may be sent to private networks: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, "
+        "100.64.0.0/10 and fc00::/7.",
+    ),
+    Setting(
+        "OUTBOUND_ALLOW",
+        (),
+        DESTINATIONS,
+        "Destinations that notifications may be sent to although they are loopback, link-local, cloud metadata, "
+        "reserved or (without CHECKEND_OUTBOUND_PRIVATE) private addresses. A host name allows every address that it "
+        "resolves to.",
+    ),
     Setting(
         "SECRET_KEY",
         "",
