@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,11 @@ def mail(notification: Notification, unsubscribe_url: str = "https://errors.exam
     parsed = email.message_from_bytes(message.as_bytes(policy=email.policy.SMTP), policy=email.policy.default)
     assert isinstance(parsed, EmailMessage)
     return parsed
+
+
+@cache
+def usual_mail(name: str) -> EmailMessage:
+    return mail(NOTIFICATIONS[name])
 
 
 def body(message: EmailMessage, subtype: str) -> str:
@@ -455,10 +461,32 @@ def test_telegram_recognizes_nothing_in_text_from_reports(text: str) -> None:
         assert re.fullmatch(r"[A-Za-z0-9 :·•,.\n]+", outside)
 
 
+SHOWN: dict[str, Callable[[Any], str]] = {
+    "slack": lambda message: html.unescape(message["blocks"][1]["text"]["text"]),
+    "discord": lambda message: re.sub(r"\\(.)", r"\1", message["embeds"][0]["description"].split("\n\n")[0]),
+    "teams": lambda message: message["attachments"][0]["content"]["body"][1]["inlines"][0]["text"],
+    "google_chat": lambda message: (
+        Tags(message["cardsV2"][0]["card"]["sections"][0]["widgets"][1]["textParagraph"]["text"]).text
+    ),
+    "telegram": lambda message: Tags(message["text"]).text.split("\n")[2],
+    "ntfy": lambda message: message["message"].split("\n\n")[0],
+}
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize("name", ["slack mentions", "markdown link", "html", "google chat mention", "smile"])
+def test_readers_see_the_reported_text(kind: str, name: str) -> None:
+    text = HOSTILE.get(name, "שלום 👩‍👩‍👧‍👦 `x` 100% \\o/ &amp; é")
+    notification = replace(NEW, problems=(replace(PROBLEM, message=text),))
+    assert SHOWN[kind](payload(kind, notification)) == text
+    assert text in body(mail(notification), "plain")
+    assert text in Tags(body(mail(notification), "html")).text_in["pre"]
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_mail_has_the_headers_and_elements_of_any_other(text: str) -> None:
     for name, notification in hostile(text).items():
-        message, usual = mail(notification), mail(NOTIFICATIONS[name])
+        message, usual = mail(notification), usual_mail(name)
         assert message.keys() == usual.keys()
         assert [message[key] for key in ("From", "To", "Date", "Message-ID")] == [
             usual[key] for key in ("From", "To", "Date", "Message-ID")
