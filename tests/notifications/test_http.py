@@ -26,6 +26,7 @@ from checkend.notifications import http
 from checkend.notifications.channels.base import OutgoingRequest
 from checkend.notifications.http import (
     MAX_BODY_BYTES,
+    Destination,
     DestinationRejectedError,
     HttpResponse,
     OutboundPolicy,
@@ -456,6 +457,7 @@ def test_the_zone_of_an_address_is_kept_out_of_the_headers(receive: Receive, mon
     receiver = receive()
     lookups = resolve_to(monkeypatch, "127.0.0.1", port=receiver.port)
     post("http://[fe80::1%25eth0]:81/")
+    assert Destination.parse("https://[fe80::1%25eth0]/").server_name == "fe80::1"
     assert lookups == ["fe80::1%eth0"]
     assert b"\r\nHost: [fe80::1]:81\r\n" in receiver.request
 
@@ -514,6 +516,12 @@ def test_the_deadline_holds_for_a_head_that_trickles(data: bytes, then: bytes, r
     message = failure(RequestFailedError, f"http://127.0.0.1:{receiver.port}/{SECRET}", timeout=0.25)
     assert message.endswith("failed: no response within 0.25 seconds.")
     elapsed(start, limit=1.5)
+
+
+def read_slowly(sock: socket.socket) -> None:
+    until = time.monotonic() + 3
+    while time.monotonic() < until and sock.recv(65_536):
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("framing", [b"", b"Content-Length: 9999\r\n", b"Transfer-Encoding: chunked\r\n"])
@@ -755,8 +763,12 @@ def test_a_certificate_for_another_name_is_rejected(
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize(
     ("handler", "body"),
-    [(trickle(b"HTTP/1.1 200 OK\r\nX: ", b"x"), b""), (lambda sock: time.sleep(0.6), bytes(20_000_000))],
-    ids=["reading", "writing"],
+    [
+        (trickle(b"HTTP/1.1 200 OK\r\nX: ", b"x"), b""),
+        (lambda sock: time.sleep(0.6), bytes(20_000_000)),
+        (read_slowly, bytes(20_000_000)),
+    ],
+    ids=["trickling", "not reading", "reading slowly"],
 )
 def test_the_deadline_holds_over_tls(
     handler: Handler, body: bytes, receive: Receive, server_tls: ssl.SSLContext
