@@ -130,7 +130,8 @@ class Destination:
             raise DestinationRejectedError("The URL must not contain spaces, control characters or backslashes.")
         try:
             parts = urlsplit(url)
-            port = {"http": 80, "https": 443}[parts.scheme] if parts.port is None else parts.port
+            default_port = {"http": 80, "https": 443}[parts.scheme]
+            port = default_port if parts.port is None else parts.port
             # RFC 6874 writes the "%" that separates an IPv6 address from its zone as "%25".
             host = (parts.hostname or "").replace("%25", "%").encode("idna").decode()
         except (ValueError, KeyError):

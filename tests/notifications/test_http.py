@@ -235,6 +235,7 @@ def test_failures_are_not_retried(receive: Receive) -> None:
     "url",
     [
         f"ftp://example.com/{SECRET}",
+        f"ftp://example.com:80/{SECRET}",
         f"file:///etc/{SECRET}",
         f"{SECRET}",
         f"//example.com/{SECRET}",
