@@ -45,4 +45,4 @@ class DeadlineSocket(socket.socket):
 
 
 class DeadlineTlsSocket(DeadlineSocket, ssl.SSLSocket):
-    """The same over TLS. Its ``sendall`` calls ``send`` repeatedly, so that the deadline holds there, too."""
+    """The same over TLS, where ``sendall`` may call ``send`` repeatedly."""

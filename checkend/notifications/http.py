@@ -9,7 +9,9 @@ URLs of chat services are secrets: messages of errors contain the scheme, host a
 libraries, which may quote more, are not chained.
 """
 
+import errno
 import http.client
+import logging
 import queue
 import re
 import socket
@@ -44,6 +46,8 @@ MAX_FRAMED_BODY_BYTES = 131_072
 # A lookup cannot be canceled, so a resolver that hangs occupies its thread. This limits the number of such threads.
 MAX_LOOKUPS = 8
 _lookups = threading.BoundedSemaphore(MAX_LOOKUPS)
+# urllib3 logs the URL when it cannot parse the headers of a response.
+logging.getLogger("urllib3.connection").disabled = True
 # Set here; another value could make the receiver read a different request than the one that was checked.
 _RESERVED_HEADERS = {"connection", "content-length", "host", "transfer-encoding"}
 
@@ -126,7 +130,8 @@ class Destination:
             raise DestinationRejectedError("The URL must not contain spaces, control characters or backslashes.")
         try:
             parts = urlsplit(url)
-            port = {"http": 80, "https": 443}[parts.scheme] if parts.port is None else parts.port
+            default_port = {"http": 80, "https": 443}[parts.scheme]
+            port = default_port if parts.port is None else parts.port
             # RFC 6874 writes the "%" that separates an IPv6 address from its zone as "%25".
             host = (parts.hostname or "").replace("%25", "%").encode("idna").decode()
         except (ValueError, KeyError):
@@ -163,19 +168,25 @@ def _connect(policy: OutboundPolicy, destination: Destination, deadline: float) 
         if rejection := policy.rejection(destination.server_name, ip_address(sockaddr[0])):
             raise DestinationRejectedError(f"The request to {destination.origin} was rejected: {rejection}")
     for attempts_left in range(len(addresses), 0, -1):
-        family, sockaddr = addresses[-attempts_left]
-        sock = DeadlineSocket(family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(remaining(deadline) / attempts_left)
-            sock.connect(sockaddr)
+            sock = _open(*addresses[-attempts_left], timeout=remaining(deadline) / attempts_left)
+            break
         except OSError:
-            sock.close()
             if attempts_left == 1:
                 raise
-        else:
-            break
     sock.deadline = deadline
     return sock if destination.scheme == "http" else _wrap_tls(sock, destination.server_name)
+
+
+def _open(family: socket.AddressFamily, sockaddr: Any, timeout: float) -> DeadlineSocket:
+    sock = DeadlineSocket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(sockaddr)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _look_up(destination: Destination, deadline: float) -> list[tuple[socket.AddressFamily, Any]]:
@@ -198,7 +209,11 @@ def _look_up(destination: Destination, deadline: float) -> list[tuple[socket.Add
     timed_out = socket.gaierror(socket.EAI_AGAIN, "the resolver did not respond in time")
     if not _lookups.acquire(timeout=remaining(deadline)):
         raise timed_out
-    threading.Thread(target=look_up, name="checkend-lookup", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name="checkend-lookup", daemon=True).start()
+    except RuntimeError:  # the process has as many threads as it may have
+        _lookups.release()
+        raise OSError(errno.EAGAIN, "no thread could be started for the lookup") from None
     try:
         addresses = outcome.get(timeout=remaining(deadline))
     except (queue.Empty, TimeoutError):

@@ -21,9 +21,9 @@ class ChannelConfigError(CheckendError):
 class OutgoingRequest:
     """An HTTP request that delivers a notification. ``url`` and ``headers`` may hold secrets: never log them."""
 
-    url: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = field(repr=False)
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "POST"
 
 

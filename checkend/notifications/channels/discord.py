@@ -24,7 +24,7 @@ _RED, _GRAY = 0xC0392B, 0x7F8C8D
 
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
-    settings.check(settings.unknown(config, ()), settings.unknown(secrets, SECRETS), settings.url(secrets, "url"))
+    settings.check(settings.unknown(config, secrets, (), SECRETS), settings.url(secrets, "url"))
 
 
 def build_request(

@@ -20,7 +20,7 @@ SECRETS: tuple[str, ...] = ("url",)
 
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
-    settings.check(settings.unknown(config, ()), settings.unknown(secrets, SECRETS), settings.url(secrets, "url"))
+    settings.check(settings.unknown(config, secrets, (), SECRETS), settings.url(secrets, "url"))
 
 
 def build_request(

@@ -5,7 +5,9 @@ Text from reports is escaped in the HTML part, and put on one line in headers, w
 
 import re
 from collections.abc import Iterable
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime
 
 from markupsafe import Markup
@@ -40,6 +42,19 @@ _BUTTON = Markup(
 _FOOTER = Markup('<p style="margin:0;font-size:13px"><a href="{}" style="color:#616e7c">{}</a></p>')
 
 
+class _UnfoldedHeader(UnstructuredHeader, BaseHeader):
+    """Header on one line. Folded, a long URL or id would become encoded words, which mail clients do not decode."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+for _name in ("list-unsubscribe", "references", "in-reply-to"):
+    _HEADERS.map_to_type(_name, _UnfoldedHeader)
+_POLICY = EmailPolicy(header_factory=_HEADERS)
+
+
 def build_message(
     notification: Notification, sender: str, recipient: str, *, host: str, unsubscribe_url: str = ""
 ) -> EmailMessage:
@@ -47,7 +62,7 @@ def build_message(
 
     Raises `ValueError` if the sender, the recipient or the URL contains a line break.
     """
-    message = EmailMessage()
+    message = EmailMessage(_POLICY)
     message["From"] = sender
     message["To"] = recipient
     message["Subject"] = _subject(notification)

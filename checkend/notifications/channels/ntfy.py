@@ -42,8 +42,7 @@ def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
     topic = "1 to 64 letters, digits, hyphens and underscores, such as shop-alerts"
     settings.check(
-        settings.unknown(config, ("server", "topic")),
-        settings.unknown(secrets, SECRETS),
+        settings.unknown(config, secrets, ("server", "topic"), SECRETS),
         _check_server(config) if config.get("server") else [],
         settings.text(config, "topic", "[A-Za-z0-9_-]{1,64}", topic),
         settings.text(

@@ -17,14 +17,14 @@ def check(*problems: Iterable[str]) -> None:
         raise ChannelConfigError(*messages)
 
 
-def unknown(values: dict[str, Any], known: tuple[str, ...]) -> list[str]:
-    """Check that there are no settings other than the ``known`` ones."""
-    allowed = " or ".join(f"'{name}'" for name in known)
-    return [
-        f"Unknown setting '{name}'. " + (f"Use {allowed}." if known else "Remove it.")
-        for name in values
-        if name not in known
-    ]
+def unknown(
+    config: dict[str, Any], secrets: dict[str, Any], config_names: tuple[str, ...], secret_names: tuple[str, ...]
+) -> list[str]:
+    """Check that there are no settings other than the named ones."""
+    names = [name for name in config if name not in config_names]
+    names += [name for name in secrets if name not in secret_names]
+    allowed = ", ".join(f"'{name}'" for name in config_names + secret_names)
+    return [f"Unknown setting '{name}'. The settings are: {allowed}." for name in names]
 
 
 def url(values: dict[str, Any], name: str, schemes: tuple[str, ...] = ("https",), limit: int = URL_LIMIT) -> list[str]:

@@ -21,9 +21,7 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
-    settings.check(
-        settings.unknown(config, ()), settings.unknown(secrets, SECRETS), settings.url(secrets, "url", ("https",))
-    )
+    settings.check(settings.unknown(config, secrets, (), SECRETS), settings.url(secrets, "url"))
 
 
 def build_request(

@@ -23,8 +23,7 @@ MESSAGE_LINES = 20
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
     settings.check(
-        settings.unknown(config, ()),
-        settings.unknown(secrets, SECRETS),
+        settings.unknown(config, secrets, (), SECRETS),
         settings.url(secrets, "url", limit=URL_LIMIT),
     )
 

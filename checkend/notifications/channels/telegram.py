@@ -26,8 +26,7 @@ def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
     chat = "the numeric id of a chat, such as -1001234567890, or the name of a public channel, such as @alerts"
     settings.check(
-        settings.unknown(config, ("chat_id", "message_thread_id")),
-        settings.unknown(secrets, SECRETS),
+        settings.unknown(config, secrets, ("chat_id", "message_thread_id"), SECRETS),
         settings.text(config, "chat_id", "-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,31}", chat),
         settings.text(
             config, "message_thread_id", "[1-9][0-9]{0,15}", "the numeric id of a topic, such as 42", required=False

@@ -2,6 +2,7 @@
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 
 ELLIPSIS = "…"
@@ -16,7 +17,7 @@ _INVISIBLE = re.compile(
 
 def utf16_length(text: str) -> int:
     """Return the length in UTF-16 code units, the strictest of the ways in which services count characters."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le")) // 2
 
 
 def json_length(text: str) -> int:
@@ -34,22 +35,21 @@ def fit(
 ) -> str:
     """Return ``text`` escaped, in at most ``limit`` units of ``length``; "…" marks where it was cut.
 
-    Symbols such as ␀ or [U+202E] replace invisible characters. ``escape`` and ``length`` are applied to one character
-    at a time, and what stands for a character is kept or dropped as a whole: no escape sequence, entity or surrogate
-    pair is cut in half.
+    Symbols such as ␀ or [U+202E] replace invisible characters. ``escape`` must treat each character by itself: then its
+    replacement is kept or dropped as a whole, so that no escape sequence or entity is cut in half.
     """
     # No character is shorter than one unit, so the rest of a huge text need not be looked at.
-    pieces = [escape(_visible(character)) for character in text.replace("\r\n", "\n")[: limit + 1]]
-    lengths = [length(piece) for piece in pieces]
-    total = sum(lengths)
-    if total <= limit:
-        return "".join(pieces)
+    start = text.replace("\r\n", "\n")[: limit + 1]
+
+    def shown(count: int) -> str:
+        return escape(_INVISIBLE.sub(lambda match: _symbol(match[0]), start[:count]))
+
+    whole = shown(len(start))
+    if length(whole) <= limit:
+        return whole
     ellipsis = escape(ELLIPSIS)
-    total += length(ellipsis)
-    while total > limit and pieces:
-        pieces.pop()
-        total -= lengths.pop()
-    return "".join(pieces) + ellipsis
+    counts = range(1, len(start))
+    return shown(bisect_right(counts, limit - length(ellipsis), key=lambda count: length(shown(count)))) + ellipsis
 
 
 def fit_line(
@@ -59,9 +59,7 @@ def fit_line(
     return fit(one_line(text), limit, escape, length=length)
 
 
-def _visible(character: str) -> str:
-    if not _INVISIBLE.match(character):
-        return character
+def _symbol(character: str) -> str:
     code = ord(character)
     if code < 0x20:
         return chr(0x2400 + code)

@@ -41,8 +41,7 @@ def generate_signing_secret() -> str:
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
     settings.check(
-        settings.unknown(config, ("url",)),
-        settings.unknown(secrets, SECRETS),
+        settings.unknown(config, secrets, ("url",), SECRETS),
         settings.url(config, "url", ("https", "http")),
         _check_signing_secrets(secrets.get("signing_secrets")),
     )
