@@ -11,8 +11,7 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.compression import compress
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.search import fold
-from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey, App, User
 
 EMAIL, PASSWORD = "bench@example.com", "correct horse"
@@ -23,11 +22,10 @@ def store(instance: Path) -> dict[str, str]:
     """A new store with an app, an API key and a site admin: ``ingestion_key slug api_key``."""
     app = create_database_app({}, instance_path=instance)
     with app.app_context():
-        begin_writing()
-        User.create(EMAIL, PASSWORD, site_admin=True)
-        shop = App.create("Shop", environment="production")
-        _, api_key = ApiKey.create("bench", ALL_PERMISSIONS)
-        db.session.commit()
+        with write_transaction():
+            User.create(EMAIL, PASSWORD, site_admin=True)
+            shop = App.create("Shop", environment="production")
+            _, api_key = ApiKey.create("bench", ALL_PERMISSIONS)
         return {"ingestion_key": shop.ingestion_key, "slug": shop.slug, "api_key": api_key}
 
 

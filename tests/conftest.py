@@ -22,7 +22,7 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.schema import create_or_migrate
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey
 from checkend.services import services
 from tests.support import process_caches
@@ -157,10 +157,8 @@ def key_for(app: Flask) -> Callable[..., dict[str, str]]:
     """``key_for("apps:read")``: the headers of a new API key with these permissions (none named: all)."""
 
     def make_key(*permissions: str) -> dict[str, str]:
-        with app.app_context():
-            begin_writing()
+        with app.app_context(), write_transaction():
             _, value = ApiKey.create("test", permissions or ALL_PERMISSIONS)
-            db.session.commit()
         return {"Checkend-API-Key": value}
 
     return make_key

@@ -151,6 +151,16 @@ def test_only_the_fixture_command_imports_the_test_server() -> None:
     assert importing == {"cli/fixture.py"}  # `checkend fixture` exists to start it
 
 
+def test_only_the_database_package_and_the_ingestion_store_know_the_driver() -> None:
+    knowing = [
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if any(name.split(".")[0] == "sqlite3" for name in imports(path))
+        or any(word in path.read_text() for word in ("sqlite_errorname", "sqlite_errorcode", '"SQLITE_'))
+    ]
+    assert not {name for name in knowing if not name.startswith("db/") and name != "ingest/store.py"}
+
+
 def test_models_do_not_use_the_request() -> None:
     for path in (PACKAGE / "models").glob("*.py"):
         if path.name != "audit_log.py":  # it records which user or API key made a change

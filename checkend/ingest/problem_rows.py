@@ -1,10 +1,9 @@
 """The rows of problems, as ingestion finds, opens and labels them; in plain statements on a DBAPI connection."""
 
 import logging
-import sqlite3
 from typing import TYPE_CHECKING
 
-from checkend.db.connection import DatabaseConnection
+from checkend.db.connection import DatabaseConnection, last_row_id
 from checkend.ingest.counters import ProblemDelta
 from checkend.ingest.quota import OVERFLOW_CLASS, OVERFLOW_FINGERPRINT, OVERFLOW_REASON, StorageLimits
 from checkend.models.search_index import search_text
@@ -90,12 +89,6 @@ def update_latest_message(connection: DatabaseConnection, problem: ProblemDelta,
         if report.occurred_at < latest:
             return
     problem.latest_message, problem.relabeled = message, True
-
-
-def last_row_id(cursor: sqlite3.Cursor) -> int:
-    """Return the id of the row that the cursor's INSERT made."""
-    assert cursor.lastrowid is not None  # every INSERT sets it
-    return cursor.lastrowid
 
 
 def _truncate(text: str, limit: int) -> str:

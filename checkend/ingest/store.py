@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from checkend.db.compression import compress
-from checkend.db.connection import LOCK_TIMEOUT_SECONDS, DatabaseConnection, connect, limit_size
+from checkend.db.connection import LOCK_TIMEOUT_SECONDS, DatabaseConnection, connect, last_row_id, limit_size
 from checkend.exceptions import CheckendError
 from checkend.ingest.counters import CounterWriter, ProblemDelta
-from checkend.ingest.problem_rows import find_problem, insert_problem, last_row_id, update_latest_message
+from checkend.ingest.problem_rows import find_problem, insert_problem, update_latest_message
 from checkend.ingest.quota import OVERFLOW_FINGERPRINT, Quota, StorageLimits
 from checkend.models.storage import NOTICE_BYTES
 

@@ -9,11 +9,11 @@ that was answered with 503 is never stored later.
 """
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
 
+from checkend.db.errors import is_busy, is_full, is_unavailable
 from checkend.exceptions import CheckendError
 from checkend.ingest.store import IngestResult, PreparedReport, ReportStore
 from checkend.telemetry.metrics import SECONDS_BUCKETS, SIZE_BUCKETS, Histogram
@@ -30,11 +30,6 @@ LINGER_SECONDS = 0.005
 STALL_SECONDS = 0.5
 # How long `Writer.close` waits for what is in the queue, and once more for a batch that the disk does not finish.
 CLOSE_SECONDS = 1.0
-# What says that the store itself cannot be written now, whatever the report: the whole batch is refused with 503.
-_STORE_ERRORS = frozenset(
-    "SQLITE_BUSY SQLITE_LOCKED SQLITE_FULL SQLITE_READONLY SQLITE_IOERR SQLITE_CANTOPEN SQLITE_NOMEM SQLITE_CORRUPT "
-    "SQLITE_NOTADB SQLITE_PROTOCOL SQLITE_PERM SQLITE_AUTH".split()
-)
 
 
 class DatabaseUnavailableError(CheckendError):
@@ -236,7 +231,7 @@ class Writer:
             try:
                 self._store.lock()
             except Exception as error:
-                if _is_busy(error) and self._queue and not self._closing and time.monotonic() < until:
+                if is_busy(error) and self._queue and not self._closing and time.monotonic() < until:
                     continue
                 self._write_nothing(error)
                 return False
@@ -292,12 +287,12 @@ class Writer:
         At the limit of the file's size, a large report fails where a smaller one, or another count, still fits. That
         says nothing about the next report, so it does not make the writer reject others.
         """
-        over_limit = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" and self._store.is_at_limit
+        over_limit = is_full(error) and self._store.is_at_limit
         if over_limit and len(batch) == 1:
             log.error("a report was not stored: CHECKEND_MAX_STORE_BYTES is reached")
             batch[0].outcome = DatabaseUnavailableError(str(error), "store_limit")
             return
-        if _is_store_error(error) and not over_limit:
+        if is_unavailable(error) and not over_limit:
             if not self._failing:  # once, not for every report of a flood
                 self._failing, self.is_healthy = True, False
                 log.error("Reports cannot be stored: %s. They get 503 until one can.", error)
@@ -316,16 +311,3 @@ class Writer:
                 if self._failing:  # each of the rest would wait for the lock as long as this one did
                     self._fail(batch[number + 1 :], its_own)
                     return
-
-
-def _is_busy(error: Exception) -> bool:
-    """Whether it is only that someone else holds the database, in this process or another."""
-    name = getattr(error, "sqlite_errorname", "")
-    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or str(error) == "database is locked"
-
-
-def _is_store_error(error: Exception) -> bool:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(tuple(_STORE_ERRORS)):
-        return True
-    return isinstance(error, sqlite3.OperationalError) and not name

@@ -1,4 +1,4 @@
-"""Notices, and the parameters of their list."""
+"""Notices, and the query parameters of their list."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from checkend.schemas.page import PageQuery, pop_page
 
 
 class FrameSchema(Schema):
-    """One frame of a backtrace; line 0 and method "unknown" where the SDK did not say, and then no column."""
+    """A frame of a backtrace. An unknown line is 0, an unknown method "unknown"; an unknown column is left out."""
 
     file = fields.String()
     line = fields.Integer()
@@ -27,7 +27,7 @@ class FrameSchema(Schema):
 
 
 class NoticeSchema(Schema):
-    """A notice; the parts that were not sent are empty, a message that was not sent is null."""
+    """A notice. Parts that were not sent are empty; a message that was not sent is null."""
 
     id = fields.Integer()
     problem_id = fields.Integer()
@@ -44,14 +44,14 @@ class NoticeSchema(Schema):
 
 
 class NoticeQuery(PageQuery):
-    """Which notices of a problem, and which page of them."""
+    """Query parameters of a list of notices."""
 
     date_from = DateBound()
     date_to = DateBound(end=True)
 
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {"page": pop_page(data), "wanted": NoticeFilter(**data)}
+        return {"page": pop_page(data), "filters": NoticeFilter(**data)}
 
 
 def _frames(notice: Notice) -> Any:

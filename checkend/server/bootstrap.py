@@ -3,14 +3,12 @@
 import logging
 import os
 import shlex
-import sqlite3
 import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from checkend import config
 from checkend.config import PREFIX
@@ -18,6 +16,7 @@ from checkend.config.instance_secrets import delete_setup_token, read_or_create_
 from checkend.config.unknown_variables import unknown_variables
 from checkend.config.urls import local_url
 from checkend.db.connection import DATABASE_FILE_NAME
+from checkend.db.errors import DATABASE_ERRORS
 from checkend.db.instance_lock import InstanceLock, format_processes
 from checkend.db.session import db
 from checkend.exceptions import StartupError
@@ -90,7 +89,7 @@ def print_startup_messages(app: Flask, lock: InstanceLock) -> None:
         )
     try:
         _announce_setup(app)
-    except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+    except (OSError, *DATABASE_ERRORS) as error:
         reason = getattr(error, "orig", error)
         notify_operator(
             app, f"the database cannot be used now ({reason}). Until it can, requests get 503.", logging.ERROR

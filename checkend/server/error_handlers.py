@@ -1,7 +1,6 @@
 """One table of error handlers, and one function that chooses the format of the response: `error_response`."""
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, NotSupporte
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from checkend.db.errors import DriverDatabaseError, driver_error, is_interrupted
 from checkend.db.read_deadline import READ_SECONDS
 from checkend.db.session import db
 from checkend.exceptions import ApiError, DomainError
@@ -95,9 +95,9 @@ def _conflict(error: IntegrityError | ObjectDeletedError | StaleDataError) -> Re
     return error_response(409, CONFLICT_MESSAGE)
 
 
-def _database_unavailable(error: sqlite3.DatabaseError | DatabaseError | TimeoutError) -> Response:
-    cause = getattr(error, "orig", error)
-    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+def _database_unavailable(error: DriverDatabaseError | DatabaseError | TimeoutError) -> Response:
+    cause = driver_error(error)
+    if is_interrupted(cause):
         log.warning("%s %s: a query was stopped after %g s", request.method, request.path, READ_SECONDS)
         return error_response(503, SEARCH_TIMEOUT_MESSAGE)
     log.error("%s %s: the database cannot be used: %s", request.method, request.path, cause)
@@ -128,7 +128,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], Response]] = {
     ObjectDeletedError: _conflict,
     StaleDataError: _conflict,
     DatabaseError: _database_unavailable,
-    sqlite3.DatabaseError: _database_unavailable,  # SQLAlchemy does not wrap errors of BEGIN and of pragmas.
+    DriverDatabaseError: _database_unavailable,  # SQLAlchemy does not wrap errors of BEGIN and of pragmas.
     TimeoutError: _database_unavailable,
     DataError: _internal_error,  # These three are subclasses of DatabaseError, but mean a bug.
     NotSupportedError: _internal_error,

@@ -5,7 +5,6 @@ Imported when /metrics is first read, since prometheus-client takes a tenth of a
 
 import logging
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -15,9 +14,9 @@ from flask import current_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from checkend._version import __version__
+from checkend.db.errors import DATABASE_ERRORS
 from checkend.db.schema import database_path
 from checkend.db.session import db
 from checkend.db.vacuum import file_usage
@@ -174,7 +173,7 @@ def _if_readable(read: Callable[[], T]) -> T | None:
     """Return what ``read`` returns, or None if the database cannot be read: the other metrics matter most then."""
     try:
         return read()
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except DATABASE_ERRORS as error:
         db.session.rollback()
         log.error("/metrics: the database cannot be read: %s", getattr(error, "orig", error))
         return None

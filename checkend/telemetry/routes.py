@@ -3,14 +3,13 @@
 import hmac
 import ipaddress
 import logging
-import sqlite3
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, current_app, request
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from checkend import clock
+from checkend.db.errors import DATABASE_ERRORS
 from checkend.db.session import db
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def up() -> Response:
     """Return 200 while the database can be read, else 503."""
     try:
         db.session.execute(text("SELECT 1 FROM alembic_version"))
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except DATABASE_ERRORS as error:
         log.error("/up: the database cannot be read: %s", getattr(error, "orig", error))
         return Response("The database cannot be read.\n", 503, {"Retry-After": "5"}, "text/plain")
     return Response("up\n", mimetype="text/plain")

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from checkend.app import create_app
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.services import services
 from tests.support.api import Api
 
@@ -27,12 +27,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 @pytest.fixture
 def app(server: Flask) -> Flask:
     """A server with an empty store."""
-    with server.app_context():
-        begin_writing()
+    with server.app_context(), write_transaction():
         for table in reversed(db.metadata.sorted_tables):
             db.session.execute(table.delete())
         db.session.connection().exec_driver_sql("DELETE FROM sqlite_sequence")
-        db.session.commit()
     return server
 
 

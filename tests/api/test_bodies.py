@@ -8,8 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from checkend import create_app
-from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey, Team, User
 from checkend.services import services
 from tests.api.test_permission_matrix import TABLE
@@ -98,10 +97,8 @@ def test_routes_without_a_body_do_not_read_one(api: Api, make: Factory) -> None:
 
 def test_the_largest_body_can_be_set(tmp_path: Path) -> None:
     app = create_app({"MAX_BODY_BYTES": 1024}, instance_path=tmp_path / "small")
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         _, value = ApiKey.create("x", ["apps:write"])
-        db.session.commit()
     client: FlaskClient = app.test_client()
     small = Api(client, {"Checkend-API-Key": value})
     assert_error(small.post("/apps", {"name": "a" * 1024}), 413)

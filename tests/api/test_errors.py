@@ -10,8 +10,7 @@ from flask import Flask
 from checkend import create_app, log
 from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db import session as db_session
-from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey, App
 from checkend.services import services
 from tests.support.api import Api, assert_error
@@ -98,11 +97,9 @@ def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The API of a server that waits a tenth of a second for the store's lock."""
     monkeypatch.setattr(db_session, "REQUEST_LOCK_SECONDS", 0.1)
     app = create_app(instance_path=tmp_path / "impatient")
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         App.create("Shop")
         _, value = ApiKey.create("x", ALL_PERMISSIONS)
-        db.session.commit()
     yield Api(app.test_client(), {"Checkend-API-Key": value})
     services(app).close()
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from checkend import api, clock
 from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey, App, Problem, Team, User
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
@@ -117,14 +117,12 @@ def path_of(rule: str) -> str:
 
 def dead_keys(app: Flask) -> dict[str, dict[str, str]]:
     """Headers that are no key's, of a revoked key and of an expired one; each would have every permission."""
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         revoked, revoked_value = ApiKey.create("revoked", ALL_PERMISSIONS)
         revoked.revoke()
         expired, expired_value = ApiKey.create("expired", ALL_PERMISSIONS)
         expired.expires_at = clock.now()
         _, good = ApiKey.create("good", ALL_PERMISSIONS)
-        db.session.commit()
     values = {"unknown": "cka_0123456789_x", "wrong secret": good[:-1] + "~", "a prefix": good[:14]}
     values |= {"revoked": revoked_value, "expired": expired_value}
     return {name: {"Checkend-API-Key": value} for name, value in values.items()}

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from checkend import clock
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import Problem
 from checkend.models.search_index import search_text
 from tests.support.factories import Factory
@@ -21,8 +21,7 @@ PROBLEMS = "/api/v1/apps/shop/problems"
 def fill(app: Flask, number: int, message: str) -> None:
     """Put that many problems into app 1."""
     moment = clock.now()
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         for one in range(number):
             text = f"{message} {one}"
             db.session.add(
@@ -37,7 +36,6 @@ def fill(app: Flask, number: int, message: str) -> None:
                     last_noticed_at=moment,
                 )
             )
-        db.session.commit()
 
 
 def test_200_characters_are_searched_for_and_what_follows_does_not_matter(
@@ -59,7 +57,7 @@ def test_the_page_says_that_the_search_was_cut(client: FlaskClient, make: Factor
     make.user("admin@example.com", site_admin=True)
     make.problem(make.app()["id"], error_message="a" * 300)
     sign_in(client, "admin@example.com")
-    note = "Only the first 200 characters were searched for."
+    note = "The search text is too long. Only its first 200 characters were used."
     assert note not in client.get("/problems", query_string={"search": "a" * 200}).get_data(as_text=True)
     page = client.get("/problems", query_string={"search": "a" * 201}).get_data(as_text=True)
     assert note in page
@@ -115,6 +113,5 @@ def test_what_is_no_request_and_what_writes_has_no_deadline(
     with app.app_context():
         db.engine.dispose()
         assert db.session.scalar(scan) == 200
-    with app.test_request_context():
-        begin_writing()
+    with app.test_request_context(), write_transaction():
         assert db.session.scalar(scan) == 200

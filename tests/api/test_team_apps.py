@@ -47,7 +47,7 @@ def test_an_app_as_the_api_shows_it_can_be_assigned(api: Api) -> None:
 
 def test_an_id_and_a_slug_of_different_apps_are_rejected(api: Api) -> None:
     body = {"app": {"id": 1, "slug": "blog"}}
-    assert_error(api.post("/teams/core/apps", body), 422, "The body names more than one app.")
+    assert_error(api.post("/teams/core/apps", body), 422, "The body identifies more than one app.")
     assert api.get("/teams/core/apps").get_json() == []
 
 

@@ -48,7 +48,7 @@ def test_a_member_is_taken_in_by_id_or_address(api: Api, body: dict[str, Any]) -
         ({"email_address": "nobody@example.com"}, "User not found"),
         ({"user_id": 1}, "User is already a member of this team"),
         ({"email_address": "ann@example.com"}, "User is already a member of this team"),
-        ({"user_id": 2, "email_address": "ann@example.com"}, "User id and email address name different users."),
+        ({"user_id": 2, "email_address": "ann@example.com"}, "User id and email address belong to different users."),
         ({}, "User id or email address can't be blank."),
         ({"role": "member"}, "User id or email address can't be blank."),
         ({"user_id": None}, "User id can't be blank."),

@@ -203,7 +203,7 @@ def test_an_owner_of_teams_cannot_be_deleted_before_they_are_handed_over(api: Ap
     make.user("bob@example.com")
     for name in ("Web", "Core"):
         make.team(name, 1)
-    sentence = "Cannot delete a user who owns teams; hand these over first: Core, Web."
+    sentence = "Cannot delete a user who owns teams. Transfer these teams first: Core, Web."
     assert_error(api.delete("/users/ann"), 422, sentence)
     for slug in ("web", "core"):
         api.patch(f"/teams/{slug}", {"owner_id": 2})
@@ -217,7 +217,8 @@ def test_the_last_admin_of_a_team_cannot_be_deleted(api: Api, make: Factory) -> 
     make.team("Core", 1)
     api.post("/teams/core/members", {"user_id": 2, "role": "admin"})
     api.delete("/teams/core/members/1")
-    assert_error(api.delete("/users/bob"), 422, "Cannot delete the last admin of teams; name another first: Core.")
+    message = "Cannot delete the last admin of a team. Make another member an admin first: Core."
+    assert_error(api.delete("/users/bob"), 422, message)
     api.post("/teams/core/members", {"user_id": 1, "role": "admin"})
     assert api.delete("/users/bob").status_code == 204
 

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from checkend import clock
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.exceptions import DomainError
 from checkend.models import ApiKey
 from tests.support.api import Api, assert_error, counting
@@ -27,12 +27,10 @@ def the_key(app: Flask) -> ApiKey:
 
 
 def set_on_key(app: Flask, **columns: datetime) -> None:
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         key = db.session.get_one(ApiKey, 1)
         for name, value in columns.items():
             setattr(key, name, value)
-        db.session.commit()
 
 
 def test_the_store_does_not_hold_the_value(api: Api, app: Flask) -> None:
@@ -87,10 +85,8 @@ def test_an_apps_ingestion_key_opens_nothing_here(api: Api, app: Flask) -> None:
 
 def test_a_revoked_key_is_dead_at_the_next_request(api: Api, app: Flask) -> None:
     assert api.get("/apps").status_code == 200
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         db.session.get_one(ApiKey, 1).revoke()
-        db.session.commit()
     assert_error(api.get("/apps"), 401, "Invalid or revoked API key")
 
 
@@ -153,5 +149,5 @@ def test_a_key_needs_a_name_and_known_permissions(app: Flask, name: str, permiss
 
 
 def test_a_key_cannot_be_made_expired(app: Flask) -> None:
-    with app.app_context(), pytest.raises(DomainError, match="Expiry must lie in the future"):
+    with app.app_context(), pytest.raises(DomainError, match="Expiry must be in the future"):
         ApiKey.create("x", ["apps:read"], clock.now())

@@ -69,7 +69,7 @@ def test_a_backup_replaces_no_file_unasked_and_never_the_store(run: Any, instanc
     assert target.read_text() == "mine"
     run("db", "backup", str(target), "--force")
     assert integrity.find_corruption(target) == []
-    assert "the store itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
+    assert "the database itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
     assert "There is no store yet" not in run("db", "check").stdout
 
 
@@ -253,7 +253,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
         "App shop counts 5 problems, but has 1.",
         "App shop counts 6 unresolved problems, but has 1.",
         f"Problem {problem} counts 1 notices, but has 2.",
-        f"Problem {problem} counts 1 occurrences, but its hours hold 99.",
+        f"Problem {problem} counts 1 occurrences, but its hours contain 99.",
         "App shop counts 7 stored bytes, but its notices, backtraces, shared values and hours take 245.",
     ]
 

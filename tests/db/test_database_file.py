@@ -123,7 +123,7 @@ def test_the_server_continues_once_the_database_is_moved_back(
     (tmp_path / "moved.sqlite3").rename(path)
     assert client.get("/up").status_code == 200
     assert send() == 201
-    assert errors()[1] == f"the database file {path} is back: requests are served again"
+    assert errors()[1] == f"the database file {path} is back; serving requests again"
     assert notices(path) == 2
 
 

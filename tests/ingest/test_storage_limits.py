@@ -18,7 +18,8 @@ from checkend.db import integrity
 from checkend.db.schema import database_path
 from checkend.db.session import db
 from checkend.models import App, Notice, Problem, ProblemTag
-from checkend.models.selection import ProblemSelection, delete_in_batches
+from checkend.models.scope import AppScope
+from checkend.models.selection import ProblemSelection, delete_in_batches, delete_problems
 from checkend.models.storage import used_bytes
 from checkend.retention.cleanup import RetentionLimits, clean_up
 from checkend.retention.size_limits import is_near_limit
@@ -262,7 +263,7 @@ class TestTooManyProblems:
         self, app: Flask, client: FlaskClient, shop: dict[str, Any]
     ) -> None:
         overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
-        Factory(app).run(lambda: list(delete_in_batches(ProblemSelection(None, (1, 2)))))
+        Factory(app).run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all(), (1, 2)))))
         assert send(client, shop["ingestion_key"], numbered(4)).json["problem_id"] not in (1, 2, 3, overflow)
 
 
@@ -274,9 +275,8 @@ def test_stored_bytes_agree_with_the_rows_whatever_happened(app: Flask, client: 
             send(client, key, error, 500)
     send(client, keys[0], {"class": "Ä" * 3_000, "message": "ö" * 9_000, "fingerprint": "long"})
     assert wrong_counts(app) == []
-    with make.writing() as session:
-        session.get_one(Problem, 1).delete()
-    make.run(lambda: list(delete_in_batches(ProblemSelection(None, (2, 3)))))
+    make.run(lambda: delete_problems([1]))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all(), (2, 3)))))
     with app.app_context():
         for _ in clean_up(RetentionLimits(0, 2)):
             pass
@@ -304,7 +304,7 @@ def test_repeats_that_add_values_are_charged_to_their_app_until_its_problem_is_d
         repeat(number)
     assert 49 * 3 * 4 * 190 < stored_bytes() - before < 50 * 3 * 4 * 250
     assert wrong_counts(app) == []
-    make.run(lambda: list(delete_in_batches(ProblemSelection(None))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all()))))
     assert wrong_counts(app) == []
     assert stored_bytes() == 0
 
@@ -329,7 +329,7 @@ def test_duplicates_that_add_hours_are_charged_to_their_app_until_its_problem_is
             make.app("Another")  # a change by another connection: nothing that was remembered holds any more
     assert stored_bytes() - before == 99 * 35
     assert wrong_counts(app) == []
-    make.run(lambda: list(delete_in_batches(ProblemSelection(None))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all()))))
     assert stored_bytes() == 0
 
 

@@ -16,7 +16,7 @@ from checkend.auth import email_confirmation, password_reset
 from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.cli import main
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.grouping.fingerprint import RULES
 from checkend.log import JsonFormatter, TextFormatter
 from checkend.models import ApiKey, App, Invitation, Team, User
@@ -341,13 +341,11 @@ def test_names_cannot_forge_a_line_or_a_field(
 
 
 def test_nothing_is_logged_before_the_commit_or_after_a_rollback(app: Flask, records: list[logging.LogRecord]) -> None:
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         User.create("ann@example.com", "battery staple")
         assert _events(records) == []
         db.session.rollback()
         User.create("bob@example.com", "battery staple")
-        db.session.commit()
     assert [_fields(record)["target"] for record in records] == ["user 1 (bob@example.com)"]
 
 

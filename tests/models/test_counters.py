@@ -6,6 +6,8 @@ from sqlalchemy import func, select
 from checkend.db.session import db
 from checkend.models import App, Problem
 from checkend.models.problem import RESOLVED, UNRESOLVED, set_status
+from checkend.models.scope import AppScope
+from checkend.models.selection import ProblemSelection, delete_problems
 from tests.support.factories import Factory
 
 
@@ -23,10 +25,9 @@ def test_deleting_several_problems_at_once(app: Flask, make: Factory) -> None:
     make.app()
     for _ in range(4):
         make.problem(1, notices=2)
-    with make.writing() as session:
-        set_status(1, [1], RESOLVED)
-        for problem_id in (1, 2, 3):
-            session.get_one(Problem, problem_id).delete()
+    with make.writing():
+        assert set_status(Problem.id == 1, RESOLVED) == 1
+        assert delete_problems([1, 2, 3]) == 3
     assert counts(app) == (1, 1)
 
 
@@ -35,8 +36,10 @@ def test_resolving_some_of_which_are_resolved(app: Flask, make: Factory) -> None
     for _ in range(3):
         make.problem(1)
     with make.writing():
-        assert set_status(1, [1, 2, 2, 99], RESOLVED) == 2
-        assert set_status(1, [2, 3], RESOLVED) == 2
+        (selection,) = ProblemSelection.in_batches(AppScope.of([1]), [1, 2, 2, 99])
+        assert selection.count() == 2
+        assert set_status(Problem.id.in_(selection.select_ids()), RESOLVED) == 2
+        assert set_status(Problem.id.in_([2, 3]), RESOLVED) == 1
     assert counts(app) == (3, 0)
     with make.writing() as session:
         session.get_one(Problem, 1).unresolve()
@@ -52,6 +55,6 @@ def test_a_count_is_no_change_of_the_app(app: Flask, make: Factory) -> None:
         before = db.session.get_one(App, 1).updated_at
     with make.writing() as session:
         session.get_one(Problem, 1).resolve()
-        session.get_one(Problem, 2).delete()
+        delete_problems([2])
     with app.app_context():
         assert db.session.get_one(App, 1).updated_at == before

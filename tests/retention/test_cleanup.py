@@ -26,7 +26,8 @@ from checkend.db.schema import database_path
 from checkend.db.session import db
 from checkend.db.vacuum import file_usage
 from checkend.models import App, Backtrace, Notice, Problem, Tag, UserSession
-from checkend.models.selection import ProblemSelection, delete_in_batches
+from checkend.models.scope import AppScope
+from checkend.models.selection import ProblemSelection, delete_in_batches, delete_problems
 from checkend.retention.cleanup import RetentionLimits, clean_up, count_expired
 from checkend.retention.removal import CleanupResult
 from checkend.retention.size_limits import is_near_limit
@@ -174,8 +175,7 @@ def test_backtraces_of_deleted_problems_are_swept_up(app: Flask, client: FlaskCl
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     for number in range(8):
         client.post(INGEST, json=report(number), headers=headers)
-    with make.writing() as session:
-        session.get_one(Problem, 1).delete()
+    make.run(lambda: delete_problems([1]))
     removed = prune(app)
     assert (removed.notices, removed.backtraces) == (0, 2)
     assert len(ids(app, Backtrace)) == len(ids(app, Notice)) == 6
@@ -443,7 +443,7 @@ def test_tags_that_no_problem_carries_any_more_are_removed(app: Flask, client: F
     for number in range(20):
         send(number)
     assert count() == 801
-    make.run(lambda: list(delete_in_batches(ProblemSelection(None, tuple(range(2, 21))))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all(), tuple(range(2, 21))))))
     prune(app)
     assert count() == 42  # those of the first problem, and the newest
     send(1)

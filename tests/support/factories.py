@@ -11,7 +11,7 @@ from flask import Flask
 from checkend import clock
 from checkend.db.compression import compress
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import App, Notice, Problem, Team, User
 from checkend.models.search_index import search_text
 from checkend.models.storage import NOTICE_BYTES
@@ -29,19 +29,14 @@ class Factory:
 
     def run(self, action: Callable[[], T]) -> T:
         """Run ``action`` in a writing transaction of its own."""
-        with self._app.app_context():
-            begin_writing()
-            result = action()
-            db.session.commit()
-            return result
+        with self._app.app_context(), write_transaction():
+            return action()
 
     @contextmanager
     def writing(self) -> Any:
         """A block in a writing transaction, committed at its end."""
-        with self._app.app_context():
-            begin_writing()
+        with self._app.app_context(), write_transaction():
             yield db.session
-            db.session.commit()
 
     def app(self, name: str = "Shop", **fields: Any) -> dict[str, Any]:
         """An app: ``id slug ingestion_key``."""

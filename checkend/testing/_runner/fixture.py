@@ -16,6 +16,7 @@ from checkend.db.transactions import begin_writing
 from checkend.ingest.pipeline import UnknownKeyError, ingestion
 from checkend.models import ApiKey, App, Problem
 from checkend.models.problem import ProblemFilter, find_problems
+from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_app_in_batches, delete_in_batches
 from checkend.schemas.problem import ProblemSchema
 from checkend.services import services
@@ -111,7 +112,7 @@ class Fixture:
             one.since = self.journal.received
         with self.app.app_context():
             begin_writing()
-            _run_all(delete_in_batches(ProblemSelection([one.app_id for one in made])))
+            _run_all(delete_in_batches(ProblemSelection(AppScope.of(one.app_id for one in made))))
             db.session.commit()
 
     @property
@@ -154,7 +155,7 @@ class Fixture:
     def _dump(self, slug: str, fits: Callable[[Problem], bool]) -> list[dict[str, Any]]:
         app_id = self._get(slug).app_id
         with self.app.app_context():
-            problems: list[Problem] = list(db.session.scalars(find_problems([app_id], ProblemFilter())))
+            problems: list[Problem] = list(db.session.scalars(find_problems(AppScope.of([app_id]), ProblemFilter())))
             dumped: list[dict[str, Any]] = _PROBLEMS.dump([problem for problem in problems if fits(problem)])
             return dumped
 
