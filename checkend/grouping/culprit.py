@@ -7,8 +7,15 @@ from collections import Counter
 from typing import NamedTuple
 
 from checkend.grouping import paths
-from checkend.grouping.languages import function_names, runtimes
-from checkend.grouping.languages.app_frames import FrameOrigin, classify_frame
+from checkend.grouping.frames import (
+    FrameOrigin,
+    classify_frame,
+    has_location,
+    normalize_function_name,
+    skip_builtins,
+)
+from checkend.grouping.language import Language
+from checkend.grouping.languages.javascript import is_minified, is_renamed
 from checkend.grouping.stacktrace import UNKNOWN, Frame
 
 
@@ -16,7 +23,7 @@ class Stack(NamedTuple):
     """A report's frames, innermost first, with what is needed to read them."""
 
     frames: list[Frame]
-    language: str
+    language: Language
     disabled: frozenset[str]  # of grouping.RULES
 
 
@@ -47,14 +54,14 @@ class CodeLocation(NamedTuple):
 def find_culprit(trace: Stack) -> CulpritFrame | None:
     """The innermost frame of the application, else of generated code; None when only libraries are there."""
     if "libraries" in trace.disabled:
-        first = next(index for index, frame in enumerate(trace.frames) if runtimes.has_location(frame))
+        first = next(index for index, frame in enumerate(trace.frames) if has_location(frame))
         return CulpritFrame(first, True, False)
     generated: int | None = None
     for index, frame in enumerate(trace.frames):
         kind = classify_frame(frame, trace.language)
         if kind is FrameOrigin.APPLICATION:
-            direct = not any(map(runtimes.has_location, trace.frames[:index]))
-            own = runtimes.skip_builtins(trace.frames, index, trace.language)
+            direct = not any(map(has_location, trace.frames[:index]))
+            own = skip_builtins(trace.frames, index, trace.language)
             at = own if "helpers" in trace.disabled else _skip_helpers(trace, own)
             # Libraries make helper functions at run time as well: only where the error was raised tells.
             return CulpritFrame(at, direct, generated == 0)
@@ -100,15 +107,15 @@ def _skip_helpers(trace: Stack, index: int) -> int:
     return index
 
 
-def _owner_and_name(frame: Frame, language: str) -> tuple[str, str]:
+def _owner_and_name(frame: Frame, language: Language) -> tuple[str, str]:
     """The class or module that the function's name tells, if any, and the bare name."""
     owner, _, name = _name(frame, language).replace("::", ".").replace("\\", ".").rpartition(".")
     return owner.rpartition(".")[2], name.lstrip("_#").partition("/")[0]
 
 
-def _is_helper(frame: Frame, owner: str, name: str, language: str) -> bool:
+def _is_helper(frame: Frame, owner: str, name: str, language: Language) -> bool:
     stem = frame.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    home = owner if language in ("java", "dotnet") else stem
+    home = owner if language.has_classes_for_files else stem
     return bool(name) and bool(_ERROR_FILE.match(home) or (_VERB.match(name) and _HELPER_FILE.match(home)))
 
 
@@ -126,8 +133,8 @@ def location_of(trace: Stack, index: int) -> CodeLocation:
     """The place of the frame at `index`; a function without a name gets that of the one around it."""
     frame = trace.frames[index]
     name = _name(frame, trace.language)
-    can_be_inside = frame.method != UNKNOWN or _is_minified(frame)
-    if not name and can_be_inside and "enclosing" not in trace.disabled and not _was_renamed(frame):
+    can_be_inside = frame.method != UNKNOWN or is_minified(frame)
+    if not name and can_be_inside and "enclosing" not in trace.disabled and not is_renamed(frame):
         name = _enclosing(trace, index)
     return CodeLocation(paths.normalize_path(frame.file), name)
 
@@ -138,25 +145,15 @@ def _enclosing(trace: Stack, index: int) -> str:
     for frame in trace.frames[index + 1 :]:
         if frame.file == file:
             name = _name(frame, trace.language)
-            if name or _was_renamed(frame):
+            if name or is_renamed(frame):
                 return name
         elif classify_frame(frame, trace.language) is FrameOrigin.APPLICATION:
             return ""
     return ""
 
 
-def _name(frame: Frame, language: str) -> str:
-    return function_names.normalize_function_name(frame.method, language, minified=_is_minified(frame))
-
-
-def _is_minified(frame: Frame) -> bool:
-    """Whether a minifier has most likely renamed the functions of the frame's file."""
-    return frame.file.startswith(("http://", "https://")) or "/.next/" in frame.file or ".min." in frame.file
-
-
-def _was_renamed(frame: Frame) -> bool:
-    """Whether the function has a name that only a minifier gave it; its caller is then no part of it."""
-    return _is_minified(frame) and bool(function_names.normalize_function_name(frame.method, "javascript"))
+def _name(frame: Frame, language: Language) -> str:
+    return normalize_function_name(frame.method, language, minified=is_minified(frame))
 
 
 # --- recursion ----------------------------------------------------------------------------------------------
@@ -175,7 +172,7 @@ def recursion_cycle(trace: Stack) -> tuple[list[CodeLocation], int]:
         file = paths.normalize_path(frame.file)
         name = _name(frame, trace.language)
         if name:
-            calls[CodeLocation("" if trace.language in function_names.QUALIFIED_LANGUAGES else file, name)] += 1
+            calls[CodeLocation("" if trace.language.has_qualified_names else file, name)] += 1
     if not calls:
         return [CodeLocation(file, "")], 0
     most = max(calls.values())

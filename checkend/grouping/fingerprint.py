@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 from checkend.grouping import culprit, messages
 from checkend.grouping.culprit import CodeLocation, CulpritFrame, Stack
-from checkend.grouping.languages import function_names, runtimes
-from checkend.grouping.languages.app_frames import FrameOrigin, classify_frame
-from checkend.grouping.languages.library_names import library_span
+from checkend.grouping.frames import FrameOrigin, classify_frame, has_location, library_span
+from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import UNKNOWN, Frame
 
 VERSION = 1
@@ -78,13 +77,13 @@ def group(
 
 def is_application_frame(frame: Frame, *, language: str | None = None) -> bool:
     """Whether the frame is the application's own code; without `language` the frame itself must tell it."""
-    known = runtimes.detect_language(None, [frame]) if language is None else language
+    known = detect_language({"language": language} if language else None, [frame])
     return classify_frame(frame, known) is FrameOrigin.APPLICATION
 
 
 def application_frames(frames: Sequence[Frame], notifier: Mapping[str, object] | None = None) -> list[bool]:
     """For each frame whether it is the application's own, in the same order."""
-    language = runtimes.detect_language(notifier, frames)
+    language = detect_language(notifier, frames)
     return [classify_frame(frame, language) is FrameOrigin.APPLICATION for frame in frames]
 
 
@@ -95,9 +94,9 @@ def _decide(
     notifier: Mapping[str, object] | None,
     disabled: frozenset[str],
 ) -> _Decision:
-    language = runtimes.detect_language(notifier, frames)
-    trace = Stack(runtimes.innermost_first(frames, language), language, disabled)
-    if not any(map(runtimes.has_location, trace.frames)):
+    language = detect_language(notifier, frames)
+    trace = Stack(language.innermost_first(frames), language, disabled)
+    if not any(map(has_location, trace.frames)):
         return _by_message(error_class, message)
     spot = culprit.find_culprit(trace)
     if spot is None:
@@ -106,7 +105,7 @@ def _decide(
         recursion = _by_recursion(error_class, message, trace)
         if recursion:
             return recursion
-    if "values" not in disabled and language == "go" and not runtimes.is_panic(frames):
+    if "values" not in disabled and language.is_error_value(frames):
         return _by_value(error_class, message, trace, spot)
     return _by_culprit(error_class, message, trace, spot)
 
@@ -123,7 +122,7 @@ def _by_culprit(error_class: str, message: str, trace: Stack, spot: CulpritFrame
     frame = trace.frames[spot.at]
     if not place.name and (frame.method == UNKNOWN or "enclosing" in trace.disabled):
         line = str(frame.line)
-    qualified = place.name and trace.language in function_names.QUALIFIED_LANGUAGES
+    qualified = place.name and trace.language.has_qualified_names
     parts = ("place", error_class, "" if qualified else place.file, place.name, worded, line)
     where = str(CodeLocation(place.file.rpartition("/")[2], place.name)) + (f", line {line}" if line else "")
     reason = f"Reports of {_short(error_class)} raised in {_short(where)}"
@@ -160,14 +159,15 @@ def _by_library(error_class: str, message: str, trace: Stack) -> _Decision:
 
 def _by_recursion(error_class: str, message: str, trace: Stack) -> _Decision | None:
     """The circle of functions that filled the stack, or in which the SDK cut the backtrace; else None."""
-    if runtimes.is_overflow(error_class, message):
+    if messages.is_stack_overflow(error_class, message):
         members, _ = culprit.recursion_cycle(trace)
         names = sorted(map(str, members))
         named = _short(" and ".join(names[:3]))
         reason = f"Reports of {_short(error_class)} that the recursion of {named} filled the stack."
         # Not the class: Firefox has one of its own for this.
         return _Decision(("recursion", *names), reason, names[0])
-    if not runtimes.is_truncated(trace.frames, trace.language):
+    max_frames = trace.language.max_frames
+    if max_frames is None or len(trace.frames) < max_frames:
         return None
     members, turns = culprit.recursion_cycle(trace)
     if turns < _MIN_CYCLE_REPEATS:

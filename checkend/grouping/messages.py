@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from checkend.grouping.languages import LANGUAGES
+
 _MAX_LENGTH = 600  # what follows is seldom the programmer's own text
 _MAX_WORDS = 16
 _MAX_KEYWORDS = 4
@@ -113,34 +115,19 @@ _MISSING_NAMES = (
     re.compile(r"(?:no attribute|name|variable|method) [`'\u2018]([\w.?!=]{1,100})"),
 )
 
-# Classes that a runtime raises with its own words, which change from version to version and, in browsers,
-# from maker to maker: their messages say nothing that the place does not.
-_RUNTIME_CLASSES = _names(
-    """
-    TypeError RangeError ReferenceError SyntaxError URIError EvalError InternalError AggregateError
-    DOMException AbortError NetworkError QuotaExceededError SecurityError NotAllowedError
-    InvalidStateError NotSupportedError DataCloneError TimeoutError KeyError IndexError AttributeError
-    NameError UnboundLocalError ZeroDivisionError ImportError ModuleNotFoundError UnicodeDecodeError
-    UnicodeEncodeError RecursionError MemoryError StopIteration ConnectionError ConnectionRefusedError
-    ConnectionResetError BrokenPipeError FileNotFoundError PermissionError IsADirectoryError
-    NotADirectoryError FileExistsError OverflowError BlockingIOError ChunkLoadError NoMethodError
-    FrozenError FloatDomainError LocalJumpError FiberError NoMatchingPatternError
-    NoMatchingPatternKeyError SystemStackError NullPointerException ArithmeticException
-    ArrayIndexOutOfBoundsException IndexOutOfBoundsException StringIndexOutOfBoundsException
-    ClassCastException NumberFormatException NegativeArraySizeException ArrayStoreException
-    ConcurrentModificationException StackOverflowError OutOfMemoryError NoSuchElementException
-    NullReferenceException IndexOutOfRangeException InvalidCastException DivideByZeroException
-    KeyNotFoundException OverflowException FormatException ArgumentNullException
-    ArgumentOutOfRangeException DivisionByZeroError ArithmeticError ArgumentCountError
-    UnhandledMatchError FunctionClauseError MatchError CaseClauseError CondClauseError WithClauseError
-    UndefinedFunctionError BadMapError BadArityError BadFunctionError BadBooleanError
-    Protocol.UndefinedError TypeAssertionError plainError
-    """
-)
+# Their messages change from version to version and from browser to browser, and add nothing to the location.
+_RUNTIME_ERRORS = frozenset().union(*(language.runtime_errors for language in LANGUAGES))
+_OVERFLOW_ERRORS = frozenset().union(*(language.overflow_errors for language in LANGUAGES))
+_OVERFLOW = re.compile(r"maximum call stack|too much recursion|stack level too deep|recursion depth", re.IGNORECASE)
 
 
 def is_runtime_message(error_class: str) -> bool:
-    """Whether a runtime, not a programmer, writes the messages of this class."""
-    if error_class.startswith("runtime."):
+    """Return whether a runtime, not a programmer, writes the messages of this class."""
+    if error_class.startswith("runtime."):  # Go
         return True
-    return error_class.rpartition(".")[2].rpartition("\\")[2].rpartition("::")[2] in _RUNTIME_CLASSES
+    return error_class.rpartition(".")[2].rpartition("\\")[2].rpartition("::")[2] in _RUNTIME_ERRORS
+
+
+def is_stack_overflow(error_class: str, message: str) -> bool:
+    """Return whether the error means that the call stack was full."""
+    return error_class.rpartition(".")[2] in _OVERFLOW_ERRORS or bool(_OVERFLOW.search(message[:200]))

@@ -30,6 +30,11 @@ class Frame(NamedTuple):
     method: str
     column: int = 0
 
+    @property
+    def path_end(self) -> str:
+        """The last 600 characters of `file`, with forward slashes: enough to find the innermost folder of packages."""
+        return self.file[-600:].replace("\\", "/")
+
 
 def parse_stacktrace(raw: object) -> list[Frame]:
     """The frames of a backtrace as it was sent, in the order sent; [] for None. Never raises for JSON values.

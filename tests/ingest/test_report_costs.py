@@ -11,8 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.grouping import paths, stacktrace
-from checkend.grouping.languages import app_frames, function_names
+from checkend.grouping import frames, paths, stacktrace
 from checkend.ingest.pipeline import Ingestion
 from checkend.ingest.store import ReportStore
 from checkend.scrubbing.scrubber import SHORTENED, Scrubber, ScrubbingPolicy
@@ -220,9 +219,9 @@ def test_facet_values_are_remembered_up_to_a_number(app: Flask, make: Factory, m
 def test_the_caches_of_names_hold_at_most_some_megabytes() -> None:
     caches = (
         (stacktrace._cached.cache_parameters()["maxsize"], stacktrace._CACHED_LENGTH),
-        (app_frames._cached_classify_frame.cache_parameters()["maxsize"], app_frames._CACHED_LENGTH),
+        (frames._cached_classify.cache_parameters()["maxsize"], frames._MAX_CACHED_LENGTH),
         (paths._normalize_path.cache_parameters()["maxsize"], paths._MAX_LENGTH),
-        (function_names._normalize_function_name.cache_parameters()["maxsize"], function_names._MAX_LENGTH),
+        (frames._normalize_function_name.cache_parameters()["maxsize"], frames._MAX_NAME_LENGTH),
     )
     four_bytes_a_character = sum(int(entries or 1 << 60) * length * 4 for entries, length in caches)
     assert four_bytes_a_character < 24_000_000
