@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from flask import g
 from sqlalchemy import Connection
 
 from checkend.db.session import db
+
+Step = TypeVar("Step")
 
 INDEPENDENT_WRITE_TIMEOUT_SECONDS = 0.25
 
@@ -49,6 +52,20 @@ def write_transaction() -> Iterator[None]:
         raise
     finally:
         g.writing = False
+
+
+def write_in_steps(steps: Iterator[Step]) -> Iterator[Step]:
+    """Run each step of an iterator in a write transaction of its own, and yield its result after the commit.
+
+    For long work: between two steps other writers get their turn, and stopping early keeps the steps that are done.
+    """
+    while True:
+        with write_transaction():
+            try:
+                step = next(steps)
+            except StopIteration:
+                return
+        yield step
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def facet_sources(details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any
 
 
 def extract_facets(details: dict[str, dict[str, Any]], default_environment: str | None) -> tuple[tuple[str, str], ...]:
-    """Return ``(name, value)`` for each facet that the report has; values have at most `MAX_VALUE_LENGTH` characters."""
+    """Return ``(name, value)`` for each facet that the report has, each of at most `MAX_VALUE_LENGTH` characters."""
     context, request, user, notifier = (details[part] for part in ("context", "request", "user", "notifier"))
     server = context.get("server")
     server = server if isinstance(server, dict) else {}

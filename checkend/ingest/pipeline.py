@@ -25,10 +25,11 @@ from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter, Large
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.quota import StorageLimits
 from checkend.ingest.rate_limit import RateLimiter
+from checkend.ingest.report_queue import STALL_SECONDS
 from checkend.ingest.reports import IngestApp, IngestResult, NormalizedReport, NoticeContent, PreparedReport
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
 from checkend.ingest.store import ReportStore
-from checkend.ingest.writer import STALL_SECONDS, Writer
+from checkend.ingest.writer import Writer
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
 
 if TYPE_CHECKING:

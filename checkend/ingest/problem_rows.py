@@ -55,7 +55,7 @@ def insert_problem(
     if is_overflow:
         error_class, message = OVERFLOW_CLASS, limits.overflow_message()
         reason, location = OVERFLOW_REASON, ""
-        log.warning("app %d may have no more problems (CHECKEND_MAX_APP_PROBLEMS): new ones are collected", app_id)
+        log.warning("app %d has CHECKEND_MAX_APP_PROBLEMS problems; reports of new ones are collected in one", app_id)
     else:
         error_class = truncate(report.error_class, _MAX_CLASS_LENGTH)
         message = truncate(report.error_message, _MAX_MESSAGE_LENGTH)

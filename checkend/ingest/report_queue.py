@@ -32,9 +32,9 @@ class PendingReport:
 class ReportQueue:
     """Reports that wait for the writer, each with its request thread.
 
-    At most ``size`` reports wait at once, each for at most ``timeout`` seconds. While the writer makes no progress, only
-    ``stalled_limit`` may wait; if that is less than the number of request threads, the others remain free for requests
-    that are not reports.
+    At most ``size`` reports wait at once, each for at most ``timeout`` seconds. While the writer makes no progress, at
+    most ``stalled_limit`` may wait; if that is less than the number of request threads, the others remain free for
+    requests that are not reports.
 
     After a batch failed because the database was locked, full or otherwise unavailable, the queue admits one report at
     a time, as a probe, and rejects all others at once, until a probe has been stored.
@@ -60,7 +60,7 @@ class ReportQueue:
     # --- for the request threads -----------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise `DatabaseUnavailableError` if `submit` would reject a report at once: saves the work of preparing it."""
+        """Raise `DatabaseUnavailableError` if `submit` would reject a report at once, without preparing it first."""
         with self._lock:
             self._check()
 

@@ -13,12 +13,10 @@ import threading
 import time
 
 from checkend.ingest.exceptions import DatabaseUnavailableError, ReportRejectedError
-from checkend.ingest.report_queue import STALL_SECONDS, PendingReport, ReportQueue
+from checkend.ingest.report_queue import PendingReport, ReportQueue
 from checkend.ingest.reports import IngestResult, PreparedReport
 from checkend.ingest.store import ReportStore, is_full, is_locked, is_unavailable
 from checkend.telemetry.metrics import SECONDS_BUCKETS, SIZE_BUCKETS, Histogram
-
-__all__ = ["CLOSE_SECONDS", "STALL_SECONDS", "Writer"]
 
 log = logging.getLogger("checkend.writer")
 

@@ -68,7 +68,7 @@ class Scrubber:
         self._limits = policy.limits()
         self._frame_limits = policy.frame_limits()
         # Keys and items of a report that are worth reading.
-        self.most_items = max(12_000, 2 * self._limits.items, 4 * policy.frames)
+        self.max_items = max(12_000, 2 * self._limits.items, 4 * policy.frames)
 
     def details(self, details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """``context request user notifier`` as they may be stored."""

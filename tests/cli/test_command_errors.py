@@ -17,11 +17,11 @@ from click.testing import CliRunner, Result
 
 from checkend import clock
 from checkend.app import create_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.cli import main
 from checkend.db import schema
 from checkend.db import session as db_session
 from checkend.models import ApiKey
-from checkend.models.permission import ALL_PERMISSIONS
 from tests.support.factories import Factory
 from tests.support.server_process import environment
 

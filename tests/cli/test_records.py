@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.models.permission import ALL_PERMISSIONS, READ_PERMISSIONS
+from checkend.auth.permissions import ALL_PERMISSIONS, READ_PERMISSIONS
 
 API_APP = (
     "id name slug environment notify_on_new_problem notify_on_reoccurrence created_at updated_at "

@@ -257,13 +257,14 @@ def test_the_writer_goes_on_when_all_that_waited_gave_up(
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     writer = app.extensions["checkend_ingestion"].writer
     app.test_client().post(INGEST, json=report(0), headers=headers)
-    monkeypatch.setattr("checkend.ingest.writer.LINGER_SECONDS", 0.2)
-    with writer._guard:  # a report arrives, and is taken back while the writer waits for a second one
-        writer._expected = 2
-        writer._queue.append(object())
-        writer._arrived.notify()
+    monkeypatch.setattr("checkend.ingest.report_queue.LINGER_SECONDS", 0.2)
+    queue = writer._queue
+    with queue._lock:  # a report arrives, and is withdrawn while the writer waits for a second one
+        queue._expected = 2
+        queue._pending.append(object())
+        queue._arrived.notify()
     time.sleep(0.05)
-    with writer._guard:
-        writer._queue.clear()
+    with queue._lock:
+        queue._pending.clear()
     time.sleep(0.3)
     assert app.test_client().post(INGEST, json=report(3), headers=headers).status_code == 201

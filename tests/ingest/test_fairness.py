@@ -23,10 +23,10 @@ from werkzeug.test import TestResponse
 from checkend.app import create_app
 from checkend.db.connection import connect
 from checkend.db.schema import database_path
+from checkend.ingest.exceptions import DatabaseUnavailableError, RateLimitedError
 from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter
-from checkend.ingest.rate_limit import SAMPLE, RateLimitedError, RateLimiter
+from checkend.ingest.rate_limit import SAMPLE, RateLimiter
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
-from checkend.ingest.writer import DatabaseUnavailableError
 from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer

@@ -160,7 +160,7 @@ def test_two_long_fingerprints_with_the_same_beginning_stay_apart(client: FlaskC
 def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flask, make: Factory) -> None:
     """The class, fingerprint, notifier, key names, frames and facets of many reports, as long as allowed."""
     ingestion: Ingestion = app.extensions["checkend_ingestion"]
-    sender = ingestion.sender(make.app()["ingestion_key"])
+    ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
 
     def send(number: int) -> None:
         long = f"{number}😀" + "x" * 20_000
@@ -174,7 +174,7 @@ def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flas
             "context": {"environment": long, long[:400]: 1},
             "notifier": {"name": long, "language": long},
         }
-        ingestion.accept(sender, value)
+        ingestion.accept(ingest_app, value)
 
     for number in range(20):
         send(number)
@@ -193,27 +193,26 @@ def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flas
 def test_remembered_reports_are_forgotten_in_the_order_in_which_they_came(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkend.ingest.pipeline._GROUPING_CACHE_SIZE", 3)
+    monkeypatch.setattr("checkend.ingest.dedup._GROUPING_CACHE_SIZE", 3)
     ingestion: Ingestion = app.extensions["checkend_ingestion"]
-    sender = ingestion.sender(make.app()["ingestion_key"])
+    ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
     for number in range(5):
-        ingestion.accept(sender, {"error": {"class": f"X{number}"}})
-    classes = [(ingestion.accept(sender, {"error": {"class": f"X{number}"}}).deduplicated) for number in range(5)]
+        ingestion.accept(ingest_app, {"error": {"class": f"X{number}"}})
+    classes = [(ingestion.accept(ingest_app, {"error": {"class": f"X{number}"}}).deduplicated) for number in range(5)]
     assert classes == [True] * 5
-    assert len(ingestion._seen) == 3
+    assert len(ingestion._grouping_cache) == 3
 
 
 def test_facet_values_are_remembered_up_to_a_number(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checkend.ingest.counters._VALUE_CACHE_SIZE", 10)
     ingestion: Ingestion = app.extensions["checkend_ingestion"]
-    sender = ingestion.sender(make.app()["ingestion_key"])
+    ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
     for number in range(40):
         value = {"error": {"class": f"X{number % 8}"}, "context": {"hostname": f"web-{number}", "revision": "r"}}
-        ingestion.accept(sender, value)
+        ingestion.accept(ingest_app, value)
     store: ReportStore = ingestion.writer._store
-    remembered = store._tallies._facets
-    assert sum(len(values) for known in remembered.values() for values in known.values()) <= 10
-    assert store._tallies._values == sum(len(values) for known in remembered.values() for values in known.values())
+    cached = sum(len(values) for facets in store._counters._facets.values() for values in facets.values())
+    assert store._counters._values == cached <= 10
 
 
 def test_the_caches_of_names_hold_at_most_some_megabytes() -> None:

@@ -224,7 +224,7 @@ class TestTooManyProblems:
         assert len(found) == 4
         overflow = next(problem for problem in found if problem["id"] == overflow_id)
         assert overflow["error_class"] == "Too many problems"
-        assert overflow["error_message"].startswith("This app has 3 problems, as many as CHECKEND_MAX_APP_PROBLEMS")
+        assert overflow["error_message"].startswith("This app has 3 problems, the maximum that CHECKEND_MAX_APP")
         assert overflow["notices_count"] == 5
         notices = client.get(f"/api/v1/apps/{shop['slug']}/problems/{overflow_id}/notices", headers=key_for()).json
         assert notices is not None

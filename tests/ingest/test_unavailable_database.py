@@ -20,9 +20,12 @@ from flask import Flask
 from checkend.app import create_app
 from checkend.db.connection import connect
 from checkend.db.schema import database_path
+from checkend.ingest.exceptions import DatabaseUnavailableError, StaleKeyError
 from checkend.ingest.quota import StorageLimits
-from checkend.ingest.store import IngestApp, IngestResult, PreparedReport, ReportStore, StaleKeyError
-from checkend.ingest.writer import STALL_SECONDS, DatabaseUnavailableError, Writer
+from checkend.ingest.report_queue import STALL_SECONDS
+from checkend.ingest.reports import IngestApp, IngestResult, PreparedReport
+from checkend.ingest.store import ReportStore
+from checkend.ingest.writer import Writer
 from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer
@@ -456,14 +459,14 @@ def test_a_stall_that_no_report_waits_for_any_more_rejects_no_further_ones(
 ) -> None:
     """As with one request thread: the writer's thread gets no processor until the only report has given up."""
     resumed = threading.Event()
-    wait_for_reports = writer._wait_for_reports
+    wait_for_reports = writer._queue.wait_for_reports
 
     def wait_and_sleep() -> bool:
         found = wait_for_reports()
         resumed.wait(5)
         return found
 
-    monkeypatch.setattr(writer, "_wait_for_reports", wait_and_sleep)
+    monkeypatch.setattr(writer._queue, "wait_for_reports", wait_and_sleep)
     writer.stalled_limit = 0
     with pytest.raises(DatabaseUnavailableError, match="enough reports wait"):
         writer.submit(prepared("1"))

@@ -11,7 +11,9 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from checkend.ingest.normalize import InvalidReportError, MalformedReportError, normalize_report, read_json
+from checkend.ingest.exceptions import InvalidReportError, MalformedReportError
+from checkend.ingest.json_body import read_json
+from checkend.ingest.normalize import normalize_report
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
 from checkend.scrubbing.text_patterns import may_contain_secrets
 from tests.support.factories import Factory

@@ -9,12 +9,13 @@ from sqlalchemy import delete, event, text
 
 from checkend import config
 from checkend.app import create_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.client.sdk_environment import sdk_environment
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
-from checkend.ingest.pipeline import UnknownKeyError, ingestion
+from checkend.ingest.exceptions import UnknownKeyError
+from checkend.ingest.pipeline import ingestion
 from checkend.models import ApiKey, App, Problem
-from checkend.models.permission import ALL_PERMISSIONS
 from checkend.models.problem import ProblemFilter, find_problems
 from checkend.models.selection import ProblemSelection, delete_app_in_batches, delete_in_batches
 from checkend.schemas.problem import ProblemSchema
@@ -128,7 +129,7 @@ class Fixture:
     def app_of(self, ingestion_key: str) -> str | None:
         """The slug of the app with this key; None for a key that is no app's."""
         try:
-            app_id = ingestion(self.app).sender(ingestion_key).app_id
+            app_id = ingestion(self.app).apps.find(ingestion_key).app_id
         except UnknownKeyError:
             return None
         return next((slug for slug, made in list(self._made.items()) if made.app_id == app_id), None)
