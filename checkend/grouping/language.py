@@ -22,7 +22,7 @@ class Language:
     aliases: frozenset[str] = frozenset()  # in lower case: values of notifier.language, words of notifier.name
     extensions: frozenset[str] = frozenset()  # of source files, in lower case, without the dot
 
-    recognizes: Callable[[Frame], bool] = lambda frame: False  # detects the language of a report without a notifier
+    recognizes: Callable[[Frame], bool] = lambda frame: False  # for reports without a notifier
     innermost_first: Callable[[Sequence[Frame]], list[Frame]] = list  # sorts frames and corrects their functions
     is_library: Callable[[str, str], bool] = lambda path, function: False  # beyond `library_paths`
     clean_name: Callable[[str, bool], str] = lambda name, minified: name  # "" for a function without a name

@@ -1,4 +1,4 @@
-"""The registry of languages, and which language a report is taken to be in."""
+"""The registry of languages, and the detection of a report's language."""
 
 import pkgutil
 from collections import Counter

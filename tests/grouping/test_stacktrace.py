@@ -85,7 +85,7 @@ LINES = [
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES, ids=[line or "empty" for line, _ in LINES])
-def test_a_line_is_read_in_its_grammar(line: str, expected: tuple[str, int, str]) -> None:
+def test_lines_of_each_format_are_parsed(line: str, expected: tuple[str, int, str]) -> None:
     assert parse_frame(line) == Frame(*expected)
 
 
@@ -115,7 +115,7 @@ def test_a_line_is_read_in_its_grammar(line: str, expected: tuple[str, int, str]
         (["a", 1], ('["a", 1]', 0, "unknown")),
     ],
 )
-def test_an_entry_that_is_no_string_is_read_or_kept(entry: object, expected: tuple[str, int, str]) -> None:
+def test_entries_other_than_strings_are_parsed_or_kept(entry: object, expected: tuple[str, int, str]) -> None:
     assert parse_frame(entry) == Frame(*expected)
 
 
@@ -139,5 +139,5 @@ def test_a_list_keeps_its_order_and_length() -> None:
         (False, [Frame("false", 0, "unknown")]),
     ],
 )
-def test_a_backtrace_of_another_type_is_read_as_well_as_can_be(raw: object, expected: list[Frame]) -> None:
+def test_backtraces_of_other_types_are_parsed(raw: object, expected: list[Frame]) -> None:
     assert parse_stacktrace(raw) == expected

@@ -217,7 +217,7 @@ def test_facet_values_are_remembered_up_to_a_number(app: Flask, make: Factory, m
 
 def test_the_caches_of_names_hold_at_most_some_megabytes() -> None:
     caches = (
-        (stacktrace._cached.cache_parameters()["maxsize"], stacktrace._CACHED_LENGTH),
+        (stacktrace._cached.cache_parameters()["maxsize"], stacktrace._MAX_CACHED_LENGTH),
         (frames._cached_classify.cache_parameters()["maxsize"], frames._MAX_CACHED_LENGTH),
         (paths._normalize_path.cache_parameters()["maxsize"], paths._MAX_LENGTH),
         (frames._normalize_function_name.cache_parameters()["maxsize"], frames._MAX_NAME_LENGTH),
