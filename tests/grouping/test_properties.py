@@ -1,4 +1,4 @@
-"""What holds for every input: nothing raises or hangs, and what a deploy changes decides nothing."""
+"""Properties for any input: nothing raises or hangs, and changes made by a deploy do not count."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from checkend.grouping.stacktrace import MAX_LINE, Frame, parse_frame, parse_sta
 LANGUAGES = ["python", "ruby", "javascript", "go", "php", "elixir", "java", "csharp", "kotlin", "", "cobol"]
 
 texts = st.text(max_size=60)
-# Text that comes near to the grammars: their punctuation, their words, numbers.
+# Text similar to the formats: their punctuation, their words, numbers.
 PIECES = [
     *":@()[]<>/\\.'`\"{}|$#-+ \n",
     *[

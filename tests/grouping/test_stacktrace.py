@@ -1,4 +1,4 @@
-"""Each SDK's frame grammar, and what is in none."""
+"""Frame formats of all SDKs, and lines in unknown formats."""
 
 import pytest
 
@@ -67,7 +67,7 @@ LINES = [
     ("lib/a.ex:12 in Elixir.MyApp.A.run/2", ("lib/a.ex", 12, "Elixir.MyApp.A.run/2")),
     ("lib/a.ex:12 in anonymous fn/1 in A.run/2", ("lib/a.ex", 12, "anonymous fn/1 in A.run/2")),
     ("nofile:0 in erlang.div/2", ("nofile", 0, "erlang.div/2")),
-    # What languages print themselves
+    # Printed by the languages themselves
     ("at com.x.A.run(A.java:10)", ("A.java", 10, "com.x.A.run")),
     ("at com.x.A.run(Native Method)", ("Native Method", 0, "com.x.A.run")),
     ("at N.C.M(String a, Int32 b) in C:\\src\\A.cs:line 44", ("C:\\src\\A.cs", 44, "N.C.M")),
@@ -75,7 +75,7 @@ LINES = [
     ('File "/srv/a.py", line 3, in f', ("/srv/a.py", 3, "f")),
     ("#0 /srv/a.php(12): strlen('x')", ("/srv/a.php", 12, "strlen")),
     ("(app 1.0.0) lib/x.ex:12: Mod.fun/1", ("lib/x.ex", 12, "Mod.fun/1")),
-    # In no grammar
+    # Unknown formats
     ("TypeError: x is not a function", ("TypeError: x is not a function", 0, "unknown")),
     ("Error: code 12:30", ("Error: code 12:30", 0, "unknown")),
     ("at ", ("at", 0, "unknown")),

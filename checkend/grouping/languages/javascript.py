@@ -86,9 +86,9 @@ def _clean_name(name: str, minified: bool) -> str:
 
 
 def _strip_inner_functions(name: str) -> str:
-    """Strip Firefox's marks of functions inside others: ``total/<``, ``total/each<`` and ``total<`` are in total.
+    r"""Strip Firefox's marks of functions inside others: ``total/<``, ``total/each<`` and ``total<`` are in total.
 
-    This is a loop because a single pattern, ``(?:/<|<|/\\w*<)+\\Z``, takes exponential time.
+    This is a loop because a single pattern, ``(?:/<|<|/\w*<)+\Z``, takes exponential time.
     """
     while name.endswith("<"):
         name = name.rstrip("<")
