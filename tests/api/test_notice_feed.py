@@ -96,7 +96,7 @@ def test_a_wait_ends_when_something_is_stored(app: Flask, api: Api, make: Factor
 
     def report() -> None:
         own = ingestion(app)
-        own.accept(own.sender(key), {"error": {"class": "Late"}})
+        own.accept(own.apps.find(key), {"error": {"class": "Late"}})
 
     timer = threading.Timer(0.3, report)
     timer.start()
