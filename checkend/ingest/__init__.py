@@ -17,7 +17,7 @@ def register(app: Flask, database: Path) -> None:
     ingestion = Ingestion(database, app.config)
     app.extensions["checkend_ingestion"] = ingestion
     app.extensions["checkend_shutdown"] = ingestion.close
-    app.extensions["checkend_reject_waiting"] = ingestion.writer.reject_pending
+    app.extensions["checkend_reject_waiting"] = ingestion.writer.queue.reject_pending
     app.register_blueprint(bp)
     if not middleware.log.isEnabledFor(logging.DEBUG):  # Flask's hooks log every request at that level
         app.wsgi_app = IngestFastPath(app, ingestion)  # type: ignore[method-assign]  # how Flask documents it
