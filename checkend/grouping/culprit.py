@@ -98,7 +98,8 @@ def _skip_helpers(stack: Stack, index: int) -> int:
         only_raises = bool(_ONLY_RAISES.match(name) or _ERROR_CLASS.search(owner))
         if not only_raises and not _is_helper(frame, owner, name, stack.language):
             return index
-        caller = _next_in_app(stack, index + 1)
+        callers = range(index + 1, len(stack.frames))
+        caller = next((at for at in callers if _is_in_app(stack.frames[at], stack.language)), None)
         # A function that does more than raise, and is in the same file as its caller, does that file's own work.
         if caller is None or (stack.frames[caller].file == frame.file and not only_raises):
             return index
@@ -112,11 +113,8 @@ def _is_helper(frame: Frame, owner: str, name: str, language: Language) -> bool:
     return bool(name) and bool(_ERROR_FILE.match(home) or (_VERB.match(name) and _HELPER_FILE.match(home)))
 
 
-def _next_in_app(stack: Stack, start: int) -> int | None:
-    for index in range(start, len(stack.frames)):
-        if classify_frame(stack.frames[index], stack.language) is FrameOrigin.APPLICATION:
-            return index
-    return None
+def _is_in_app(frame: Frame, language: Language) -> bool:
+    return classify_frame(frame, language) is FrameOrigin.APPLICATION
 
 
 # --- its location -------------------------------------------------------------------------------------------
@@ -140,7 +138,7 @@ def _enclosing_name(stack: Stack, index: int) -> str:
             name = _name(frame, stack.language)
             if name or is_renamed(frame):
                 return name
-        elif classify_frame(frame, stack.language) is FrameOrigin.APPLICATION:
+        elif _is_in_app(frame, stack.language):
             return ""
     return ""
 
@@ -160,7 +158,7 @@ def recursion_cycle(stack: Stack) -> tuple[list[CodeLocation], int]:
     calls = Counter[CodeLocation]()
     file = ""
     for frame in reversed(stack.frames):
-        if classify_frame(frame, stack.language) is not FrameOrigin.APPLICATION:
+        if not _is_in_app(frame, stack.language):
             continue
         file = paths.normalize_path(frame.file)
         name = _name(frame, stack.language)

@@ -70,7 +70,8 @@ def group(
     if custom:
         kept = custom if len(custom) <= _MAX_CUSTOM_LENGTH else _digest(("custom", custom))
         return Grouping(kept, VERSION, f"Reports with the custom fingerprint “{_short(custom)}”.", "")
-    decision = _decide(_stable_class(error_class), message, frames, notifier, disabled)
+    stable_class = _VOLATILE.sub("", error_class.strip()[:300].lstrip("*"))
+    decision = _decide(stable_class, message, frames, notifier, disabled)
     return Grouping(_digest(decision.parts), VERSION, decision.reason, _short(decision.location))
 
 
@@ -183,10 +184,6 @@ def _sentence(reason: str, condition: str, words: str) -> str:
 # The name of a class created at run time contains its memory address or its file: #<Class:0x00007f1>,
 # class@anonymous/src/a.php:3$0
 _VOLATILE = re.compile(r":?0x[0-9a-fA-F]+|(?<=@anonymous).{1,300}\Z", re.DOTALL)
-
-
-def _stable_class(error_class: str) -> str:
-    return _VOLATILE.sub("", error_class.strip()[:300].lstrip("*"))
 
 
 def _short(text: str, length: int = 120) -> str:

@@ -22,7 +22,12 @@ _MAX_LENGTH = 600  # characters at the end of a path that count, which bounds th
 def _normalize_path(file: str) -> str:
     path = file.replace("\\", "/")
     is_web = _WEB.match(path)
-    path = path[is_web.end() :].partition("?")[0].partition("#")[0] if is_web else _below_root(path)
+    if is_web:
+        path = path[is_web.end() :].partition("?")[0].partition("#")[0]
+    else:
+        for prefix in (_ROOT, _RELEASE):
+            match = prefix.match(path)
+            path = path[match.end() :] if match else path
     *folders, name = path.strip("/").split("/")
     if is_web or name.endswith((".js", ".mjs", ".cjs")):
         name = _without_hash(name)
@@ -55,13 +60,6 @@ _ROOT = re.compile(
 )
 # Folders of deploy tools such as Capistrano: /releases/20240101093000/, and the link to the current release.
 _RELEASE = re.compile(r"(?:.*/)?(?:releases?|deployments?|revisions|versions)/[^/]+/|(?:.*/)?current/")
-
-
-def _below_root(path: str) -> str:
-    root = _ROOT.match(path)
-    path = path[root.end() :] if root else path
-    release = _RELEASE.match(path)
-    return path[release.end() :] if release else path
 
 
 _IGNORED_FOLDERS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html", "wwwroot"})

@@ -75,8 +75,8 @@ class Ingestion:
         """
         if self._threads is None:
             self._learn_threads(environ)
-        if not self.writer.is_healthy:
-            self.writer.check()
+        if not self.writer.queue.is_healthy:
+            self.writer.queue.check()
         waited = seconds_in_queue(environ)
         deadline = time.monotonic() + self._timeout - (waited or 0.0)
         if waited is not None and waited >= self._timeout:
@@ -93,7 +93,7 @@ class Ingestion:
     def _learn_threads(self, environ: "WSGIEnvironment") -> None:
         """Keep two request threads free of reports while the writer is stalled, or one if there are only two."""
         threads = request_threads(environ, self._assumed_threads)
-        self.writer.stalled_limit = max(threads - 2, min(threads - 1, 1))
+        self.writer.queue.stalled_limit = max(threads - 2, min(threads - 1, 1))
         self.large_reports.threads = self._threads = threads
 
     def _process(self, app: IngestApp, body: bytes, waited: float | None, deadline: float) -> IngestResult:

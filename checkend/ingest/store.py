@@ -61,7 +61,10 @@ class ReportStore:
         if not connection.in_transaction:
             connection.begin(writing=True)
         try:
-            self._check_version(connection)
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:  # another connection has committed since the last batch
+                self._version = version
+                self._counters.forget()
             dedup = BatchDedup(self._dedup_cache, connection, self._version)
             work = Batch(connection, dedup, Quota(connection, self._limits, self._reserve_used), self._limits)
             results = [work.process(report) for report in batch]
@@ -108,10 +111,3 @@ class ReportStore:
             connection.rollback()
         except sqlite3.Error:  # the connection itself is broken: the next batch opens a new one
             self.close()
-
-    def _check_version(self, connection: DatabaseConnection) -> None:
-        """Forget what may be out of date if another connection has committed since the last batch."""
-        version = connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
-            self._version = version
-            self._counters.forget()

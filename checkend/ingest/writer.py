@@ -34,32 +34,21 @@ class Writer:
     def __init__(self, store: ReportStore, *, queue_size: int, timeout: float) -> None:
         self._store = store
         self._timeout = timeout
-        self._queue = ReportQueue(queue_size, timeout)
+        self.queue = ReportQueue(queue_size, timeout)
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.Lock()
-        self.check = self._queue.check
-        self.reject_pending = self._queue.reject_pending
         self.batches = Histogram(SIZE_BUCKETS)
         self.commits = Histogram(SECONDS_BUCKETS)
 
     @property
     def queue_length(self) -> int:
         """The number of reports in the queue."""
-        return len(self._queue)
+        return len(self.queue)
 
     @property
     def is_healthy(self) -> bool:
         """Whether the writer is neither stalled nor failing."""
-        return self._queue.is_healthy
-
-    @property
-    def stalled_limit(self) -> int:
-        """How many reports may wait while the writer is stalled."""
-        return self._queue.stalled_limit
-
-    @stalled_limit.setter
-    def stalled_limit(self, limit: int) -> None:
-        self._queue.stalled_limit = limit
+        return self.queue.is_healthy
 
     def submit(self, report: PreparedReport, deadline: float | None = None) -> IngestResult:
         """Have ``report`` written; return when it is on disk.
@@ -72,11 +61,11 @@ class Writer:
         """
         if self._thread is None:
             self._start()
-        return self._queue.submit(report, deadline)
+        return self.queue.submit(report, deadline)
 
     def _start(self) -> None:
         with self._thread_lock:
-            if self._thread is None and not self._queue.is_closed:
+            if self._thread is None and not self.queue.is_closed:
                 self._thread = threading.Thread(target=self._run, name="checkend-writer", daemon=True)
                 self._thread.start()
 
@@ -85,13 +74,13 @@ class Writer:
 
         Reports that cannot be written within ``timeout`` seconds are rejected. Takes at most `CLOSE_SECONDS` longer.
         """
-        self._queue.close()
+        self.queue.close()
         with self._thread_lock:
             thread = self._thread
         if thread is not None:
             thread.join(timeout)
             if thread.is_alive():
-                self._queue.reject_pending()
+                self.queue.reject_pending()
                 thread.join(CLOSE_SECONDS)
             if thread.is_alive():  # the disk hangs: closing the connection under the thread would hang as well
                 log.error("the database could not be closed: a transaction does not end")
@@ -99,10 +88,10 @@ class Writer:
         self._store.close()
 
     def _run(self) -> None:
-        while self._queue.wait_for_reports():
+        while self.queue.wait_for_reports():
             try:
-                if self._queue and self._lock():
-                    self._write(self._queue.take_batch())
+                if self.queue and self._lock():
+                    self._write(self.queue.take_batch())
             except Exception:  # without this thread no report would ever be stored again
                 log.exception("a batch of reports failed in an unexpected way; none of it is acknowledged")
 
@@ -116,13 +105,13 @@ class Writer:
             try:
                 self._store.lock()
             except Exception as error:
-                if is_busy(error) and self._queue and not self._queue.is_closed and time.monotonic() < until:
+                if is_busy(error) and self.queue and not self.queue.is_closed and time.monotonic() < until:
                     continue
-                batch = self._queue.take_batch()
+                batch = self.queue.take_batch()
                 try:
                     self._fail(batch, error)
                 finally:
-                    self._queue.finish(batch)
+                    self.queue.finish(batch)
                 return False
             return True
 
@@ -133,13 +122,13 @@ class Writer:
             results = self._store.write([pending.report for pending in batch])
             for pending, result in zip(batch, results, strict=True):
                 pending.outcome = result
-            if self._queue.is_failing and batch:
-                self._queue.set_failing(False)
+            if self.queue.is_failing and batch:
+                self.queue.set_failing(False)
                 log.warning("Reports can be stored again.")
         except Exception as error:
             self._fail(batch, error)
         finally:
-            self._queue.finish(batch)
+            self.queue.finish(batch)
             if batch:
                 self.batches.add(len(batch))
                 self.commits.add(time.perf_counter() - started)
@@ -155,8 +144,8 @@ class Writer:
             log.error("a report was not stored: CHECKEND_MAX_STORE_BYTES is reached")
             batch[0].outcome = DatabaseUnavailableError(str(error), "store_limit")
         elif is_unavailable(error) and not over_limit:
-            if not self._queue.is_failing:  # once, not for every report of a flood
-                self._queue.set_failing(True)
+            if not self.queue.is_failing:  # once, not for every report of a flood
+                self.queue.set_failing(True)
                 log.error("Reports cannot be stored: %s. They get 503 until one can.", error)
             for pending in batch:
                 pending.outcome = DatabaseUnavailableError(str(error))
@@ -172,6 +161,6 @@ class Writer:
                 pending.outcome = self._store.write([pending.report])[0]
             except Exception as error:
                 self._fail([pending], error)
-                if self._queue.is_failing:  # each remaining report would wait for the lock as long as this one did
+                if self.queue.is_failing:  # each remaining report would wait for the lock as long as this one did
                     self._fail(batch[number + 1 :], error)
                     return

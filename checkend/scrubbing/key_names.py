@@ -105,17 +105,13 @@ class SecretNames:
             return True
         if self._is_default and _CANDIDATE.search(plain) is None:
             return False
-        if self._has_part(plain):
+        has_part = _PART.search(plain) if self._is_default else any(part in plain for part in self._parts)
+        if has_part:
             return True
         words = [word.lower() for word in _WORD.findall(spelled)]
         if not words:
             return False
         return not self._words.isdisjoint(words) or words[-1] in self._endings or self._is_key(name, words)
-
-    def _has_part(self, plain: str) -> bool:
-        if self._is_default:
-            return _PART.search(plain) is not None
-        return any(part in plain for part in self._parts)
 
     def _is_key(self, name: str, words: list[str]) -> bool:
         """Return whether ``name`` is a secret key, such as ``client_key``. In capitals, any ``…_KEY`` is one."""

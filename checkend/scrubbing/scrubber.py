@@ -168,7 +168,8 @@ class Scrubber:
             elif kind is _PLAIN:
                 scrubbed_item = self._value(item, depth)
             else:
-                scrubbed_item = self._query(item, depth)
+                # In a query string, parameters such as ``key`` and ``code`` are secrets as well.
+                scrubbed_item = self.text(f"?{item}")[1:] if isinstance(item, str) else self._value(item, depth)
             kept[name if len(name) <= _MAX_NAME_LENGTH else _short_name(name)] = scrubbed_item
         if left_out:
             kept[f"{SHORTENED}]"] = f"{left_out} more keys left out"
@@ -178,10 +179,6 @@ class Scrubber:
         """Return whether ``value`` is a header or form field written as ``{"name": "password", "value": …}``."""
         name = value.get("name", value.get("key"))
         return isinstance(name, str) and self._is_secret(name)
-
-    def _query(self, item: Any, depth: int) -> Any:
-        """Scrub a query string, where parameters such as ``key`` and ``code`` are secrets as well."""
-        return self.text(f"?{item}")[1:] if isinstance(item, str) else self._value(item, depth)
 
     def _list(self, value: list[Any], depth: int) -> Any:
         if depth > self.policy.depth:

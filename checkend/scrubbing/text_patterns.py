@@ -101,7 +101,7 @@ def remove_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecret
     if "earer " in text or "asic " in text:
         text = _CREDENTIALS.sub(rf"\1{FILTERED}", text)
     if has_labels or "uthorization" in text or "ookie" in text or "OOKIE" in text or "UTHORIZATION" in text:
-        text = _HEADER.sub(_filter_header, text)
+        text = _HEADER.sub(lambda match: match[0] if is_filtered(match[2]) else f"{match[1]}{FILTERED}", text)
     if has_labels or "=>" in text:
         text = filter_labelled(text, is_secret, is_cut=is_cut)
     if ":" in text and has_compact_label(text):
@@ -112,10 +112,6 @@ def remove_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecret
 
 
 _IN_URL = frozenset("?&#")
-
-
-def _filter_header(match: re.Match[str]) -> str:
-    return match[0] if is_filtered(match[2]) else f"{match[1]}{FILTERED}"
 
 
 def _filter_quoted(text: str, is_secret: IsSecret) -> str:

@@ -257,7 +257,7 @@ def test_the_writer_continues_after_all_reports_were_withdrawn(
     writer = services(app).ingestion.writer
     app.test_client().post(INGEST, json=report(0), headers=headers)
     monkeypatch.setattr("checkend.ingest.report_queue.LINGER_SECONDS", 0.2)
-    queue = writer._queue
+    queue = writer.queue
     with queue._lock:  # a report arrives, and is withdrawn while the writer waits for a second one
         queue._expected = 2
         queue._pending.append(object())

@@ -117,7 +117,7 @@ def test_limits_use_the_monotonic_clock(monkeypatch: pytest.MonkeyPatch) -> None
 def send_while_locked(app: Flask, waited: float | None, requests: list[tuple[str, bytes]]) -> list[TestResponse]:
     """Send the requests in order, each in a thread, while the database is locked; then unlock it."""
     writer = services(app).ingestion.writer
-    writer.stalled_limit = 100
+    writer.queue.stalled_limit = 100
     responses: list[Future[TestResponse]] = []
     environ = {} if waited is None else {"waitress.client_disconnected": Channel(waited).check_client_disconnected}
     with (

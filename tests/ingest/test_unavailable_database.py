@@ -170,7 +170,7 @@ def store() -> BlockedStore:
 def writer(store: BlockedStore) -> Iterator[Writer]:
     """Provide a writer with a timeout of two seconds and a ``stalled_limit`` of three."""
     writer = Writer(store, queue_size=100, timeout=2)
-    writer.stalled_limit = 3
+    writer.queue.stalled_limit = 3
     yield writer
     store.locked.clear()
     writer.close()
@@ -255,7 +255,7 @@ def test_after_a_failed_batch_one_report_at_a_time_is_the_probe(
         with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
             writer.submit(prepared("late"))
         with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
-            writer.check()
+            writer.queue.check()
     assert time.monotonic() - began < 0.3
     store.locked.clear()
     assert probe.finish() == ["stored"]
@@ -353,7 +353,7 @@ def test_a_transaction_left_open_does_not_lock_the_database(
 ) -> None:
     shutil.copyfile(empty_database, tmp_path / "store")
     writer = Writer(ReportStore(tmp_path / "store", 0, lock_timeout=0.2), queue_size=100, timeout=0.5)
-    monkeypatch.setattr(writer._queue, "take_batch", lambda: 1 / 0)
+    monkeypatch.setattr(writer.queue, "take_batch", lambda: 1 / 0)
     with pytest.raises(DatabaseUnavailableError):
         writer.submit(prepared("lost"))
     monkeypatch.undo()
@@ -454,15 +454,15 @@ def test_a_stall_ends_when_no_report_waits(
 ) -> None:
     """The stalled limit is 0, as with one request thread; the writer does not run until the only report timed out."""
     resumed = threading.Event()
-    wait_for_reports = writer._queue.wait_for_reports
+    wait_for_reports = writer.queue.wait_for_reports
 
     def wait_and_sleep() -> bool:
         found = wait_for_reports()
         resumed.wait(5)
         return found
 
-    monkeypatch.setattr(writer._queue, "wait_for_reports", wait_and_sleep)
-    writer.stalled_limit = 0
+    monkeypatch.setattr(writer.queue, "wait_for_reports", wait_and_sleep)
+    writer.queue.stalled_limit = 0
     with pytest.raises(DatabaseUnavailableError, match="enough reports wait"):
         writer.submit(prepared("1"))
     resumed.set()

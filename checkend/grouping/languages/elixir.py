@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from checkend.grouping.language import Language, words
-from checkend.grouping.stacktrace import Frame
 
 # -total/1-fun-0-/1 is the first anonymous function in total/1, -fun.total/1- a reference to total/1; comprehensions
 # and the code after a try block have the same form.
@@ -23,10 +22,6 @@ _LIBRARY_MODULES = words(
     Tesla ThousandIsland Timex Tzdata WebSockAdapter Xandra
     """
 )
-
-
-def _recognizes(frame: Frame) -> bool:
-    return frame.method.startswith("Elixir.")
 
 
 def _is_library(path: str, function: str) -> bool:
@@ -48,18 +43,14 @@ def _clean_name(name: str, minified: bool) -> str:
     return f"{module}.{match[1]}" if dash and match else name
 
 
-def _package(frame: Frame) -> str:
-    return frame.method.removeprefix("Elixir.").partition(".")[0]
-
-
 LANGUAGE = Language(
     name="elixir",
     aliases=words("elixir erlang"),
     extensions=words("ex exs erl"),
-    recognizes=_recognizes,
+    recognizes=lambda frame: frame.method.startswith("Elixir."),
     is_library=_is_library,
     clean_name=_clean_name,
-    package=_package,
+    package=lambda frame: frame.method.removeprefix("Elixir.").partition(".")[0],
     has_qualified_names=True,
     library_paths="(?:^|/)deps/",
     scheduler_packages="proc_lib|gen_server|gen_statem|gen_event|gen|supervisor|Task|timer|erl_eval|GenServer",

@@ -31,10 +31,6 @@ def _innermost_first(frames: Sequence[Frame]) -> list[Frame]:
     return ordered
 
 
-def _is_error_value(frames: Sequence[Frame]) -> bool:
-    return _panic_index(frames) < 0
-
-
 def _panic_index(frames: Sequence[Frame]) -> int:
     for index, frame in enumerate(frames):
         if frame.method in ("runtime.gopanic", "panic"):
@@ -74,7 +70,7 @@ LANGUAGE = Language(
     is_library=_is_library,
     clean_name=_clean_name,
     package=_package,
-    is_error_value=_is_error_value,
+    is_error_value=lambda frames: _panic_index(frames) < 0,
     has_qualified_names=True,
     library_paths="/pkg/mod/",
     scheduler_packages="runtime",

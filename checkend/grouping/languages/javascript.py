@@ -56,10 +56,6 @@ def is_renamed(frame: Frame) -> bool:
     return is_minified(frame) and frame.method != UNKNOWN and bool(_clean_name(frame.method, False))
 
 
-def _recognizes(frame: Frame) -> bool:
-    return frame.file.startswith(("http://", "https://"))
-
-
 def _is_library(path: str, function: str) -> bool:
     if path in (ANONYMOUS, "") or path.startswith("index ") or _NODE_CORE.match(path):
         return True
@@ -112,7 +108,7 @@ LANGUAGE = Language(
     name="javascript",
     aliases=words("javascript typescript node browser nextjs"),
     extensions=words("js mjs cjs ts tsx jsx vue svelte"),
-    recognizes=_recognizes,
+    recognizes=lambda frame: frame.file.startswith(("http://", "https://")),
     is_library=_is_library,
     clean_name=_clean_name,
     package=_package,

@@ -69,10 +69,6 @@ def _is_compiled_extension(path: str, function: str) -> bool:
     return bool(separator) and "." in function and f"/{stem}".endswith(f"/{packages.replace('.', '/')}{module}")
 
 
-def _clean_name(name: str, minified: bool) -> str:
-    return "" if name in _NAMELESS else name.rpartition(".<locals>.")[2]
-
-
 def _package(frame: Frame) -> str:
     path = frame.path_end
     root = _LIBRARY_ROOT.match(path)
@@ -86,7 +82,7 @@ LANGUAGE = Language(
     extensions=words("py pyx"),
     innermost_first=_innermost_first,
     is_library=_is_library,
-    clean_name=_clean_name,
+    clean_name=lambda name, minified: "" if name in _NAMELESS else name.rpartition(".<locals>.")[2],
     package=_package,
     max_frames=100,  # the SDK keeps the 100 outermost
     library_paths=r"/(?:site|dist)-packages/ | /lib/python\d[\d.]*/ | \.egg/ | /\.pex/ | /_vendor/ | ^<frozen\ ",

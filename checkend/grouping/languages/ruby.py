@@ -15,10 +15,6 @@ _BINSTUB = re.compile(r"(?:^|/)bin/(?:bundle|rails|rake|puma|sidekiq|rspec|irb|r
 _GEM = re.compile(r".*/(?:gems/([\w.-]{1,80}?)-\d[^/]*/|lib/ruby/[\d.]{1,12}/([\w-]{1,60}))", re.DOTALL)
 
 
-def _is_library(path: str, function: str) -> bool:
-    return _BINSTUB.search(path) is not None
-
-
 def _clean_name(name: str, minified: bool) -> str:
     # `block (2 levels) in Order#total` (since 3.4) and `block (2 levels) in total` are both part of total.
     in_block = False
@@ -40,7 +36,7 @@ LANGUAGE = Language(
     name="ruby",
     aliases=words("ruby"),
     extensions=words("rb erb rake"),
-    is_library=_is_library,
+    is_library=lambda path, function: _BINSTUB.search(path) is not None,
     clean_name=_clean_name,
     package=_package,
     repeats_builtins=True,  # `Integer#/` has no file
