@@ -12,7 +12,7 @@ from checkend.schemas.page import PageQuery, pop_page
 
 
 class FrameSchema(Schema):
-    """A frame of a backtrace. An unknown line is 0, an unknown method "unknown"; an unknown column is left out."""
+    """A frame of a backtrace. An unknown line is 0, an unknown method is "unknown", an unknown column is left out."""
 
     file = fields.String()
     line = fields.Integer()

@@ -52,7 +52,7 @@ class ProblemFilterQuery(Query):
     tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
     date_from = DateBound()
     date_to = DateBound(end=True)
-    min_notices = BoundedInteger(least=0, most=MAX_COUNT)
+    min_notices = BoundedInteger(minimum=0, maximum=MAX_COUNT)
     sort = fields.String(validate=one_of("recent", "oldest", "notices"))
 
     @pre_load

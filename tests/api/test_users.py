@@ -10,7 +10,7 @@ from tests.support.api import Api, assert_error, assert_times
 from tests.support.factories import Factory
 
 PASSWORD = "correct horse"
-COMMON = "Password is one of the most common passwords, which are guessed first. Choose another."
+COMMON = "Password is one of the most common passwords. Choose another."
 ANN = {"email_address": "ann@example.com", "password": PASSWORD}
 
 

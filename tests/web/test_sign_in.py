@@ -198,7 +198,7 @@ def test_one_client_ip_cannot_try_many_email_addresses(client: FlaskClient, app:
     ]
     assert statuses == [422] * login_throttle.PER_NETWORK + [429] * 3
     # Attempts rejected by the limit per client IP leave nothing in memory.
-    assert len(app.extensions["checkend_guesses"]._account._attempts) == login_throttle.PER_NETWORK
+    assert len(app.extensions["checkend_login_throttle"]._account._attempts) == login_throttle.PER_NETWORK
 
 
 def test_addresses_of_one_ipv6_network_count_as_one(client: FlaskClient) -> None:
@@ -270,7 +270,7 @@ def test_an_email_address_over_255_characters_is_rejected(mailing: Flask, path: 
     answer = submit(mailing.test_client(), path, fields, page=path)
     assert answer.status_code == 422
     assert "at most 255 characters" in answer.text
-    assert not mailing.extensions["checkend_guesses"]._place._attempts
+    assert not mailing.extensions["checkend_login_throttle"]._network._attempts
 
 
 def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
