@@ -51,7 +51,11 @@ def app_index(app: App, after: int | None, seconds: int) -> dict[str, Any]:
 def _read_feed(scope: AppScope, after: int | None, seconds: int) -> dict[str, Any]:
     if after is None:
         return {"data": [], "cursor": latest_notice_id()}
-    waiters = _waiters()
+    # A quarter of the request threads may wait; the others remain free for reports.
+    limit = max(1, current_app.config["THREADS"] // 4)
+    waiters: threading.BoundedSemaphore = current_app.extensions.setdefault(
+        WAITERS_KEY, threading.BoundedSemaphore(limit)
+    )
     may_wait = waiters.acquire(blocking=False)
     try:
         notices, cursor = _wait(scope, after, seconds if may_wait else 0)
@@ -81,12 +85,3 @@ def _sleep(seconds: float) -> bool:
         time.sleep(seconds)
         return False
     return stopping.wait(seconds)
-
-
-def _waiters() -> threading.BoundedSemaphore:
-    """Return the semaphore that lets a quarter of the request threads wait; the others remain free for reports."""
-    limit = max(1, current_app.config["THREADS"] // 4)
-    waiters: threading.BoundedSemaphore = current_app.extensions.setdefault(
-        WAITERS_KEY, threading.BoundedSemaphore(limit)
-    )
-    return waiters

@@ -20,7 +20,7 @@ class AttemptLimiter:
     """At most ``limit`` attempts per key in `WINDOW_SECONDS`. Safe for any number of threads.
 
     Keys are kept as digests, and at most `MAX_KEYS` of them (the least recently used is evicted first), so memory does
-    not depend on what clients send. Time is monotonic: setting the clock neither locks anyone out nor frees anyone.
+    not depend on what clients send. Time is monotonic: changing the system clock neither extends nor ends a wait.
     """
 
     def __init__(self, limit: int) -> None:

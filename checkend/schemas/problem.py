@@ -73,7 +73,7 @@ def problem_filter(data: dict[str, Any]) -> ProblemFilter:
     """Return the filter for the loaded parameters ``data``; those that are missing do not filter."""
     values = {name: value for name, value in data.items() if name != "status" or value != "all"}
     if "search" in values:
-        # SQLite takes a null character for the end of a text.
+        # In SQLite's functions, a null character ends a text.
         values["search"] = values["search"].replace("\0", "")
     return ProblemFilter(**values | {"tags": tuple(values.get("tags", ()))})
 
