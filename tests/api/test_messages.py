@@ -32,11 +32,11 @@ def send(client: FlaskClient, shop: dict[str, Any]) -> Send:
 
     def report(message: Any, line: int, **error: Any) -> dict[str, Any]:
         error = {"class": "E", "message": message, "fingerprint": "one", "backtrace": [f"/a.py:{line} in f"], **error}
-        answer = client.post(
+        response = client.post(
             "/ingest/v1/errors", json={"error": error}, headers={"Checkend-Ingestion-Key": shop["ingestion_key"]}
         )
-        assert answer.status_code == 201
-        return dict(answer.json or {})
+        assert response.status_code == 201
+        return dict(response.json or {})
 
     return report
 
@@ -50,8 +50,8 @@ def read(client: FlaskClient, key_for: Any) -> Read:
 
 
 def found(read: Read, wanted: str) -> bool:
-    answer: list[Any] = read(search=wanted)["data"]
-    return bool(answer)
+    response: list[Any] = read(search=wanted)["data"]
+    return bool(response)
 
 
 @pytest.mark.parametrize("indexed", [False, True], ids=["at once", "once the index has it"])
@@ -84,7 +84,7 @@ def test_a_duplicate_does_not_change_it(send: Send, read: Read) -> None:
     assert not found(read, "counted only")
 
 
-def test_what_occurred_earlier_does_not_change_it_whenever_it_arrives(send: Send, read: Read) -> None:
+def test_an_earlier_occurrence_does_not_change_it_even_if_it_arrives_later(send: Send, read: Read) -> None:
     now = clock.now()
     send("of noon", 1, occurred_at=(now - timedelta(hours=2)).isoformat())
     send("of morning", 2, occurred_at=(now - timedelta(hours=6)).isoformat())
@@ -103,7 +103,7 @@ def test_it_is_the_first_again_when_that_is_sent_again(app: Flask, send: Send, r
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_one_that_was_not_sent_is_null_and_the_pages_say_so(
+def test_a_missing_message_is_null(
     app: Flask, client: FlaskClient, send: Send, read: Read, nothing: str | None
 ) -> None:
     sent = send(nothing, 1)
@@ -122,15 +122,13 @@ def test_one_that_was_not_sent_is_null_and_the_pages_say_so(
     ("first", "latest", "shares"),
     [(2_000, 0, (997, 0)), (2_000, 2_000, (498, 498)), (100, 2_000, (100, 896)), (2_000, 100, (896, 100))],
 )
-def test_both_messages_have_their_share_of_what_is_indexed(first: int, latest: int, shares: tuple[int, int]) -> None:
+def test_both_messages_are_part_of_the_indexed_text(first: int, latest: int, shares: tuple[int, int]) -> None:
     text = search_text("Cc", "F" * first, "L" * latest)
     assert (text.count("f"), text.count("l")) == shares
     assert len(text) <= 1_000
 
 
-def test_pages_show_the_latest_message_and_say_where_none_was_sent(
-    client: FlaskClient, make: Factory, send: Send
-) -> None:
+def test_pages_show_the_latest_message_or_that_there_is_none(client: FlaskClient, make: Factory, send: Send) -> None:
     make.user("admin@example.com", site_admin=True)
     send("the first of all", 1)
     send("the latest of all", 2)

@@ -135,23 +135,23 @@ def everything_in(app: Flask) -> dict[str, list[Any]]:
         return {table.name: list(db.session.execute(table.select()).all()) for table in tables}
 
 
-def test_the_table_names_every_route_and_no_other(app: Flask) -> None:
+def test_the_table_contains_every_route_and_no_other(app: Flask) -> None:
     assert set(url_map(app)) == set(TABLE) | OPEN
 
 
-def test_no_view_but_health_goes_without_its_permission(app: Flask) -> None:
+def test_every_view_except_health_requires_a_permission(app: Flask) -> None:
     found = {route: getattr(view, "permission", None) for route, view in url_map(app).items()}
     assert found == {route: call.permission for route, call in TABLE.items()} | dict.fromkeys(OPEN)
 
 
-def test_every_view_says_what_it_does_and_what_it_answers(app: Flask) -> None:
+def test_every_view_documents_itself_and_its_response(app: Flask) -> None:
     for route, view in url_map(app).items():
         assert view.__doc__, route
         assert route in OPEN or view.response[1] == TABLE[route].status, route  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("route", [route for route in bare_url_map() if route not in OPEN], ids=" ".join)
-def test_only_a_live_key_with_the_permission_may(
+def test_only_a_live_key_with_the_permission_is_accepted(
     route: tuple[str, str],
     app: Flask,
     client: FlaskClient,
@@ -168,8 +168,8 @@ def test_only_a_live_key_with_the_permission_may(
         assert_error(Api(client, headers).call(method, path, call.json), 401, "Invalid or revoked API key")
     for permission in ALL_PERMISSIONS:
         if permission != call.permission:
-            answer = Api(client, key_for(permission)).call(method, path, call.json)
-            assert_error(answer, 403, f"Missing required permission: {call.permission}")
+            response = Api(client, key_for(permission)).call(method, path, call.json)
+            assert_error(response, 403, f"Missing required permission: {call.permission}")
     everything_else = [permission for permission in ALL_PERMISSIONS if permission != call.permission]
     assert Api(client, key_for(*everything_else)).call(method, path, call.json).status_code == 403
     assert everything_in(app) == before
@@ -178,7 +178,7 @@ def test_only_a_live_key_with_the_permission_may(
 
 
 @pytest.mark.parametrize("route", [route for route in bare_url_map() if "<" in route[1]], ids=" ".join)
-def test_what_is_not_there_is_told_after_the_permission_and_before_the_body(
+def test_404_comes_after_the_permission_check_and_before_the_body(
     route: tuple[str, str], client: FlaskClient, key_for: Callable[..., dict[str, str]]
 ) -> None:
     method, path, permission = route[0], path_of(route[1]), TABLE[route].permission

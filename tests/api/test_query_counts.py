@@ -93,9 +93,9 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(rule: str, app: Fl
 def measured(app: Flask, api: Api, rule: str, rows: int) -> int:
     api.get("/users")  # the first use of a key is stamped
     with counting(app) as statements:
-        answer = api.get(path_of(rule), **({"per_page": 100} if rule.endswith(("/problems", "/notices")) else {}))
-    assert answer.status_code == 200
-    shown = answer.get_json()
+        response = api.get(path_of(rule), **({"per_page": 100} if rule.endswith(("/problems", "/notices")) else {}))
+    assert response.status_code == 200
+    shown = response.get_json()
     assert len(shown["data"] if isinstance(shown, dict) else shown) == rows
     assert 2 <= len(statements) <= 7, statements
     return len(statements)

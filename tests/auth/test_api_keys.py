@@ -109,10 +109,10 @@ def test_the_first_use_is_noted_at_once(api: Api, app: Flask) -> None:
 def test_further_uses_are_noted_at_most_once_a_minute(api: Api, app: Flask) -> None:
     api.get("/apps")
     for age, noted in ((timedelta(seconds=50), False), (timedelta(seconds=61), True)):
-        moment = clock.now() - age
-        set_on_key(app, last_used_at=moment)
+        now = clock.now() - age
+        set_on_key(app, last_used_at=now)
         api.get("/apps")
-        assert (the_key(app).last_used_at != moment) is noted
+        assert (the_key(app).last_used_at != now) is noted
 
 
 def test_reading_with_a_key_just_used_writes_nothing(api: Api, app: Flask) -> None:
@@ -135,7 +135,7 @@ def test_a_refused_key_is_not_noted(api: Api, app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "permissions", "sentence"),
+    ("name", "permissions", "message"),
     [
         ("", ["apps:read"], "Name must be 1 to 255 characters."),
         ("x" * 256, ["apps:read"], "Name must be 1 to 255 characters."),
@@ -143,8 +143,8 @@ def test_a_refused_key_is_not_noted(api: Api, app: Flask) -> None:
         ("x", ["apps:delete"], "Unknown permission: apps:delete."),
     ],
 )
-def test_a_key_needs_a_name_and_known_permissions(app: Flask, name: str, permissions: list[str], sentence: str) -> None:
-    with app.app_context(), pytest.raises(DomainError, match=sentence):
+def test_a_key_needs_a_name_and_known_permissions(app: Flask, name: str, permissions: list[str], message: str) -> None:
+    with app.app_context(), pytest.raises(DomainError, match=message):
         ApiKey.create(name, permissions)
 
 

@@ -87,11 +87,11 @@ class Walk:
         name = endpoint.match(path.partition("?")[0], method=method)[0]
         self.visited.add(name)
         self.records.clear()
-        answer = send()
-        assert answer.status_code in statuses, (name, answer.status_code, answer.text)
+        response = send()
+        assert response.status_code in statuses, (name, response.status_code, response.text)
         assert sorted(_events(self.records)) == sorted(events), name
         self.lines += [TextFormatter().format(record) for record in self.records]
-        return answer
+        return response
 
     def form(self, path: str, fields: dict[str, Any] | None = None, *events: str, by: FlaskClient | None = None) -> Any:
         """Send a form as the site admin, or ``by`` someone else."""
@@ -146,8 +146,8 @@ def _walk_own_account(walk: Walk) -> None:
     with walk.app.app_context():
         token = email_confirmation.create_token(_user("viewer2"), "viewer3@example.com")
     walk.form(f"/confirm-email/{token}", None, "email.changed", by=guest)
-    answer = walk.form("/users/viewer/password-link", None, "password_link.created")
-    page = walk.admin.get(answer.location).text if answer.location else answer.text
+    response = walk.form("/users/viewer/password-link", None, "password_link.created")
+    page = walk.admin.get(response.location).text if response.location else response.text
     path = re.findall(r"(/new-password/[\w.-]+)<", page)[0]
     walk.secrets.append(path.rpartition("/")[2])
     walk.form(path, {"password": "another horse"}, "password.changed", "sign_in.succeeded", by=guest)

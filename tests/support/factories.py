@@ -66,7 +66,7 @@ class Factory:
 
     def problem(self, app_id: int, notices: int = 0, at: datetime | None = None, **fields: Any) -> int:
         """A problem's id, with that many notices and the app's counts kept."""
-        moment = at or clock.now()
+        now = at or clock.now()
         number = next(self._numbers)
 
         def act() -> int:
@@ -75,8 +75,8 @@ class Factory:
                 "first_message": f"it broke {number}",
                 "fingerprint": f"test-{number}",
                 "grouping_version": 1,
-                "first_noticed_at": moment,
-                "last_noticed_at": moment,
+                "first_noticed_at": now,
+                "last_noticed_at": now,
                 "notices_count": notices,
             } | fields
             values["first_message"] = values.pop("error_message", values["first_message"])
@@ -89,9 +89,7 @@ class Factory:
             db.session.flush()
             app.stored_bytes += notices * (NOTICE_BYTES + len(compress({})))
             for _ in range(notices):
-                db.session.add(
-                    Notice(problem_id=problem.id, occurred_at=moment, created_at=moment, payload=compress({}))
-                )
+                db.session.add(Notice(problem_id=problem.id, occurred_at=now, created_at=now, payload=compress({})))
             return problem.id
 
         return self.run(act)
@@ -100,8 +98,8 @@ class Factory:
         """A notice's id, the problem's count kept."""
 
         def act() -> int:
-            moment = at or clock.now()
-            notice = Notice(problem_id=problem_id, occurred_at=moment, created_at=moment, payload=compress(payload))
+            now = at or clock.now()
+            notice = Notice(problem_id=problem_id, occurred_at=now, created_at=now, payload=compress(payload))
             db.session.add(notice)
             problem = db.session.get_one(Problem, problem_id)
             problem.notices_count += 1
