@@ -27,12 +27,12 @@ SHAPE = [
 def test_a_new_app_has_its_defaults_and_shows_its_key_once(api: Api) -> None:
     response = api.post("/apps", {"name": "My Shop"})
     assert response.status_code == 201
-    made = response.get_json()
-    assert list(made) == [*SHAPE, "ingestion_key"]
-    key = made.pop("ingestion_key")
+    created = response.get_json()
+    assert list(created) == [*SHAPE, "ingestion_key"]
+    key = created.pop("ingestion_key")
     assert len(key) > 30
-    assert_times(made)
-    assert made | {"created_at": 0, "updated_at": 0} == {
+    assert_times(created)
+    assert created | {"created_at": 0, "updated_at": 0} == {
         "id": 1,
         "name": "My Shop",
         "slug": "my-shop",
@@ -43,9 +43,9 @@ def test_a_new_app_has_its_defaults_and_shows_its_key_once(api: Api) -> None:
         "updated_at": 0,
         "unresolved_problems_count": 0,
     }
-    assert api.get("/apps/my-shop").get_json() == made
-    assert api.get("/apps/1").get_json() == made
-    assert api.get("/apps").get_json() == [made]
+    assert api.get("/apps/my-shop").get_json() == created
+    assert api.get("/apps/1").get_json() == created
+    assert api.get("/apps").get_json() == [created]
 
 
 def test_all_fields_can_be_set(api: Api) -> None:
@@ -55,8 +55,8 @@ def test_all_fields_can_be_set(api: Api) -> None:
         "notify_on_new_problem": False,
         "notify_on_reoccurrence": False,
     }
-    made = api.post("/apps", fields).get_json()
-    assert {name: made[name] for name in fields} == fields
+    created = api.post("/apps", fields).get_json()
+    assert {name: created[name] for name in fields} == fields
 
 
 @pytest.mark.parametrize("body", [{"name": "A"}, {"app": {"name": "A"}}], ids=["bare", "root key"])
@@ -86,8 +86,8 @@ def test_a_change_touches_only_what_is_sent(api: Api, method: str) -> None:
 
 
 def test_a_response_can_be_sent_back(api: Api) -> None:
-    made = api.post("/apps", {"name": "A"}).get_json()
-    response = api.patch("/apps/a", made | {"slug": "x", "id": 9, "unresolved_problems_count": 7, "created_at": "x"})
+    created = api.post("/apps", {"name": "A"}).get_json()
+    response = api.patch("/apps/a", created | {"slug": "x", "id": 9, "unresolved_problems_count": 7, "created_at": "x"})
     assert response.status_code == 200
     shown = api.get("/apps/a").get_json()
     assert api.patch("/apps/a", shown).get_json() | {"updated_at": 0} == shown | {"updated_at": 0}
@@ -230,16 +230,16 @@ def test_deleting_an_app_deletes_all_of_its_data_and_nothing_else(
     assert api.delete("/apps/gone").status_code == 404
     assert api.get("/apps/2/problems/2").status_code == 404
     assert api.get(f"/teams/{team_id}/apps").get_json() == []
-    assert [found["id"] for found in api.get("/apps/kept/problems", search="needle").get_json()["data"]] == [1]
-    with sqlite3.connect(Path(app.instance_path) / "checkend.sqlite3") as store:
+    assert [problem["id"] for problem in api.get("/apps/kept/problems", search="needle").get_json()["data"]] == [1]
+    with sqlite3.connect(Path(app.instance_path) / "checkend.sqlite3") as database:
         counted = [
-            store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("apps", "problems", "notices", "problem_tags", "team_apps")
         ]
         assert counted == [1, 1, 3, 1, 0]
-        assert store.execute("PRAGMA foreign_key_check").fetchall() == []
-        store.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
-    store.close()
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        database.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
+    database.close()
 
 
 def test_ids_are_not_reused(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""What a body may be, the same for every route that takes one."""
+"""Request bodies: the same rules for every route that reads one."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ TAKING = sorted(route for route, call in TABLE.items() if call.json is not None)
 
 
 @pytest.fixture
-def cast(make: Factory) -> None:
+def records(make: Factory) -> None:
     make.app("Shop")
     make.problem(1)
     make.team("Core", make.user())
@@ -34,7 +34,7 @@ def path_of(rule: str) -> str:
 
 
 @pytest.mark.parametrize("route", TAKING, ids=" ".join)
-def test_every_route_rejects_a_body_that_is_not_a_json_object(route: tuple[str, str], api: Api, cast: None) -> None:
+def test_every_route_rejects_a_body_that_is_not_a_json_object(route: tuple[str, str], api: Api, records: None) -> None:
     method, path = route[0], path_of(route[1])
 
     def send(data: bytes, content_type: str | None = JSON) -> Any:
@@ -52,10 +52,10 @@ def test_every_route_rejects_a_body_that_is_not_a_json_object(route: tuple[str, 
 
 @pytest.mark.parametrize("route", TAKING, ids=" ".join)
 def test_others_can_write_while_a_body_is_received(
-    route: tuple[str, str], api: Api, cast: None, slow_body: Any
+    route: tuple[str, str], api: Api, records: None, slow_body: Any
 ) -> None:
     method, path = route[0], path_of(route[1])
-    api.get("/apps")  # the key's use is noted
+    api.get("/apps")  # records the use of the key
     for data in (b'{"nonsense":1}', b"{", b"a" * 100_000):
         body = slow_body(data)
         response = api.call(method, path, input_stream=body, content_type=JSON, content_length=len(data))

@@ -4,10 +4,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.api.test_permission_matrix import TABLE, cast, path_of
+from tests.api.test_permission_matrix import TABLE, path_of, records
 from tests.support.api import Api, assert_error
 
-__all__ = ["cast"]
+__all__ = ["records"]
 
 
 @pytest.mark.parametrize("suffix", ["/", ".json", ".json/"])
@@ -16,7 +16,7 @@ def test_every_route_has_equivalent_urls(suffix: str, client: FlaskClient) -> No
         assert_error(Api(client, {}).call(method, path_of(rule) + suffix), 401, "Missing API key")
 
 
-def test_writes_work_with_equivalent_urls(api: Api, cast: None) -> None:
+def test_writes_work_with_equivalent_urls(api: Api, records: None) -> None:
     assert api.post("/apps/", {"name": "New"}).status_code == 201
     assert api.patch("/apps/new.json", {"name": "Newer"}).get_json()["name"] == "Newer"
     assert api.post("/apps/1/problems/1/resolve/").get_json()["status"] == "resolved"
@@ -25,7 +25,7 @@ def test_writes_work_with_equivalent_urls(api: Api, cast: None) -> None:
 
 
 @pytest.mark.parametrize("path", ["/apps/shop", "/apps/shop/problems", "/apps/shop/problems/1/tags", "/users/one"])
-def test_equivalent_urls_have_the_same_response(path: str, api: Api, cast: None) -> None:
+def test_equivalent_urls_have_the_same_response(path: str, api: Api, records: None) -> None:
     plain = api.get(path)
     assert plain.status_code == 200
     for url in (f"{path}/", f"{path}.json", f"{path}.json?"):
@@ -36,7 +36,7 @@ def test_equivalent_urls_have_the_same_response(path: str, api: Api, cast: None)
 
 
 @pytest.mark.parametrize("path", ["/apps//", "/apps.json.json", "/apps.jso", "/apps/.json", "/appsjson", "/.json"])
-def test_other_variations_of_a_url_are_not_found(path: str, api: Api, cast: None) -> None:
+def test_other_variations_of_a_url_are_not_found(path: str, api: Api, records: None) -> None:
     assert_error(api.get(path), 404)
 
 

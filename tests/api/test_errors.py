@@ -1,4 +1,4 @@
-"""The one envelope for everything that goes wrong under /api/."""
+"""The error envelope, which is the same for all errors under /api/."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_responses_do_not_allow_other_origins(api: Api) -> None:
 
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """The API of a server that waits a tenth of a second for the store's lock."""
+    """Return a client of a server that waits only a tenth of a second for the write lock."""
     monkeypatch.setattr(db_session, "REQUEST_LOCK_SECONDS", 0.1)
     app = create_app(instance_path=tmp_path / "impatient")
     with app.app_context(), write_transaction():

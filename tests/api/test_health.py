@@ -19,8 +19,8 @@ def test_a_working_server_is_healthy(client: FlaskClient) -> None:
 
 def test_a_server_without_a_usable_database_is_unhealthy(tmp_path: Path) -> None:
     app = create_app(instance_path=tmp_path)
-    store = sqlite3.connect(tmp_path / "checkend.sqlite3")
-    store.execute("DROP TABLE alembic_version")
-    store.close()
+    database = sqlite3.connect(tmp_path / "checkend.sqlite3")
+    database.execute("DROP TABLE alembic_version")
+    database.close()
     assert_error(app.test_client().get("/api/v1/health"), 503)
     app.extensions["checkend_shutdown"]()

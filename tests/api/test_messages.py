@@ -28,7 +28,7 @@ def shop(make: Factory) -> dict[str, Any]:
 
 @pytest.fixture
 def send(client: FlaskClient, shop: dict[str, Any]) -> Send:
-    """``send("a message", line=1)``: a report of one and the same problem, a duplicate if the line was sent before."""
+    """Return ``send("a message", line=1)``. All reports belong to one problem; a repeated line makes a duplicate."""
 
     def report(message: Any, line: int, **error: Any) -> dict[str, Any]:
         error = {"class": "E", "message": message, "fingerprint": "one", "backtrace": [f"/a.py:{line} in f"], **error}
@@ -49,8 +49,8 @@ def read(client: FlaskClient, key_for: Any) -> Read:
     )
 
 
-def found(read: Read, wanted: str) -> bool:
-    response: list[Any] = read(search=wanted)["data"]
+def is_found(read: Read, text: str) -> bool:
+    response: list[Any] = read(search=text)["data"]
     return bool(response)
 
 
@@ -65,15 +65,15 @@ def test_the_latest_is_shown_and_found_and_the_first_is_still_found(
             assert list(index_latest_messages()) == [1]
             assert list(index_latest_messages()) == []
     assert read("/1")["error_message"] == read()["data"][0]["error_message"] == "no basket at all Ü"
-    assert [found(read, wanted) for wanted in ("AT ALL ü", "could not load basket 1", "e\nno", "27 or so")] == [
+    assert [is_found(read, text) for text in ("AT ALL ü", "could not load basket 1", "e\nno", "27 or so")] == [
         True,
         True,
         False,
         False,
     ]
-    assert found(read, "ü")
-    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
-        store.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
+    assert is_found(read, "ü")
+    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as database:
+        database.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
 
 
 def test_a_duplicate_does_not_change_it(send: Send, read: Read) -> None:
@@ -81,7 +81,7 @@ def test_a_duplicate_does_not_change_it(send: Send, read: Read) -> None:
     send("second", 2)
     assert send("counted only", 1)["deduplicated"] is True
     assert read("/1")["error_message"] == "second"
-    assert not found(read, "counted only")
+    assert not is_found(read, "counted only")
 
 
 def test_an_earlier_occurrence_does_not_change_it_even_if_it_arrives_later(send: Send, read: Read) -> None:
@@ -98,8 +98,8 @@ def test_it_is_the_first_again_when_that_is_sent_again(app: Flask, send: Send, r
     for line, message in enumerate(("first", "second", "first")):
         send(message, line)
     assert read("/1")["error_message"] == "first"
-    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
-        assert store.execute("SELECT latest_message FROM problems").fetchone() == (None,)
+    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as database:
+        assert database.execute("SELECT latest_message FROM problems").fetchone() == (None,)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
@@ -115,7 +115,7 @@ def test_a_missing_message_is_null(
     assert read(f"/1/notices/{later['id']}")["error_message"] == "a message"
     send(nothing, 3)
     assert read("/1")["error_message"] is None
-    assert found(read, "a message") is False
+    assert is_found(read, "a message") is False
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Following what is stored."""
+"""The notice feed, which programs poll for new notices."""
 
 import threading
 import time
@@ -31,15 +31,15 @@ def test_new_notices_are_listed_oldest_first_with_their_problems(api: Api, make:
     first = make.problem(1, notices=1, error_class="First")
     second = make.problem(1, notices=1, error_class="Second")
     response = api.get("/arrivals", after=0).get_json()
-    found = [(one["notice_id"], one["problem"]["error_class"]) for one in response["data"]]
-    assert found == [
+    entries = [(entry["notice_id"], entry["problem"]["error_class"]) for entry in response["data"]]
+    assert entries == [
         (1, "First"),
         (2, "Second"),
     ]
     assert response["data"][0]["problem"] == api.get(f"/apps/1/problems/{first}").get_json()
     assert response["cursor"] == 2
     rest = api.get("/arrivals", after=1).get_json()
-    assert [one["problem"]["id"] for one in rest["data"]] == [second]
+    assert [entry["problem"]["id"] for entry in rest["data"]] == [second]
     assert api.get("/arrivals", after=2).get_json() == {"data": [], "cursor": 2}
 
 
@@ -47,9 +47,9 @@ def test_the_feed_of_an_app_contains_only_its_notices(api: Api, make: Factory) -
     make.app("One")
     make.app("Two")
     make.problem(1, notices=1)
-    mine = make.problem(2, notices=1)
+    problem_id = make.problem(2, notices=1)
     response = api.get("/apps/two/arrivals", after=0).get_json()
-    assert [one["problem"]["id"] for one in response["data"]] == [mine]
+    assert [entry["problem"]["id"] for entry in response["data"]] == [problem_id]
     assert api.get("/apps/one/arrivals", after=1).get_json() == {"data": [], "cursor": 2}
 
 
@@ -57,11 +57,11 @@ def test_a_client_far_behind_catches_up_in_steps_of_equal_cost(app: Flask, api: 
     make.app("Busy")
     make.app("Quiet")
     make.problem(1, notices=ID_SCAN_LIMIT + 50)
-    mine = make.problem(2, notices=1)
+    problem_id = make.problem(2, notices=1)
     first = api.get("/apps/quiet/arrivals", after=0).get_json()
     assert first == {"data": [], "cursor": ID_SCAN_LIMIT + 1}
     second = api.get("/apps/quiet/arrivals", after=first["cursor"]).get_json()
-    assert [one["problem"]["id"] for one in second["data"]] == [mine]
+    assert [entry["problem"]["id"] for entry in second["data"]] == [problem_id]
     many = api.get("/arrivals", after=0).get_json()
     assert (len(many["data"]), many["cursor"]) == (100, 100)
     with counting(app) as statements:
@@ -75,7 +75,7 @@ def test_gaps_of_deleted_ids_cost_nothing(app: Flask, api: Api, make: Factory) -
     with make.writing() as session:
         session.add(Notice(id=5_000_000, problem_id=problem, occurred_at=clock.now(), payload=compress({})))
     response = api.get("/arrivals", after=1).get_json()
-    assert ([one["notice_id"] for one in response["data"]], response["cursor"]) == ([5_000_000], 5_000_000)
+    assert ([entry["notice_id"] for entry in response["data"]], response["cursor"]) == ([5_000_000], 5_000_000)
 
 
 def test_a_cursor_beyond_the_latest_notice_is_reset_to_it(api: Api, make: Factory) -> None:
@@ -102,7 +102,7 @@ def test_a_poll_ends_when_a_notice_is_stored(app: Flask, api: Api, make: Factory
     timer.start()
     started = time.monotonic()
     response = api.get("/arrivals", after=0, wait=20).get_json()
-    assert [one["problem"]["error_class"] for one in response["data"]] == ["Late"]
+    assert [entry["problem"]["error_class"] for entry in response["data"]] == ["Late"]
     assert 0.2 < time.monotonic() - started < 5
     timer.join()
 

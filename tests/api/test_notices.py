@@ -1,4 +1,4 @@
-"""Notices: what was sent, whole."""
+"""Notices contain everything that was sent."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,9 +28,9 @@ SHAPE = [
 
 @pytest.fixture(autouse=True)
 def shop(make: Factory) -> dict[str, Any]:
-    made = make.app("Shop")
+    app = make.app("Shop")
     make.app("Other")
-    return made
+    return app
 
 
 def report(api: Api, key: str, **error: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who may call what: every route of the URL map, with every kind of key."""
+"""Permissions: every route of the URL map, with every kind of key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PROBLEM = "/apps/<app_id>/problems/<problem_id>"
 
 @dataclass(frozen=True)
 class Call:
-    """A call that succeeds: what it needs, what it sends, what it is answered."""
+    """A request that succeeds: the permission it requires, its body, and the status of the response."""
 
     permission: str
     status: int = 200
@@ -76,7 +76,7 @@ THIRD_USER = "3"
 
 
 def url_map(app: Flask) -> dict[tuple[str, str], Callable[..., Any]]:
-    """The view of every method and path under /api/v1."""
+    """Return the view of every method and path under /api/v1."""
     return {
         (method, rule.rule.removeprefix("/api/v1")): app.view_functions[rule.endpoint]
         for rule in app.url_map.iter_rules()
@@ -92,8 +92,8 @@ def bare_url_map() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def cast(make: Factory) -> None:
-    """An app with a tagged problem and a notice, in a team of two; a third user stands outside."""
+def records(make: Factory) -> None:
+    """Create an app with a tagged problem and a notice, in a team of two; a third user is not in the team."""
     make.app("Shop")
     problem_id = make.problem(1)
     make.notice(problem_id)
@@ -116,7 +116,7 @@ def path_of(rule: str) -> str:
 
 
 def dead_keys(app: Flask) -> dict[str, dict[str, str]]:
-    """Headers that are no key's, of a revoked key and of an expired one; each would have every permission."""
+    """Return headers with no valid key, a revoked and an expired one; both keys have every permission."""
     with app.app_context(), write_transaction():
         revoked, revoked_value = ApiKey.create("revoked", ALL_PERMISSIONS)
         revoked.revoke()
@@ -129,7 +129,7 @@ def dead_keys(app: Flask) -> dict[str, dict[str, str]]:
 
 
 def everything_in(app: Flask) -> dict[str, list[Any]]:
-    """Every row of the store but the keys', whose use is stamped."""
+    """Return every row of the database except for API keys, whose use is recorded."""
     with app.app_context():
         tables = [table for table in db.metadata.sorted_tables if table.name != "api_keys"]
         return {table.name: list(db.session.execute(table.select()).all()) for table in tables}
@@ -140,8 +140,8 @@ def test_the_table_contains_every_route_and_no_other(app: Flask) -> None:
 
 
 def test_every_view_except_health_requires_a_permission(app: Flask) -> None:
-    found = {route: getattr(view, "permission", None) for route, view in url_map(app).items()}
-    assert found == {route: call.permission for route, call in TABLE.items()} | dict.fromkeys(OPEN)
+    required = {route: getattr(view, "permission", None) for route, view in url_map(app).items()}
+    assert required == {route: call.permission for route, call in TABLE.items()} | dict.fromkeys(OPEN)
 
 
 def test_every_view_documents_itself_and_its_response(app: Flask) -> None:
@@ -155,7 +155,7 @@ def test_only_a_live_key_with_the_permission_is_accepted(
     route: tuple[str, str],
     app: Flask,
     client: FlaskClient,
-    cast: None,
+    records: None,
     key_for: Callable[..., dict[str, str]],
 ) -> None:
     call, (method, rule) = TABLE[route], route

@@ -1,4 +1,4 @@
-"""Which problems a list shows, in which order, and which page of them."""
+"""Filters, sort orders and pages of the list of problems."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ def shop(make: Factory) -> None:
     make.problem(2, error_class="Elsewhere", error_message="100% of it")
 
 
-def found(api: Api, **parameters: Any) -> list[int]:
+def find_ids(api: Api, **parameters: Any) -> list[int]:
     response = api.get("/apps/shop/problems", **parameters)
     assert response.status_code == 200, response.get_data(as_text=True)
     ids = [problem["id"] for problem in response.get_json()["data"]]
@@ -36,9 +36,9 @@ def messages(api: Api, **parameters: Any) -> set[str]:
 def test_the_status_filters(api: Api, make: Factory) -> None:
     first, second = make.problem(1), make.problem(1)
     api.post(f"/apps/shop/problems/{first}/resolve")
-    assert found(api, status="resolved") == [first]
-    assert found(api, status="unresolved") == [second]
-    assert found(api) == [second, first]
+    assert find_ids(api, status="resolved") == [first]
+    assert find_ids(api, status="unresolved") == [second]
+    assert find_ids(api) == [second, first]
 
 
 SEARCHED = [
@@ -106,7 +106,7 @@ def test_search_matches_substrings_literally_in_any_case(
 
 @pytest.fixture
 def tagged(api: Api, make: Factory) -> list[int]:
-    """Problems with the tags a, b, a and b, none."""
+    """Create problems with the tags a, b, a and b, none; return their ids."""
     ids = [make.problem(1) for _ in range(4)]
     for place, names in enumerate([["a"], ["b"], ["a", "b"], []]):
         for name in names:
@@ -163,7 +163,7 @@ def test_problems_are_filtered_by_the_time_they_were_last_noticed(
 ) -> None:
     end_of_day = timedelta(hours=23, minutes=59, seconds=59, microseconds=999_999)
     ids = [make.problem(1, at=NEW_YEAR + timedelta(days=day) + end_of_day) for day in range(3)]
-    assert found(api, **parameters) == [ids[day] for day in days]
+    assert find_ids(api, **parameters) == [ids[day] for day in days]
 
 
 def test_an_offset_whose_plus_was_decoded_as_a_space_is_accepted(api: Api, make: Factory) -> None:
@@ -174,10 +174,10 @@ def test_an_offset_whose_plus_was_decoded_as_a_space_is_accepted(api: Api, make:
 
 def test_min_notices_filters(api: Api, make: Factory) -> None:
     ids = [make.problem(1, notices_count=count) for count in (0, 5, 10)]
-    assert found(api, min_notices=5) == [ids[2], ids[1]]
-    assert found(api, min_notices=0) == ids[::-1]
-    assert found(api, min_notices=11) == []
-    assert found(api, min_notices="9" * 30) == []
+    assert find_ids(api, min_notices=5) == [ids[2], ids[1]]
+    assert find_ids(api, min_notices=0) == ids[::-1]
+    assert find_ids(api, min_notices=11) == []
+    assert find_ids(api, min_notices="9" * 30) == []
 
 
 def test_sorting(api: Api, make: Factory) -> None:
@@ -185,9 +185,9 @@ def test_sorting(api: Api, make: Factory) -> None:
     first = make.problem(1, at=NEW_YEAR + micro, notices_count=1)
     second = make.problem(1, at=NEW_YEAR, notices_count=9)
     third = make.problem(1, at=NEW_YEAR + 2 * micro, notices_count=5)
-    assert found(api) == found(api, sort="recent") == [third, first, second]
-    assert found(api, sort="oldest") == [second, first, third]
-    assert found(api, sort="notices") == [second, third, first]
+    assert find_ids(api) == find_ids(api, sort="recent") == [third, first, second]
+    assert find_ids(api, sort="oldest") == [second, first, third]
+    assert find_ids(api, sort="notices") == [second, third, first]
 
 
 def test_filters_combine(api: Api, make: Factory) -> None:
@@ -196,7 +196,7 @@ def test_filters_combine(api: Api, make: Factory) -> None:
     make.problem(1, error_message="hay", notices_count=5, at=NEW_YEAR)
     make.problem(1, error_message="needle", notices_count=5)
     parameters = {"search": "needle", "min_notices": 2, "date_to": "2024-01-01", "status": "unresolved"}
-    assert found(api, sort="oldest", **parameters) == [wanted]
+    assert find_ids(api, sort="oldest", **parameters) == [wanted]
 
 
 BAD_NUMBERS = ["x", "1.5", "-1", "1e3", "0x1", " ", "\u0661", "9" * 5000]

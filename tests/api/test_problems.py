@@ -1,4 +1,4 @@
-"""Problems: shape, resolving, many at once."""
+"""Problems: their shape, resolving, and bulk actions."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,8 +29,8 @@ MANY = "/apps/shop/problems"
 
 
 @pytest.fixture(autouse=True)
-def cast(make: Factory) -> None:
-    """Three problems of the shop, one of another app."""
+def records(make: Factory) -> None:
+    """Create three problems of the shop, and one of another app."""
     make.app("Shop")
     make.app("Other")
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""No list costs a statement for each of its rows."""
+"""The number of statements of a list does not depend on its number of rows."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ LISTS = [
 
 
 def fill(make: Factory, rows: int) -> None:
-    """That many of everything, all of it hanging on app 1, problem 1, team 1."""
+    """Create ``number`` records of each kind, in app 1, problem 1 and team 1."""
     with make.writing() as session:
         users = [User(slug=f"u{n}", email_address=f"u{n}@example.com", password_digest="x") for n in range(rows)]
         session.add_all(users)
@@ -57,7 +57,7 @@ def fill(make: Factory, rows: int) -> None:
 
 
 def bare_problem(number: int, tags: list[Tag]) -> Problem:
-    """A problem of app 1, not yet in a session."""
+    """Return a problem of app 1 that is not in a session."""
     return Problem(
         app_id=1,
         error_class="E",

@@ -1,4 +1,4 @@
-"""Headers that every response to a program carries."""
+"""Headers of all responses to programs."""
 
 import pytest
 from flask import Flask, Response

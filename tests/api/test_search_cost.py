@@ -1,4 +1,4 @@
-"""What a search may cost: only so many characters are searched for, and no query runs for long."""
+"""Limits on the cost of a search: the length of the text, and a deadline for queries."""
 
 import time
 from typing import Any
@@ -19,7 +19,7 @@ PROBLEMS = "/api/v1/apps/shop/problems"
 
 
 def fill(app: Flask, number: int, message: str) -> None:
-    """Put that many problems into app 1."""
+    """Create ``number`` problems in app 1."""
     now = clock.now()
     with app.app_context(), write_transaction():
         for one in range(number):

@@ -10,8 +10,8 @@ RULE = "Tag name must be 1 to 50 letters, digits, hyphens or underscores."
 
 
 @pytest.fixture(autouse=True)
-def cast(make: Factory) -> None:
-    """Two problems of the shop, one of another app."""
+def records(make: Factory) -> None:
+    """Create two problems of the shop, and one of another app."""
     for name in ("Shop", "Other"):
         make.app(name)
     for app_id in (1, 1, 2):
@@ -27,10 +27,10 @@ def test_tags_are_listed_by_name(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"), [("  API ", "api"), ("a_b-9", "a_b-9"), ("x" * 50, "x" * 50), ("-", "-"), ("5", "5")]
+    ("name", "normalized"), [("  API ", "api"), ("a_b-9", "a_b-9"), ("x" * 50, "x" * 50), ("-", "-"), ("5", "5")]
 )
-def test_names_are_trimmed_and_in_lower_case(api: Api, name: str, kept: str) -> None:
-    assert api.post(TAGS, {"name": name}).get_json()["name"] == kept
+def test_names_are_trimmed_and_in_lower_case(api: Api, name: str, normalized: str) -> None:
+    assert api.post(TAGS, {"name": name}).get_json()["name"] == normalized
 
 
 @pytest.mark.parametrize("name", ["a b", "é", "a.b", "x" * 51, "a/b", "日本", "a,b", "ß"])

@@ -9,7 +9,7 @@ from tests.support.factories import Factory
 
 
 @pytest.fixture(autouse=True)
-def cast(make: Factory) -> None:
+def records(make: Factory) -> None:
     for name in ("Shop", "Blog", "Admin"):
         make.app(name)
     owner = make.user()

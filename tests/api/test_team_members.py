@@ -11,8 +11,8 @@ MEMBERS = "/teams/core/members"
 
 
 @pytest.fixture(autouse=True)
-def cast(make: Factory) -> None:
-    """Ann owns two teams and is their admin (members 1 and 2); Bob (user 2) is in none."""
+def records(make: Factory) -> None:
+    """Create Ann, who owns two teams (members 1 and 2), and Bob (user 2), who is in no team."""
     make.user("ann@example.com")
     make.user("bob@example.com")
     make.team("Core", 1)

@@ -10,13 +10,13 @@ from tests.support.factories import Factory
 
 @pytest.fixture(autouse=True)
 def users(make: Factory) -> None:
-    """Ann (1) and Bob (2)."""
+    """Create Ann (1) and Bob (2)."""
     make.user("ann@example.com")
     make.user("bob@example.com")
 
 
 def roles(api: Api, team: str = "core") -> dict[str, str]:
-    """The members' roles by address."""
+    """Return the roles of the members by email address."""
     members = api.get(f"/teams/{team}/members").get_json()
     return {member["user"]["email_address"].partition("@")[0]: member["role"] for member in members}
 

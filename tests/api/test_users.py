@@ -39,7 +39,7 @@ def test_a_body_may_be_under_its_root_key(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "kept", "slug"),
+    ("address", "normalized", "slug"),
     [
         ("  Ann.Lee+x@Example.COM ", "ann.lee+x@example.com", "ann-lee-x"),
         ("_@example.com", "_@example.com", "user"),
@@ -50,9 +50,9 @@ def test_a_body_may_be_under_its_root_key(api: Api) -> None:
         ("Größe@xn--gre-8ka.example", "größe@xn--gre-8ka.example", "gr-e"),
     ],
 )
-def test_email_addresses_are_trimmed_and_in_lower_case(api: Api, address: str, kept: str, slug: str) -> None:
+def test_email_addresses_are_trimmed_and_in_lower_case(api: Api, address: str, normalized: str, slug: str) -> None:
     user = api.post("/users", {"email_address": address, "password": PASSWORD}).get_json()
-    assert (user["email_address"], user["slug"]) == (kept, slug)
+    assert (user["email_address"], user["slug"]) == (normalized, slug)
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_the_last_five_passwords_are_rejected(api: Api) -> None:
     for password in used[1:]:
         assert api.patch("/users/ann", {"password": password}).status_code == 200
     for password in used:
-        sentence = "Password must not be one of your last 5."
-        assert_error(api.patch("/users/ann", {"password": password}), 422, sentence)
+        expected = "Password must not be one of your last 5."
+        assert_error(api.patch("/users/ann", {"password": password}), 422, expected)
     assert api.put("/users/ann", {"password": "another horse 4"}).status_code == 200
     assert api.put("/users/ann", {"password": PASSWORD}).status_code == 200
 
@@ -180,11 +180,11 @@ def test_the_last_five_passwords_are_rejected(api: Api) -> None:
 def test_a_key_cannot_take_over_a_site_admin(api: Api, make: Factory, method: str, change: dict[str, str]) -> None:
     make.user("root@example.com", PASSWORD, site_admin=True)
     before = api.get("/users/root").get_json()
-    sentence = (
+    expected = (
         "API keys cannot change the email address or password of a site admin. Use the dashboard or "
         "`checkend user set-password`."
     )
-    assert_error(api.call(method, "/users/root", change), 403, sentence)
+    assert_error(api.call(method, "/users/root", change), 403, expected)
     assert api.get("/users/root").get_json() == before
     assert make.run(lambda: User.authenticate("root@example.com", PASSWORD)) is not None
     assert api.call(method, "/users/root", before).get_json() == before  # what was read can be sent back
@@ -203,8 +203,8 @@ def test_a_user_who_owns_teams_cannot_be_deleted(api: Api, make: Factory) -> Non
     make.user("bob@example.com")
     for name in ("Web", "Core"):
         make.team(name, 1)
-    sentence = "Cannot delete a user who owns teams. Transfer these teams first: Core, Web."
-    assert_error(api.delete("/users/ann"), 422, sentence)
+    expected = "Cannot delete a user who owns teams. Transfer these teams first: Core, Web."
+    assert_error(api.delete("/users/ann"), 422, expected)
     for slug in ("web", "core"):
         api.patch(f"/teams/{slug}", {"owner_id": 2})
     assert api.delete("/users/ann").status_code == 204

@@ -29,7 +29,7 @@ from tests.support.warm_processes import Checkend, run
 HEAD = db_schema.HEAD
 ADVICE = (
     "The models and the migrations differ. Write a "
-    'migration with `flask --app wsgi db migrate -m "what changes"` and name it in store_version.HEAD.'
+    'migration with `flask --app wsgi db migrate -m "what changes"` and set HEAD in checkend/db/schema.py to it.'
 )
 LATER = """
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""The audit log: each change of who may do what is one line, logged once it is committed, that nobody can forge."""
+"""The audit log: one line, which cannot be forged, for each change of permissions, logged after the commit."""
 
 import json
 import logging
@@ -52,12 +52,12 @@ NOT_AUDITED = {
 
 @pytest.fixture
 def records() -> Iterator[list[logging.LogRecord]]:
-    """What the audit log gets."""
-    found: list[logging.LogRecord] = []
+    """Return the list to which the records of the audit log are appended."""
+    records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = found.append  # type: ignore[method-assign]  # a test's own
+    handler.emit = records.append  # type: ignore[method-assign]  # a test's own
     audit_log.addHandler(handler)
-    yield found
+    yield records
     audit_log.removeHandler(handler)
 
 
@@ -71,7 +71,7 @@ def _events(records: list[logging.LogRecord]) -> list[str]:
 
 
 class Walk:
-    """Sends requests and notes which endpoints were visited, and which events each of them logged."""
+    """A client that records the visited endpoints, and the events that each of them logged."""
 
     def __init__(self, world: World, records: list[logging.LogRecord]) -> None:
         self.world, self.records = world, records
@@ -113,7 +113,7 @@ class Walk:
         )
 
     def browser(self, email: str) -> FlaskClient:
-        """A browser in which the user is signed in."""
+        """Return a client in which the user is signed in."""
         client = self.app.test_client()
         sign_in(client, email)
         return client
