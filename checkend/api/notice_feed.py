@@ -5,11 +5,10 @@ may wait is limited; the others are answered at once. Waiting polls the database
 processes stored are found too.
 """
 
-import threading
 import time
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 
 from checkend.api.decorators import query, response
 from checkend.api.lookups import with_app
@@ -20,10 +19,10 @@ from checkend.models import App
 from checkend.models.notice import latest_notice_id, notices_stored_after
 from checkend.models.scope import AppScope
 from checkend.schemas.notice_feed import NoticeFeedQuery, NoticeFeedSchema
+from checkend.services import services
 
 PAGE_SIZE = 100
 POLL_SECONDS = 0.2
-WAITERS_KEY = "checkend_waiters"
 
 bp = Blueprint("arrivals", __name__)
 bp.before_request(authenticate)
@@ -51,11 +50,7 @@ def app_index(app: App, after: int | None, seconds: int) -> dict[str, Any]:
 def _read_feed(scope: AppScope, after: int | None, seconds: int) -> dict[str, Any]:
     if after is None:
         return {"data": [], "cursor": latest_notice_id()}
-    # A quarter of the request threads may wait; the others remain free for reports.
-    limit = max(1, current_app.config["THREADS"] // 4)
-    waiters: threading.BoundedSemaphore = current_app.extensions.setdefault(
-        WAITERS_KEY, threading.BoundedSemaphore(limit)
-    )
+    waiters = services().notice_feed_waiters
     may_wait = waiters.acquire(blocking=False)
     try:
         notices, cursor = _wait(scope, after, seconds if may_wait else 0)
@@ -74,14 +69,5 @@ def _wait(scope: AppScope, cursor: int, seconds: int) -> tuple[list[Any], int]:
         if notices or remaining <= 0:
             return notices, cursor
         db.session.rollback()  # a snapshot that is kept open keeps the write-ahead log from being reset
-        if cursor == previous and _sleep(min(POLL_SECONDS, remaining)):
+        if cursor == previous and services().stopping.wait(min(POLL_SECONDS, remaining)):
             return notices, cursor
-
-
-def _sleep(seconds: float) -> bool:
-    """Sleep until the time is over or the server shuts down; return whether it shuts down."""
-    stopping: threading.Event | None = current_app.extensions.get("checkend_stopping")
-    if stopping is None:
-        time.sleep(seconds)
-        return False
-    return stopping.wait(seconds)

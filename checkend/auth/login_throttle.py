@@ -6,9 +6,10 @@ from collections import OrderedDict
 from hashlib import blake2b
 from time import monotonic
 
-from flask import Flask, current_app, request
+from flask import request
 
 from checkend.exceptions import ApiError
+from checkend.services import services
 
 WINDOW_SECONDS = 15 * 60
 PER_ACCOUNT = 5
@@ -73,15 +74,9 @@ class LoginThrottle:
         self._account.forgive(f"{account} {client_network()}")
 
 
-def register(app: Flask) -> None:
-    """Add a `LoginThrottle` to ``app``."""
-    app.extensions["checkend_login_throttle"] = LoginThrottle()
-
-
 def login_throttle() -> LoginThrottle:
     """Return the `LoginThrottle` of the current app."""
-    throttle: LoginThrottle = current_app.extensions["checkend_login_throttle"]
-    return throttle
+    return services().login_throttle
 
 
 def client_network() -> str:

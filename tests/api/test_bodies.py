@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from checkend import create_app
 from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey, Team, User
+from checkend.services import services
 from tests.api.test_permission_matrix import TABLE
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
@@ -104,4 +105,4 @@ def test_the_maximum_body_size_is_a_setting(tmp_path: Path) -> None:
     small = Api(client, {"Checkend-API-Key": value})
     assert_error(small.post("/apps", {"name": "a" * 1024}), 413)
     assert small.post("/apps", {"name": "a" * 200}).status_code == 201
-    app.extensions["checkend_shutdown"]()
+    services(app).close()

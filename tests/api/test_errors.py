@@ -12,6 +12,7 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db import session as db_session
 from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey, App
+from checkend.services import services
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 
@@ -35,9 +36,9 @@ def test_the_log_contains_the_number_of_errors_but_not_the_body(api: Api, capfd:
     assert_error(api.post("/apps", {"name": "A", "hunter2": 1, "hunter3": 2}), 422)
     assert_error(api.post("/teams", {"name": "A", "owner_id": "hunter4"}), 422)
     lines = capfd.readouterr().err.splitlines()
-    assert [line.partition("refused ")[2] for line in lines] == [
-        "POST /api/v1/apps: 422 2 faults",
-        "POST /api/v1/teams: 422 1 fault",
+    assert [line.partition("rejected ")[2] for line in lines] == [
+        "POST /api/v1/apps: 422 2 validation errors",
+        "POST /api/v1/teams: 422 1 validation error",
     ]
 
 
@@ -100,7 +101,7 @@ def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         App.create("Shop")
         _, value = ApiKey.create("x", ALL_PERMISSIONS)
     yield Api(app.test_client(), {"Checkend-API-Key": value})
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_reads_work_while_another_process_has_the_write_lock(impatient: Api) -> None:

@@ -19,6 +19,7 @@ from checkend.models.problem import ProblemFilter, find_problems
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_app_in_batches, delete_in_batches
 from checkend.schemas.problem import ProblemSchema
+from checkend.services import services
 from checkend.testing import diagnostics
 from checkend.testing.faults import Faults
 from checkend.testing.journal import Journal, JournalEntry
@@ -180,7 +181,7 @@ class Fixture:
     def close(self) -> None:
         """Let go of whoever waits, and of the store."""
         self.release()
-        self.app.extensions["checkend_shutdown"]()
+        services(self.app).close()
         with self.app.app_context():
             db.engine.dispose()
 
