@@ -21,12 +21,6 @@ def begin_writing() -> None:
         g.writing = True
 
 
-def commit() -> None:
-    """Commit what the session has written; from here on it reads. Deprecated."""
-    db.session.commit()
-    g.writing = False
-
-
 @contextmanager
 def write_transaction() -> Iterator[None]:
     """Run a block as the database's only writer, and commit when it ends; an exception rolls everything back.
