@@ -41,7 +41,7 @@ def test_a_variable_that_is_no_setting_is_warned_of_with_the_closest_one_and_wit
         monkeypatch.setenv(f"CHECKEND_{name}", "hush-hush")
     for name in ("API_KEY", "ENDPOINT", "ENVIRONMENT", "MANAGEMENT_KEY", "SERVER", "PORT"):
         monkeypatch.setenv(f"CHECKEND_{name}", "8080")
-    no_effect = "is set in the environment, but there is no such setting, so it has no effect."
+    no_effect = "is set in the environment, but it is not a setting and has no effect."
     expected = [
         f"CHECKEND_PROT {no_effect} Did you mean CHECKEND_PORT?",
         f"CHECKEND_RETENTION_DAY {no_effect} Did you mean CHECKEND_RETENTION_DAYS?",
@@ -89,7 +89,7 @@ def test_a_short_secret_key_is_rejected_and_not_shown(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("PROT = 1\n", "config.py sets PROT, which is no setting; did you mean PORT?"),
+        ("PROT = 1\n", "config.py sets PROT, which is not a setting; did you mean PORT?"),
         ("PORT = \n", "config.py cannot be run: SyntaxError"),
         ("PORT = 70000\n", "CHECKEND_PORT is '70000', but must be a whole number from 0 to 65535."),
     ],

@@ -288,8 +288,8 @@ def buffered(server: RunningServer) -> int:
 @pytest.fixture
 def small_buffers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     """A server that buffers 1 MB of bodies in all."""
-    monkeypatch.setattr(listener, "BUFFERED_BYTES", 1_000_000)
-    monkeypatch.setattr(listener, "LARGEST_BODIES", 0)
+    monkeypatch.setattr(listener, "MIN_BUFFER_BYTES", 1_000_000)
+    monkeypatch.setattr(listener, "MIN_BUFFER_BODIES", 0)
     with served(app) as running:
         yield running
 

@@ -226,7 +226,7 @@ def test_a_taken_port_is_refused_with_a_sentence_and_makes_nothing(tmp_path: Pat
         port = taken.getsockname()[1]
         done = start(tmp_path / "new", "serve", "--port", str(port))
     assert done.returncode == 1
-    assert f"Error: Port {port} on 127.0.0.1 cannot be used: Address already in use." in done.stderr
+    assert f"Error: Cannot listen on port {port} of 127.0.0.1: Address already in use." in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "new").exists()
 
