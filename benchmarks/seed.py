@@ -19,7 +19,7 @@ HOUR = 3_600_000_000
 
 
 def create_database(instance: Path) -> dict[str, str]:
-    """Create a database with an app, an API key and a site admin; return ``ingestion_key``, ``slug`` and ``api_key``."""
+    """Create a database with an app, an API key and a site admin; return its ingestion key, slug and API key."""
     app = create_database_app({}, instance_path=instance)
     with app.app_context():
         with write_transaction():
