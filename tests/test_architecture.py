@@ -118,7 +118,7 @@ def test_modules_that_may_be_imported_anywhere_import_nothing_of_the_project() -
 
 
 def test_no_import_is_hidden_from_the_scan() -> None:
-    """Two packages load modules by name: `checkend.testing` on first access, `checkend.grouping.languages` from a table."""
+    """Two packages load modules by name: `checkend.testing` on first access, `grouping.languages` from a table."""
     hidden = ("import_module(", "__import__(")
     hiding = {path.relative_to(PACKAGE) for path in MODULES if any(word in path.read_text() for word in hidden)}
     assert hiding == {Path("testing/__init__.py"), Path("grouping/languages/__init__.py")}

@@ -1,4 +1,4 @@
-"""What a start costs. Heavy modules are imported when they are first used."""
+"""The cost of a start: memory, CPU time, and modules that are only imported when they are needed."""
 
 import json
 import os
@@ -39,7 +39,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A start with an existing database, in a process of its own."""
+    """Start the app with an existing database, in a separate process, and return what it measured."""
     folder = tmp_path_factory.mktemp("instance")
     command(folder, "app", "create", "Shop")
     environ = environment(folder)
