@@ -59,7 +59,7 @@ def fixture(port: int, host: str, settings: tuple[str, ...], fail_on_error: bool
 
         running = FixtureRunner(_read(settings), port, host)
     try:
-        access = running.fixture.make_app("main")
+        access = running.fixture.create_app("main")
         status = _run(command, running, access, leaving, fail_on_error) if command else _serve(access, leaving)
     finally:
         running.stop()
@@ -91,7 +91,7 @@ def _run(
         return status
     running.fixture.journal.wait_until_idle(SETTLE_SECONDS)
     fixture, slug = running.fixture, access["app"]
-    if not fixture.problems(slug) and not fixture.refused(slug):
+    if not fixture.problems(slug) and not fixture.rejected(slug):
         return status
     click.echo(f"checkend fixture: the command reported errors.\n{fixture.explain(slug)}", err=True)
     return status or EXIT_FAILURE
