@@ -1,7 +1,8 @@
-"""Transactions that write: one writer at a time, waiting fairly instead of polling."""
+"""Transactions that write: one writer at a time, waiting in line instead of polling for the lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from flask import g
 from sqlalchemy import Connection
@@ -9,20 +10,18 @@ from sqlalchemy import Connection
 from checkend.db.session import db
 
 INDEPENDENT_WRITE_TIMEOUT_SECONDS = 0.25
+Step = TypeVar("Step")
 
 
 def begin_writing() -> None:
-    """From here to the end of the app context the session's transactions are for writing: BEGIN IMMEDIATE.
-
-    Ends the reading transaction under way, if any; what was loaded is loaded again on its next use.
-    """
+    """Make the session's transactions write (BEGIN IMMEDIATE) until the end of the app context. Deprecated."""
     if not g.get("writing"):
         db.session.rollback()
         g.writing = True
 
 
 def commit() -> None:
-    """Commit what the session has written; from here on it reads, and holds up no other writer."""
+    """Commit what the session has written; from here on it reads. Deprecated."""
     db.session.commit()
     g.writing = False
 
@@ -31,11 +30,12 @@ def commit() -> None:
 def write_transaction() -> Iterator[None]:
     """Run a block as the database's only writer, and commit when it ends; an exception rolls everything back.
 
-    Opened at the edge: by `@requires`, a view, a command, a worker's step. Ends the read transaction
-    that was open; objects that were loaded before are loaded again on their next use.
+    Open it at the edge: in `@requires`, a view, a command, a worker's step. It ends the read transaction that was
+    open; objects that were loaded before are loaded again on their next use. The write lock is taken by the first
+    statement of the block, so slow work (hashing a password, reading a body) belongs before the block, not in it.
 
-    Raises RuntimeError inside of another write transaction, and sqlite3.OperationalError when the write lock does not
-    become free in time.
+    Raises RuntimeError inside of another write transaction, and `DriverError` or SQLAlchemy's OperationalError when
+    the write lock does not become free in time.
     """
     if g.get("writing"):
         raise RuntimeError("a write transaction is open already")
@@ -51,13 +51,26 @@ def write_transaction() -> Iterator[None]:
         g.writing = False
 
 
+def write_in_steps(steps: Iterator[Step]) -> Iterator[Step]:
+    """Run each step of an iterator in a write transaction of its own, and yield its result after the commit.
+
+    For long work: between two steps other writers get their turn, and stopping early keeps the steps that are done.
+    """
+    while True:
+        with write_transaction():
+            try:
+                step = next(steps)
+            except StopIteration:
+                return
+        yield step
+
+
 @contextmanager
 def independent_write() -> Iterator[Connection]:
-    """A writing transaction of its own, committed at the end, while the session goes on reading.
+    """Open a short write transaction of its own for a note that a read leaves, such as the time a key was last used.
 
-    For notes that a read makes on its way: it waits for other writers only `INDEPENDENT_WRITE_TIMEOUT_SECONDS`, then
-    raises sqlalchemy.exc.OperationalError or sqlite3.OperationalError. Where the session writes already, its own
-    transaction, committed with the rest.
+    The session goes on reading. Inside of a write transaction, the note becomes part of that. Waits for other writers
+    for at most `INDEPENDENT_WRITE_TIMEOUT_SECONDS`, then raises `DriverError` or SQLAlchemy's OperationalError.
     """
     if g.get("writing"):
         yield db.session.connection()

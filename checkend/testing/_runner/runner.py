@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from checkend.client.urls import local_url
+from checkend.config.urls import local_url
 from checkend.server import waitress_server
 from checkend.testing._runner import routes as control_routes
 from checkend.testing._runner import tempdir
