@@ -7,13 +7,13 @@ from pathlib import Path
 
 from checkend import clock
 from checkend.app import create_database_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.compression import compress
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.search import fold
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, App, User
-from checkend.models.permission import ALL_PERMISSIONS
 
 EMAIL, PASSWORD = "bench@example.com", "correct horse"
 HOUR = 3_600_000_000

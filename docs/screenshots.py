@@ -1,10 +1,12 @@
-"""Take the screenshots that the documents show, over demo data. Run it from a checkout:
+"""Take screenshots of the dashboard with demo data.
 
-    python docs/screenshots.py           # docs/images: what the documents show
-    python docs/screenshots.py FOLDER    # every main page, light and dark, wide and on a phone, for a review
+Run it from a checkout:
+
+    python docs/screenshots.py           # docs/images: the screenshots that the documents show
+    python docs/screenshots.py FOLDER    # every page, light and dark, some also on a phone, for a review
 
 Needs Playwright and Chromium (``CHROMIUM`` names the executable, /usr/bin/chromium by default). The server runs on a
-free port over a temporary database.
+free port with a temporary database.
 """
 
 import os
@@ -27,14 +29,14 @@ ON_PHONES = ("home", "problems", "problem", "notice")
 
 
 def main() -> None:
-    """Take the screenshots of the documents, or of all pages into the folder that the command line names."""
-    folder, wanted = (Path(sys.argv[1]), None) if len(sys.argv) > 1 else (IMAGES, IN_DOCUMENTS)
+    """Take the screenshots of the documents, or those of all pages into the folder given on the command line."""
+    folder, images = (Path(sys.argv[1]), None) if len(sys.argv) > 1 else (IMAGES, IN_DOCUMENTS)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as instance, _server(Path(instance)) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for theme in ("light", "dark"):
             for suffix in SIZES:
-                _take(browser, url, theme, suffix, folder, wanted)
+                _take(browser, url, theme, suffix, folder, images)
         browser.close()
 
 
@@ -58,8 +60,8 @@ def _server(folder: Path) -> Iterator[str]:
         app.extensions["checkend_shutdown"]()
 
 
-def _take(browser: Browser, url: str, theme: str, suffix: str, folder: Path, wanted: frozenset[str] | None) -> None:
-    """Take the screenshots in one theme and size: those that are ``wanted``, or all of them for None."""
+def _take(browser: Browser, url: str, theme: str, suffix: str, folder: Path, images: frozenset[str] | None) -> None:
+    """Take the screenshots in one theme and size: ``images``, or all of them for None."""
     width, height = SIZES[suffix]
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -70,7 +72,7 @@ def _take(browser: Browser, url: str, theme: str, suffix: str, folder: Path, wan
     _sign_in(page, url)
     for name, path in _pages(page, url).items():
         image = f"{name}-{theme}{suffix}"
-        if (wanted is not None and image not in wanted) or (suffix and name not in ON_PHONES):
+        if (images is not None and image not in images) or (suffix and name not in ON_PHONES):
             continue
         page.goto(url + path)
         page.wait_for_load_state("networkidle")
@@ -102,6 +104,17 @@ def _pages(page: Page, url: str) -> dict[str, str]:
         "team": "/teams/storefront",
         "users": "/users",
         "api-keys": "/api-keys",
+        "notices": f"{problem}/notices",
+        "no-matches": "/problems?search=nothing-like-this",
+        "apps": "/apps",
+        "app-new": "/apps/new",
+        "app-settings": "/apps/shop/settings",
+        "teams": "/teams",
+        "api-key-new": "/api-keys/new",
+        "account": "/account",
+        "sessions": "/account/sessions",
+        "forgotten-password": "/forgotten-password",
+        "not-found": "/problems/999999",
     }
 
 

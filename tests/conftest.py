@@ -18,12 +18,12 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
 from checkend.app import create_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.schema import create_or_migrate
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey
-from checkend.models.permission import ALL_PERMISSIONS
 from tests.support import process_caches
 from tests.support.factories import Factory
 from tests.support.sdk import sdk_python

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from flask import current_app, request
 
 from checkend.auth.api_keys import require_permission
+from checkend.auth.permissions import Permission
 from checkend.db.transactions import begin_writing
-from checkend.models.permission import Permission
 
 View = TypeVar("View", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

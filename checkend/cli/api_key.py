@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from checkend.auth.permissions import ALL_PERMISSIONS, READ_PERMISSIONS
 from checkend.cli._support.output import confirm, json_option, open_database, print_json, print_table, yes_option
 from checkend.cli._support.records import dump_api_key, find_api_key
-from checkend.models.permission import ALL_PERMISSIONS, READ_PERMISSIONS
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 

@@ -55,7 +55,8 @@ def create(name: str, environment: str | None, if_missing: bool, ingestion_key_s
         print_json(shown | {"created": created} if if_missing else shown)
         return
     label = f"{shown['name']!r} (id {shown['id']}, slug {shown['slug']})"
-    click.echo(f"Created app {label}. Its ingestion key:" if created else f"App {label} already exists. Its ingestion key:")
+    outcome = f"Created app {label}." if created else f"App {label} already exists."
+    click.echo(f"{outcome} Its ingestion key:")
     click.echo(f"\n    {shown['ingestion_key']}\n")
     click.echo("Configure the app's SDK with this key as its API key, and with this server's URL as its endpoint.")
     click.echo(f"Send a test error with: checkend send-test {shown['slug']}")

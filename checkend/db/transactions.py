@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from checkend.db.session import db
 
-INDEPENDENT_WRITE_TIMEOUT_SECONDS = 0.25
 Step = TypeVar("Step")
+
+INDEPENDENT_WRITE_TIMEOUT_SECONDS = 0.25
 
 
 def begin_writing() -> None:

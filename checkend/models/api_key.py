@@ -10,10 +10,10 @@ from sqlalchemy import Integer, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from checkend import clock
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
-from checkend.models.permission import ALL_PERMISSIONS
 
 PREFIX = "cka_"
 PREFIX_LENGTH = len(PREFIX) + 10

@@ -12,6 +12,7 @@ from sqlalchemy import Select, delete, func, insert, literal, select, update
 
 from checkend import clock
 from checkend.db.session import db
+from checkend.db.transactions import write_in_steps
 from checkend.models import audit_log
 from checkend.models.app import App, adjust_problem_counts
 from checkend.models.notice import Notice
@@ -163,8 +164,7 @@ def delete_with_time_limit(choice: ProblemSelection) -> tuple[int, int]:
     are left.
     """
     started, deleted = time.monotonic(), 0
-    for count in delete_in_batches(choice):
-        db.session.commit()
+    for count in write_in_steps(delete_in_batches(choice)):
         deleted += count
         if time.monotonic() - started > DELETE_TIME_LIMIT_SECONDS:
             break

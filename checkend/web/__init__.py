@@ -48,7 +48,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    """Register the dashboard's blueprints, and what all its pages share, on ``app``."""
+    """Register the dashboard on ``app``: its blueprints, assets, sessions, template filters and protections."""
     app.template_folder = "web/templates"
     app.url_map.converters["int"] = IdConverter
     assets.register(app)

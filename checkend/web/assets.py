@@ -1,4 +1,4 @@
-"""Style sheets, scripts, pictures: ours under ``/static``, Bootstrap's from Bootstrap-Flask; nothing from elsewhere."""
+"""Style sheets, scripts and images: Checkend's own under ``/static``, and Bootstrap's; none from a CDN."""
 
 import hashlib
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 from flask import Flask, Response, current_app, url_for
 from flask_bootstrap import Bootstrap5
 
-OURS = Path(__file__).parent / "static"
+STATIC_DIRECTORY = Path(__file__).parent / "static"
 ICONS = "icons.svg"
-# The signs of Bootstrap Icons that the pages show; Bootstrap-Flask brings some 2,000, in a file of a megabyte.
-SHOWN = frozenset(
+# The Bootstrap Icons that the pages use. Bootstrap-Flask ships about 2,000 in a file of one megabyte.
+USED_ICONS = frozenset(
     """
     activity arrow-clockwise arrow-counterclockwise arrow-down arrow-left arrow-repeat arrow-right arrow-up
     bar-chart bell bell-slash box box-arrow-in-right box-arrow-right box-seam braces broadcast bug calendar check
@@ -29,8 +29,8 @@ _SYMBOL = re.compile(r'<symbol\b[^>]*\bid="([^"]+)".*?</symbol>', re.DOTALL)
 
 
 def register(app: Flask) -> None:
-    """Serve the assets of ``app``, and give templates ``asset(name)`` for their addresses."""
-    app.static_folder = str(OURS)
+    """Serve the assets of ``app``; templates link to them with ``asset(name)`` and ``bootstrap_css()``."""
+    app.static_folder = str(STATIC_DIRECTORY)
     app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=_send)
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
@@ -39,8 +39,8 @@ def register(app: Flask) -> None:
 
 
 def asset(filename: str) -> str:
-    """The address of one of our files. It changes with the content, so browsers may keep what they have for good."""
-    digest = _digest_of(icons()) if filename == ICONS else _digest(OURS / filename)
+    """Return the URL of a static file. It changes with the content, so browsers may cache it indefinitely."""
+    digest = _digest_of(icons()) if filename == ICONS else _digest(STATIC_DIRECTORY / filename)
     return url_for("static", filename=filename, v=digest)
 
 
@@ -52,17 +52,17 @@ def _send(filename: str) -> Response:
 
 @cache
 def icons() -> bytes:
-    """The signs of `SHOWN` as one picture, taken from the files of Bootstrap-Flask. Raises LookupError without one."""
+    """Return an SVG sprite of `USED_ICONS`. Raise LookupError for an icon that Bootstrap-Flask does not have."""
     sprite = (_bootstrap() / "icons" / "bootstrap-icons.svg").read_text(encoding="utf-8")
-    symbols = {found[1]: found[0] for found in _SYMBOL.finditer(sprite) if found[1] in SHOWN}
-    if missing := SHOWN - symbols.keys():
+    symbols = {match[1]: match[0] for match in _SYMBOL.finditer(sprite) if match[1] in USED_ICONS}
+    if missing := USED_ICONS - symbols.keys():
         raise LookupError(f"Bootstrap-Flask has no icon {', '.join(sorted(missing))}")
     parts = (symbols[name] for name in sorted(symbols))
     return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'.encode()
 
 
 def bootstrap_css() -> str:
-    """The address of Bootstrap's style sheet, from the files of Bootstrap-Flask."""
+    """Return the URL of Bootstrap's style sheet."""
     filename = "css/bootstrap.min.css"
     return url_for("bootstrap.static", filename=filename, v=_digest(_bootstrap() / filename))
 

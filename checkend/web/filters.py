@@ -1,9 +1,9 @@
-"""What templates may call: times in words, and who may do what."""
+"""Template filters for times and numbers, and the variables that all templates have."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, current_app, request
+from flask import Flask, request
 from flask_login import current_user as session_user
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy.exc import DBAPIError
@@ -17,68 +17,57 @@ THEMES = ("auto", "light", "dark")
 
 
 def register(app: Flask) -> None:
-    """Give the templates of ``app`` their filters, and ``can``, ``Capability``, ``current_user``, ``theme``."""
+    """Register the template filters and the context of all templates on ``app``."""
     app.add_template_filter(relative_time)
     app.add_template_filter(exact_time)
     app.add_template_filter(thousands)
-    app.context_processor(_shared)
+    app.context_processor(_template_context)
 
 
-def _shared() -> dict[str, Any]:
-    user = _user()
+def _template_context() -> dict[str, Any]:
+    try:
+        user: User | None = session_user.row.user if session_user and session_user.is_authenticated else None
+    except DBAPIError:  # the page that reports an unavailable database must not need the database
+        user = None
 
-    def may(ability: str, subject: Subject = None) -> bool:
-        return user is not None and can(user, Capability(ability), subject)
+    def user_can(capability: str, subject: Subject = None) -> bool:
+        return user is not None and can(user, Capability(capability), subject)
 
     theme = request.cookies.get("theme", "auto")
     return {
-        "can": may,
-        "Capability": Capability,
+        "can": user_can,
         "current_user": user,
         "theme": theme if theme in THEMES else "auto",
         "csrf_token": generate_csrf,
-        "served": is_served,
     }
 
 
-def _user() -> User | None:
-    try:
-        return session_user.row.user if session_user and session_user.is_authenticated else None
-    except DBAPIError:  # the page that says so must not fail of it
-        return None
+def relative_time(time: datetime, now: datetime | None = None) -> str:
+    """Return ``just now``, ``5 min ago``, ``3 h ago`` or ``2 days ago``; from 30 days on the date.
 
-
-def is_served(endpoint: str) -> bool:
-    """Whether a page is registered under this endpoint."""
-    return endpoint in current_app.view_functions
-
-
-def relative_time(moment: datetime, now: datetime | None = None) -> str:
-    """``moment`` as people say it: ``just now``, ``5 min ago``, ``3 h ago``, ``2 days ago``, else its date.
-
-    A moment that lies ahead reads ``in 5 min``.
+    Future times read ``in 5 min``.
     """
-    seconds = int(((now or clock.now()) - moment).total_seconds())
-    size = abs(seconds)
-    if size < MINUTE:
-        return "just now" if seconds >= 0 else "in a moment"
-    if size < HOUR:
-        amount = f"{size // MINUTE} min"
-    elif size < DAY:
-        amount = f"{size // HOUR} h"
-    elif size < 30 * DAY:
-        days = size // DAY
+    seconds = int(((now or clock.now()) - time).total_seconds())
+    distance = abs(seconds)
+    if distance < MINUTE:
+        return "just now" if seconds >= 0 else "in a few seconds"
+    if distance < HOUR:
+        amount = f"{distance // MINUTE} min"
+    elif distance < DAY:
+        amount = f"{distance // HOUR} h"
+    elif distance < 30 * DAY:
+        days = distance // DAY
         amount = "1 day" if days == 1 else f"{days} days"
     else:
-        return moment.astimezone(UTC).strftime("%-d %b %Y")
+        return time.astimezone(UTC).strftime("%-d %b %Y")
     return f"{amount} ago" if seconds >= 0 else f"in {amount}"
 
 
-def exact_time(moment: datetime) -> str:
-    """``2024-01-15 10:30:05 UTC``"""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def exact_time(time: datetime) -> str:
+    """Return ``time`` in UTC, such as ``2024-01-15 10:30:05 UTC``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def thousands(number: int) -> str:
-    """``12,345``"""
+    """Return ``number`` with thousands separators, such as ``12,345``."""
     return f"{number:,}"

@@ -1,4 +1,4 @@
-"""Secrets that a page shows once: a new API key, a password link, an invitation link.
+"""Secrets that a page shows only once: a new API key, a password link, an invitation link.
 
 The POST that creates a secret redirects to the page that shows it, so that a reload neither creates a second one nor
 shows the first one again. Between the two requests the secret travels in a cookie of its own, encrypted with a key
@@ -20,18 +20,18 @@ COOKIE = "checkend_shown_once"
 VALID_SECONDS = 60
 
 
-def redirect_with_secret(address: str, **values: Any) -> Response:
-    """Return a redirect to ``address``, the path of a page that calls `pop_secret` and so gets ``values``, once.
+def redirect_with_secret(path: str, **values: Any) -> Response:
+    """Return a redirect to ``path``, whose view gets ``values`` from `pop_secret`, once.
 
     ``values`` must be JSON serializable and short: browsers drop cookies over 4 kB.
     """
-    response = redirect(address)
-    plain = json.dumps({"session": current_session().id, "values": values}).encode()
+    response = redirect(path)
+    payload = json.dumps({"session": current_session().id, "values": values}).encode()
     response.set_cookie(
         COOKIE,
-        _cipher().encrypt(plain).decode(),
+        _cipher().encrypt(payload).decode(),
         max_age=VALID_SECONDS,
-        path=address,
+        path=path,
         secure=is_https(),
         httponly=True,
         samesite="Strict",
@@ -40,7 +40,7 @@ def redirect_with_secret(address: str, **values: Any) -> Response:
 
 
 def pop_secret() -> dict[str, Any]:
-    """Return what `redirect_with_secret` passed to this page, and delete the cookie; {} when there is nothing.
+    """Return the values that `redirect_with_secret` passed to this page and delete the cookie; {} if there are none.
 
     A cookie that is older than 60 seconds, was not set by this server, or belongs to another session is ignored.
     """
@@ -50,18 +50,18 @@ def pop_secret() -> dict[str, Any]:
     if token is None:
         return {}
     path = request.script_root + request.path
-    after_this_request(lambda response: _without_cookie(response, path))
+
+    @after_this_request
+    def delete_cookie(response: Response) -> Response:
+        response.delete_cookie(COOKIE, path=path, secure=is_https(), httponly=True, samesite="Strict")
+        return response
+
     try:
-        passed = json.loads(_cipher().decrypt(token, ttl=VALID_SECONDS))
+        payload = json.loads(_cipher().decrypt(token, ttl=VALID_SECONDS))
     except (InvalidToken, ValueError):  # ValueError for a cookie that is not ASCII
         return {}
-    values: dict[str, Any] = passed["values"]
-    return values if passed["session"] == current_session().id else {}
-
-
-def _without_cookie(response: Response, path: str) -> Response:
-    response.delete_cookie(COOKIE, path=path, secure=is_https(), httponly=True, samesite="Strict")
-    return response
+    values: dict[str, Any] = payload["values"]
+    return values if payload["session"] == current_session().id else {}
 
 
 def _cipher() -> Any:

@@ -1,4 +1,4 @@
-"""The filter of a list of problems as it stands in the address, so that it can be shared, and what it asks for."""
+"""Filters of the problem lists. They are query parameters, so that a filtered list can be bookmarked and shared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ SINCE = {
     "30d": (timedelta(days=30), "Last 30 days"),
     "90d": (timedelta(days=90), "Last 90 days"),
 }
-SORTS = {"recent": "Last seen", "oldest": "Longest not seen", "notices": "Most notices"}
+SORTS = {"recent": "Last seen", "oldest": "Oldest", "notices": "Most notices"}
 STATUSES: dict[str, Status | None] = {"unresolved": UNRESOLVED, "resolved": RESOLVED, "all": None}
 DEFAULTS = {"status": "unresolved", "sort": "recent", "page": "1"}
 NAMES = ("status", "search", "tags", "environment", "since", "date_from", "date_to", "min_notices", "sort")
@@ -28,94 +28,91 @@ NAMES = ("status", "search", "tags", "environment", "since", "date_from", "date_
 
 @dataclass(slots=True)
 class ProblemQuery:
-    """A list of problems that was asked for: ``given`` as it was written, ``wanted`` what it means.
+    """A requested list of problems: the query parameters ``params``, and the filter and page number they stand for.
 
-    ``faults`` holds a sentence for each part that cannot be read; then nothing may be found or done with it.
+    ``errors`` contains a message for each invalid parameter; if there are any, the filter must not be used.
     """
 
-    given: dict[str, str]
-    wanted: ProblemFilter = field(default_factory=ProblemFilter)
+    params: dict[str, str]
+    filter: ProblemFilter = field(default_factory=ProblemFilter)
     page: int = 1
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @property
-    def narrows(self) -> bool:
-        """Whether anything but status and order was asked for."""
-        return bool(self.given.keys() - {"status", "sort"})
+    def is_filtered(self) -> bool:
+        """Whether the list is filtered by anything but status."""
+        return bool(self.params.keys() - {"status", "sort"})
 
     @property
-    def searched_length(self) -> int:
-        """How many characters of the search are searched for, where that is not all of it; else 0."""
-        return MAX_SEARCH_LENGTH if len(self.wanted.search) > MAX_SEARCH_LENGTH else 0
+    def truncated_search_length(self) -> int:
+        """The number of characters that are searched for if the search text is longer than that; else 0."""
+        return MAX_SEARCH_LENGTH if len(self.filter.search) > MAX_SEARCH_LENGTH else 0
 
     @property
-    def more(self) -> int:
-        """How many of the filters under "More filters" are in use; the period has a field of its own above them."""
-        return len(self.given.keys() & {"tags", "environment", "date_from", "date_to", "min_notices"})
+    def has_extra_filters(self) -> bool:
+        """Whether one of the fields under "More filters" is in use."""
+        return not self.params.keys().isdisjoint({"tags", "environment", "date_from", "date_to", "min_notices"})
 
     def args(self, **changes: str | int | None) -> dict[str, str]:
-        """The address's parameters for this list with ``changes`` (None leaves one out); defaults are not spelled."""
-        merged = {**self.given, **changes}
+        """Return the query parameters of this list with ``changes`` (None removes one), without default values."""
+        merged = {**self.params, **changes}
         return {
             name: str(value) for name, value in merged.items() if value not in (None, "", DEFAULTS.get(name, object()))
         }
 
 
 def read_query(args: "MultiDict[str, str]") -> ProblemQuery:
-    """Read the filter from an address's parameters; what no filter is called is ignored."""
-    given = {name: ",".join(args.getlist(name)).strip() for name in NAMES}
-    query = ProblemQuery({name: value for name, value in given.items() if value})
-    read = _Reader(query.given, query.faults)
-    since = read.choice("since", {name: step for name, (step, _) in SINCE.items()}, None)
-    query.wanted = ProblemFilter(
-        status=read.choice("status", STATUSES, UNRESOLVED),
-        search=query.given.get("search", "").replace("\0", ""),
-        tags=tuple(name for part in given["tags"].replace(",", " ").split() if (name := normalize_tag_name(part))),
-        date_from=_latest(read.day("date_from", time.min), clock.now() - since if since else None),
-        date_to=read.day("date_to", time.max),
-        min_notices=read.number("min_notices", 0),
-        environment=query.given.get("environment", ""),
-        sort=read.choice("sort", {name: name for name in SORTS}, "recent"),
+    """Parse the filter from query parameters; unknown ones are ignored."""
+    values = {name: ",".join(args.getlist(name)).strip() for name in NAMES}
+    query = ProblemQuery({name: value for name, value in values.items() if value})
+    parser = _Parser(query.params, query.errors)
+    since = parser.choice("since", {name: duration for name, (duration, _) in SINCE.items()}, None)
+    starts = [parser.day("date_from", time.min), clock.now() - since if since else None]
+    query.filter = ProblemFilter(
+        status=parser.choice("status", STATUSES, UNRESOLVED),
+        search=query.params.get("search", "").replace("\0", ""),
+        tags=tuple(name for part in values["tags"].replace(",", " ").split() if (name := normalize_tag_name(part))),
+        date_from=max((start for start in starts if start is not None), default=None),
+        date_to=parser.day("date_to", time.max),
+        min_notices=parser.number("min_notices", 0),
+        environment=query.params.get("environment", ""),
+        sort=parser.choice("sort", {name: name for name in SORTS}, "recent"),
     )
-    query.page = min(_Reader({"page": args.get("page", "")}, query.faults).number("page", 1) or 1, MAX_PAGE)
+    query.page = min(_Parser({"page": args.get("page", "")}, query.errors).number("page", 1) or 1, MAX_PAGE)
     return query
 
 
-def _latest(first: datetime | None, second: datetime | None) -> datetime | None:
-    return max(first, second) if first and second else first or second
+class _Parser:
+    """Parse single parameters. Invalid ones add a message to ``errors`` and yield the default."""
 
-
-class _Reader:
-    """Reads single parameters; notes a sentence for each that cannot be read, and goes on with its default."""
-
-    def __init__(self, given: Mapping[str, str], faults: list[str]) -> None:
-        self._given = given
-        self._faults = faults
+    def __init__(self, params: Mapping[str, str], errors: list[str]) -> None:
+        self._params = params
+        self._errors = errors
 
     def choice(self, name: str, choices: Mapping[str, Any], default: Any) -> Any:
-        value = self._given.get(name)
+        value = self._params.get(name)
         if not value:
             return default
         if value not in choices:
-            self._faults.append(f"{name} must be one of {', '.join(choices)}.")
+            self._errors.append(f"{name} must be one of {', '.join(choices)}.")
             return default
         return choices[value]
 
     def number(self, name: str, default: int) -> int:
-        value = self._given.get(name)
+        value = self._params.get(name)
         if not value:
             return default
         if not value.isascii() or not value.isdecimal() or len(value) > 9:
-            self._faults.append(f"{name} must be a whole number, 0 or more.")
+            self._errors.append(f"{name} must be a whole number, 0 or more.")
             return default
         return int(value)
 
     def day(self, name: str, edge: time) -> datetime | None:
-        value = self._given.get(name)
+        value = self._params.get(name)
         if not value:
             return None
         try:
             return datetime.combine(date.fromisoformat(value), edge, UTC)
         except ValueError:
-            self._faults.append(f"{name} must be a date such as 2024-01-31.")
+            self._errors.append(f"{name} must be a date such as 2024-01-31.")
             return None

@@ -1,4 +1,4 @@
-"""What protects the pages: CSRF tokens on every form, and the headers of every answer that is not for programs."""
+"""Protection of the pages: CSRF tokens on every form, and security headers on every response except the APIs'."""
 
 from flask import Flask, current_app, flash, redirect, request, session
 from flask_login import current_user as session_user
@@ -13,7 +13,7 @@ from checkend.web.pages import require_sign_in
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        "img-src 'self' data:",  # Bootstrap's style sheet draws its marks as data:
+        "img-src 'self' data:",  # Bootstrap's style sheet contains data: images
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",
@@ -28,23 +28,23 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-HSTS = "max-age=31536000"  # a year; other hosts of the domain are not this server's to decide for
+HSTS = "max-age=31536000"  # one year; without includeSubDomains: other hosts may not support HTTPS
 STATIC = ("static", "bootstrap.static")
-EXPIRED_FORM_MESSAGE = "The form has expired (CSRF). Go back, reload the page and send it again."
-OUTDATED = (
-    "Nothing was changed: the form was from before you last signed in. "
-    "This page is up to date, so please enter your changes again."
+EXPIRED_FORM_MESSAGE = "The form has expired (CSRF). Go back, reload the page and submit the form again."
+OUTDATED_FORM_MESSAGE = (
+    "Nothing was changed because the form was loaded before you last signed in. "
+    "This page is up to date; please enter your changes again."
 )
-WITH_AND_WITHOUT_SIGN_IN = ("sign_in.sign_out", "theme.choose")  # stand on pages for both
+SIGNED_IN_OR_NOT = ("sign_in.sign_out", "theme.choose")  # on the pages of signed-in users and on others
 
 csrf = CSRFProtect()
 
 
 def register(app: Flask) -> None:
-    """Refuse forms that are too large or carry no CSRF token, and send `HEADERS` with every page of ``app``."""
+    """Reject forms that are too large or lack a CSRF token, and send `HEADERS` with every page of ``app``."""
     app.config.update(
-        WTF_CSRF_CHECK_DEFAULT=False,  # checked below, for pages alone
-        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as the session it belongs to
+        WTF_CSRF_CHECK_DEFAULT=False,  # checked below, for pages only
+        WTF_CSRF_TIME_LIMIT=None,  # tokens are valid as long as their session
     )
     csrf.init_app(app)
     app.before_request(_check_token)
@@ -58,20 +58,16 @@ def _check_token() -> Response | None:
     try:
         csrf.protect()
     except CSRFError as error:
-        if _session_has_ended():
+        signed_in = session_user.is_authenticated
+        hooks = current_app.before_request_funcs.get(request.blueprint, ())
+        # The form is from a page for signed-in users and the user is not: the token ended with the session.
+        if not signed_in and (require_sign_in in hooks or request.endpoint in SIGNED_IN_OR_NOT):
             return redirect_to_sign_in()
-        if session_user.is_authenticated and (page := page_of_form()):
-            flash(OUTDATED, "warning")
+        if signed_in and (page := page_of_form()):
+            flash(OUTDATED_FORM_MESSAGE, "warning")
             return redirect(page, 303)
         raise ApiError(400, f"{EXPIRED_FORM_MESSAGE} {error.description}") from error
     return None
-
-
-def _session_has_ended() -> bool:
-    """Whether the form comes from a page that one sees signed in, and the browser is not: its token went with that."""
-    hooks = current_app.before_request_funcs.get(request.blueprint, ())
-    signed_in_page = require_sign_in in hooks or request.endpoint in WITH_AND_WITHOUT_SIGN_IN
-    return signed_in_page and not session_user.is_authenticated
 
 
 def _add_headers(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Addresses that leave the page: in mail, in snippets, on the clipboard."""
+"""Absolute URLs, for use outside of a page: in mail, in snippets and on the clipboard."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from flask import current_app, request, url_for
 
 
 def public_url() -> str:
-    """Where this server is reached: the setting ``URL``, else as this request called it. Without a slash at the end."""
+    """Return this server's URL, without a trailing slash: the setting ``URL``, else the one that this request used."""
     configured: str = current_app.config["URL"]
     return configured or request.url_root.rstrip("/")
 
 
 def full_url(endpoint: str, **values: Any) -> str:
-    """The whole address of a page."""
+    """Return the absolute URL of a page."""
     return public_url() + url_for(endpoint, **values).removeprefix(request.script_root)
 
 

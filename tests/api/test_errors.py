@@ -8,11 +8,11 @@ import pytest
 from flask import Flask
 
 from checkend import create_app, log
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db import session as db_session
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, App
-from checkend.models.permission import ALL_PERMISSIONS
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 

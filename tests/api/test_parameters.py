@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from checkend.models.permission import ALL_PERMISSIONS
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.schemas.unknown_parameters import unknown_parameters
 from tests.api.test_permission_matrix import OPEN, TABLE, cast, everything_in, path_of
 from tests.support.api import Api, assert_error, assert_page

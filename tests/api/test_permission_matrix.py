@@ -9,10 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import api, clock
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, App, Problem, Team, User
-from checkend.models.permission import ALL_PERMISSIONS
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 

@@ -59,7 +59,7 @@ def test_the_page_says_that_the_search_was_cut(client: FlaskClient, make: Factor
     make.user("admin@example.com", site_admin=True)
     make.problem(make.app()["id"], error_message="a" * 300)
     sign_in(client, "admin@example.com")
-    note = "Only the first 200 characters were searched for."
+    note = "Only its first 200 characters were used."
     assert note not in client.get("/problems", query_string={"search": "a" * 200}).get_data(as_text=True)
     page = client.get("/problems", query_string={"search": "a" * 201}).get_data(as_text=True)
     assert note in page

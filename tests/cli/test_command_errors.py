@@ -17,11 +17,11 @@ from click.testing import CliRunner, Result
 
 from checkend import clock
 from checkend.app import create_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.cli import main
 from checkend.db import schema
 from checkend.db import session as db_session
 from checkend.models import ApiKey
-from checkend.models.permission import ALL_PERMISSIONS
 from tests.support.factories import Factory
 from tests.support.server_process import environment
 
@@ -156,7 +156,7 @@ def test_full_standard_output_ends_a_command_with_a_message(store: Path, instanc
             text=True,
         )
     assert done.returncode == 1
-    assert done.stderr == "Error: No space left on device. Make room on the disk, then try again.\n"
+    assert done.stderr == "Error: No space left on device. Free some disk space, then try again.\n"
 
 
 @pytest.mark.parametrize("name", ["what?", "100%", "a#b", "two words", "file:x?mode=memory", "%2e%2e"])

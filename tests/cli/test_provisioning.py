@@ -16,7 +16,7 @@ def test_an_app_is_created_if_missing_and_its_key_printed_each_time(run: Any, re
     again = read("app", "create", "Shop", "--environment", "staging", "--if-missing")
     assert first["created"] is True
     assert again == first | {"created": False}
-    assert "There already is an app 'Shop'" in run("app", "create", "Shop", "--if-missing").stdout
+    assert "App 'Shop' (id 1, slug shop) already exists." in run("app", "create", "Shop", "--if-missing").stdout
     assert [app["environment"] for app in read("app", "list")] == ["production"]
     assert read("app", "create", "shop", "--if-missing")["created"] is True  # another name
     assert "created" not in read("app", "create", "Shop")
@@ -29,7 +29,10 @@ def test_an_app_takes_the_ingestion_key_that_it_is_given(run: Any, read: Any, cl
     headers = {"Checkend-Ingestion-Key": GIVEN}
     assert client.post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers=headers).status_code == 201
     other = ("--ingestion-key-stdin", "--if-missing")
-    assert "has another ingestion key" in run("app", "create", "Shop", *other, stdin=GIVEN + "x", status=1).stderr
+    assert (
+        "already exists with another ingestion key"
+        in run("app", "create", "Shop", *other, stdin=GIVEN + "x", status=1).stderr
+    )
     assert read("app", "create", "Blog", *other, stdin=GIVEN + "x")["created"] is True
     assert run("app", "key", "shop").stdout == f"{GIVEN}\n"
 
@@ -115,7 +118,7 @@ def test_an_app_is_deleted_with_its_problems_once_that_is_confirmed(
     make.problem(make.app("Shop")["id"], notices=3)
     make.problem(make.app("Blog")["id"], notices=1)
     refused = run("app", "delete", "shop", status=1, stdin="n\n")
-    assert "Delete app 'Shop' (id 1) with its 1 problem, permanently?" in refused.stderr
+    assert "Delete app 'Shop' (id 1) and its 1 problem permanently?" in refused.stderr
     assert len(read("app", "list")) == 2
     assert run("app", "delete", "shop", "--yes").stdout == "Deleted app 'Shop' (id 1).\n"
     assert [app["name"] for app in read("app", "list")] == ["Blog"]

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.models.permission import ALL_PERMISSIONS, READ_PERMISSIONS
+from checkend.auth.permissions import ALL_PERMISSIONS, READ_PERMISSIONS
 
 API_APP = (
     "id name slug environment notify_on_new_problem notify_on_reoccurrence created_at updated_at "
@@ -184,9 +184,9 @@ def test_deleting_asks_first(run: Any, read: Any) -> None:
     assert [user["email_address"] for user in read("user", "list")] == ["b@example.com"]
 
 
-def test_people_get_tables_and_sentences(run: Any) -> None:
+def test_output_for_people_is_tables_and_messages(run: Any) -> None:
     run("api-key", "create", "deploys", "--all")
-    assert "There is no app yet" in run("app", "list").stdout
+    assert "There are no apps yet" in run("app", "list").stdout
     assert "ingestion key" in run("app", "create", "Shop").stdout
     header, row = run("app", "list").stdout.splitlines()
     assert header.split()[:3] == ["ID", "SLUG", "NAME"]

@@ -82,7 +82,7 @@ def test_tail_prints_reports_with_a_readable_trace_and_a_link(
     assert lines[1:6] == [
         "    → /srv/shop/cart.py:14 in total",
         "      /usr/lib/python3.11/site-packages/flask/app.py:865 in run",
-        "      … 1 more library frame(s)",
+        "      … 1 more library frame",
         "    → /srv/shop/app.py:3 in main",
         f"    {reported.url}/problems/{problem['id']}",
     ]
@@ -129,8 +129,8 @@ def test_tail_waits_for_a_server_that_is_restarted_and_misses_nothing(
         assert served.shows("listening on")
         send_again("Meanwhile")
         assert tail.shows("Meanwhile: it broke")
-        assert tail.shows("Traces need a key with notices:read too.")
-        assert tail.shows("answers again")
+        assert tail.shows("Stack traces require an API key with notices:read, too.")
+        assert tail.shows("can be reached again")
     finally:
         served.stop()
 

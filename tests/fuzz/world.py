@@ -18,9 +18,9 @@ from werkzeug.test import run_wsgi_app
 
 import checkend.models.user
 from checkend.app import create_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
 from checkend.models import ApiKey, App
-from checkend.models.permission import ALL_PERMISSIONS
 from checkend.server.waitress_server import WaitressServer, bind
 from tests.fuzz.requests import FuzzRequest
 from tests.support import team

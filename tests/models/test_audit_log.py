@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend.auth import email_confirmation, password_reset
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.cli import main
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
@@ -20,7 +21,6 @@ from checkend.grouping.fingerprint import RULES
 from checkend.log import JsonFormatter, TextFormatter
 from checkend.models import ApiKey, App, Invitation, Team, User
 from checkend.models.audit_log import log as audit_log
-from checkend.models.permission import ALL_PERMISSIONS
 from tests.support.factories import Factory
 from tests.support.pages import PASSWORD, csrf_token, sign_in, submit
 from tests.support.team import World, build

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from werkzeug.test import TestResponse
 from checkend.auth import password_reset
 from checkend.cli import main
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.exceptions import DomainError
 from checkend.models import OldPassword, User
 from checkend.models import user as user_module
@@ -122,13 +123,13 @@ def test_of_two_who_set_the_same_password_at_once_one_is_refused(
     user_id = make.user(ADA)
     sign_in(client, ADA)
 
-    def meanwhile() -> None:
+    def meanwhile() -> AbstractContextManager[None]:
         taken = OldPassword(user_id=user_id, digest=user_module.NewPassword("same password").digest)
         with ThreadPoolExecutor() as other:  # a thread has a session of its own
             other.submit(make.run, lambda: db.session.add(taken)).result()
-        begin_writing()
+        return write_transaction()
 
-    monkeypatch.setattr("checkend.web.views.account.begin_writing", meanwhile)
+    monkeypatch.setattr("checkend.web.views.account.write_transaction", meanwhile)
     answer = submit(client, "/account/password", {"current": PASSWORD, "password": "same password"})
     assert answer.status_code == 422
     assert "one of your last 5" in answer.get_data(as_text=True)

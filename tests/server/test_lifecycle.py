@@ -318,7 +318,8 @@ def test_serve_trusts_the_proxies_it_is_told_to_trust(tmp_path: Path) -> None:
         "import request\n"
         "app = create_app({'TRUSTED_PROXIES': sys.argv[1]})\n"
         "app.add_url_rule('/who', view_func=lambda: f'{request.remote_addr} {request.scheme} {request.host}')\n"
-        "server = serving.Server(app, serving.bind('127.0.0.1', 0)); print(server.url, flush=True); server.run()"
+        "server = waitress_server.WaitressServer(app, waitress_server.bind('127.0.0.1', 0))\n"
+        "print(server.url, flush=True); server.run()"
     )
     told = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "errors.example.com"}
     for proxies, seen in (("0", "127.0.0.1 http 127.0.0.1"), ("1", "203.0.113.9 https errors.example.com")):

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from checkend.app import create_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey
-from checkend.models.permission import ALL_PERMISSIONS
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer
 

@@ -1,6 +1,7 @@
 """The figures that are promised, with room for a busy machine; the benchmark has the exact ones."""
 
 import statistics
+import time
 
 import pytest
 
@@ -20,4 +21,4 @@ def test_a_start_in_a_running_interpreter_is_quick() -> None:
 
 
 def test_an_app_of_its_own_costs_a_test_little() -> None:
-    assert statistics.median(per_test(50)) < 0.005 * ROOM
+    assert statistics.median(per_test(50, time.process_time)) < 0.005 * ROOM

@@ -1,24 +1,23 @@
-"""A real server and a real browser, for the tests marked ``browser``."""
+"""Fixtures: a live server and a browser for the tests marked ``browser``, and a server that sends mail."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from waitress.server import create_server
 
 from checkend.app import create_app
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
+from tests.support.server_thread import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = "/usr/bin/chromium"
-# Playwright's own list, which the last such option replaces, and the browser's own suggestions below its address bar,
-# which are pages too: they take half of what a new browser context costs.
+# Playwright's own list, which the last such option replaces, and the pages behind the suggestions of the address bar,
+# which account for half of the cost of a new browser context.
 DISABLED_FEATURES = (
     "AimEnabled AvoidCorsURLLoaderRestartOnRedirect AvoidUnnecessaryBeforeUnloadCheckSync DestroyProfileOnBrowserClose "
     "HttpsFirstBalancedModeAutoEnable HttpsUpgrades LensOverlay MediaRouter NetworkTimeServiceQuerying "
@@ -42,18 +41,14 @@ ARGUMENTS = (
 
 @pytest.fixture
 def live_server(app: Flask) -> Iterator[str]:
-    """The address of `app`, served on a free port of 127.0.0.1 by the server that production uses."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    """Provide the URL of `app`, served on a free port of 127.0.0.1."""
+    with served(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
-    """Debian's chromium, without a window. Skips the test where it, or Playwright, is missing."""
+    """Debian's Chromium, headless. Skip the test if it or Playwright is not installed."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no {CHROMIUM}: apt install chromium")
@@ -65,7 +60,7 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def new_browser(browser: "Browser", live_server: str) -> "Iterator[Callable[..., BrowserContext]]":
-    """``new_browser()``: a browser without cookies at the live server; its options are Playwright's."""
+    """Provide a function that opens a browser without cookies at the live server, with Playwright's options."""
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> "BrowserContext":
@@ -81,7 +76,7 @@ def new_browser(browser: "Browser", live_server: str) -> "Iterator[Callable[...,
 
 @pytest.fixture
 def browser_page(new_browser: "Callable[..., BrowserContext]") -> "Iterator[Page]":
-    """An empty page at the live server. At its end the test fails if a script failed or the browser refused one."""
+    """Provide an empty page at the live server. The test fails if a script fails or is blocked."""
     page = new_browser().new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -97,7 +92,7 @@ def _note_violation(complaints: list[str], text: str) -> None:
 
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
-    """Takes mail on a port of its own."""
+    """Provide an SMTP server that records mail."""
     server = MailServer()
     yield server
     server.close()
@@ -105,7 +100,7 @@ def mail_server() -> Iterator[MailServer]:
 
 @pytest.fixture
 def mailing(tmp_path: Path, mail_server: MailServer) -> Iterator[Flask]:
-    """A server that sends mail to `mail_server`; ada@example.com is its user."""
+    """Provide a server that sends mail to `mail_server`, with the user ada@example.com."""
     settings = {
         "URL": "https://errors.example.com",
         "MAIL_HOST": "127.0.0.1",

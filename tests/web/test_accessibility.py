@@ -1,4 +1,4 @@
-"""axe-core finds no serious fault on any page, light or dark, and no page is wider than a phone."""
+"""Accessibility: axe-core reports no serious violation on any page, and no page is wider than a phone."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ OPEN = ("/sign-in", "/forgotten-password", "/nope")
 
 
 def addresses(world: World) -> list[str]:
-    """Every page that a site admin can look at."""
+    """Return the paths of all pages that a site admin can open."""
     found = []
     with world.app.test_request_context():
         for act in ACTS:
@@ -34,11 +34,9 @@ def addresses(world: World) -> list[str]:
 
 
 def faults(page: "Page", where: str, rules: tuple[str, ...] = ()) -> list[str]:
-    """What axe-core calls serious or critical on the page, by all of its rules or by the ones named."""
+    """Return the serious and critical violations that axe-core finds on the page, with all rules or the given ones."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    options: dict[str, Any] = {
-        "resultTypes": ["violations"]
-    }  # what else it found is not told apart, which takes longer
+    options: dict[str, Any] = {"resultTypes": ["violations"]}  # other results would take longer
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
     results: dict[str, Any] = axe.Axe().run(page, options=options).response
@@ -52,7 +50,7 @@ def faults(page: "Page", where: str, rules: tuple[str, ...] = ()) -> list[str]:
 
 @pytest.fixture
 def world(app: Flask) -> World:
-    """The world of `people.build`, with an ordinary report in it."""
+    """Provide the data of `people.build` and an ordinary report."""
     world = build(app)
     make = Factory(app)
     make.notice(
@@ -62,7 +60,7 @@ def world(app: Flask) -> World:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_fault(new_browser: "NewBrowser", world: World, scheme: Any) -> None:
+def test_no_page_has_a_serious_violation(new_browser: "NewBrowser", world: World, scheme: Any) -> None:
     page = new_browser(bypass_csp=True, color_scheme=scheme, reduced_motion="reduce").new_page()
     token = (Path(world.app.instance_path) / "setup_token").read_text()
     assert token
@@ -82,14 +80,14 @@ def test_no_page_has_a_serious_fault(new_browser: "NewBrowser", world: World, sc
     assert found == []
 
 
-def test_the_setup_page_has_no_serious_fault(new_browser: "NewBrowser", app: Flask) -> None:
+def test_the_setup_page_has_no_serious_violation(new_browser: "NewBrowser", app: Flask) -> None:
     page = new_browser(bypass_csp=True).new_page()
     page.goto("/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip())
     assert faults(page, "setup") == []
     page.get_by_label("Email address").fill("x@y.example")
     for label in ("Password", "App name"):
         page.get_by_label(label).fill("12345678")
-    page.get_by_label("Team name").fill("   ")  # what the browser lets pass and the server does not
+    page.get_by_label("Team name").fill("   ")  # accepted by the browser, but not by the server
     page.get_by_role("button", name="Set up Checkend").click()
     page.get_by_text("can't be blank").wait_for()
     assert page.get_by_label("Team name").get_attribute("aria-invalid") == "true"

@@ -1,4 +1,4 @@
-"""One's own account."""
+"""The account page: email address, password, sessions."""
 
 import re
 from itertools import pairwise
@@ -21,13 +21,13 @@ SAFARI = (
 
 @pytest.fixture(autouse=True)
 def ada(make: Factory) -> int:
-    """Her id."""
+    """Provide the id of a user."""
     return make.user(ADA)
 
 
 @pytest.fixture
 def signed_in(client: FlaskClient) -> FlaskClient:
-    """Her browser."""
+    """Provide a browser in which that user is signed in."""
     sign_in(client, ADA)
     return client
 
@@ -36,7 +36,7 @@ def _change(client: FlaskClient, current: str, password: str) -> int:
     return submit(client, "/account/password", {"current": current, "password": password}).status_code
 
 
-def test_the_address_can_be_changed_and_is_kept_in_its_normal_form(signed_in: FlaskClient, app: Flask) -> None:
+def test_the_email_address_can_be_changed_and_is_normalized(signed_in: FlaskClient, app: Flask) -> None:
     assert (
         submit(signed_in, "/account", {"email_address": " Ada@New.example ", "current_password": PASSWORD}).status_code
         == 302
@@ -48,7 +48,7 @@ def test_the_address_can_be_changed_and_is_kept_in_its_normal_form(signed_in: Fl
     ("address", "sentence"),
     [("bob@example.com", "has already been taken."), ("ada", "is not a valid email address."), ("", "can&#39;t be")],
 )
-def test_an_address_that_cannot_be_used_is_refused(
+def test_an_invalid_email_address_is_rejected(
     signed_in: FlaskClient, make: Factory, app: Flask, address: str, sentence: str
 ) -> None:
     make.user("bob@example.com")
@@ -58,14 +58,14 @@ def test_an_address_that_cannot_be_used_is_refused(
     sign_in(app.test_client(), ADA)
 
 
-def test_a_change_of_password_asks_for_the_current_one(signed_in: FlaskClient, app: Flask) -> None:
+def test_changing_the_password_requires_the_current_one(signed_in: FlaskClient, app: Flask) -> None:
     assert _change(signed_in, "wrong", "battery staple") == 422
     assert _change(signed_in, "", "battery staple") == 422
     assert _change(signed_in, PASSWORD, "battery staple") == 302
     sign_in(app.test_client(), ADA, "battery staple")
 
 
-def test_none_of_the_last_five_passwords_is_taken_again(signed_in: FlaskClient) -> None:
+def test_the_last_five_passwords_are_rejected(signed_in: FlaskClient) -> None:
     used = [PASSWORD, *[f"password {number}" for number in range(4)]]
     for before, after in pairwise(used):
         assert _change(signed_in, before, after) == 302
@@ -81,7 +81,7 @@ def test_a_short_or_common_password_is_rejected(signed_in: FlaskClient) -> None:
     assert _change(signed_in, PASSWORD, "eight 88") == 302
 
 
-def test_a_change_of_password_signs_out_everywhere_else(app: Flask, signed_in: FlaskClient) -> None:
+def test_changing_the_password_ends_all_other_sessions(app: Flask, signed_in: FlaskClient) -> None:
     other = app.test_client()
     sign_in(other, ADA)
     assert _change(signed_in, PASSWORD, "battery staple") == 302
@@ -89,7 +89,7 @@ def test_a_change_of_password_signs_out_everywhere_else(app: Flask, signed_in: F
     assert signed_in.get("/account").status_code == 200
 
 
-def test_who_finds_a_browser_open_cannot_guess_the_password_there(signed_in: FlaskClient) -> None:
+def test_guesses_of_the_current_password_are_limited(signed_in: FlaskClient) -> None:
     statuses = [
         _change(signed_in, f"guess {number}", "battery staple") for number in range(login_throttle.PER_ACCOUNT + 1)
     ]
@@ -103,7 +103,7 @@ def test_sessions_are_listed_with_device_address_and_activity(app: Flask, signed
     text = signed_in.get("/account/sessions").get_data(as_text=True)
     assert "Safari on iPhone" in text
     assert "192.0.2.7" in text
-    assert text.count("this session") == 1 + 1  # the mark, and its button's name
+    assert text.count("this session") == 1 + 1  # the tag, and the accessible name of the button
     assert text.count("last active <time") == 2
 
 
@@ -164,5 +164,5 @@ def test_a_deleted_user_is_signed_out(app: Flask, signed_in: FlaskClient, make: 
         ("", "Unknown device"),
     ],
 )
-def test_a_browser_is_named_in_words(user_agent: str, words: str) -> None:
+def test_user_agents_are_described(user_agent: str, words: str) -> None:
     assert describe_user_agent(user_agent) == words

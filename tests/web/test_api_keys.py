@@ -1,4 +1,4 @@
-"""Keys of the Management API, made in the dashboard by site admins."""
+"""API keys in the dashboard."""
 
 import base64
 import re
@@ -11,22 +11,22 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
+from checkend.auth.permissions import Permission
 from checkend.models import ApiKey
-from checkend.models.permission import Permission
 from tests.support.factories import Factory
 from tests.support.pages import follow, sign_in, submit
 
 
 @pytest.fixture(autouse=True)
 def admin(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which a site admin is signed in."""
+    """Provide a browser in which a site admin is signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return client
 
 
 def _make_key(admin: FlaskClient, **fields: Any) -> str:
-    """The value that the page shows."""
+    """Return the value that the page shows."""
     answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]} | fields)
     page = follow(admin, answer)
     value = re.search(r'<code id="api-key">(cka_[\w-]+)</code>', page)
@@ -43,7 +43,7 @@ def test_a_key_made_on_the_page_works_with_exactly_its_permissions(admin: FlaskC
     assert (_use(admin, value), _use(admin, value, "/api/v1/users")) == (200, 403)
 
 
-def test_the_value_is_shown_once_with_a_curl_line_and_kept_nowhere(admin: FlaskClient, make: Factory) -> None:
+def test_the_value_is_shown_once_with_a_curl_line_and_not_stored(admin: FlaskClient, make: Factory) -> None:
     answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
     text = follow(admin, answer)
     value = re.search(r"cka_[\w-]{20,}", text)
@@ -94,7 +94,7 @@ def test_the_value_of_a_new_key_travels_encrypted_and_only_to_the_session_that_c
 
 
 @pytest.mark.parametrize("value", ["é", "a", "%00", "x" * 4000])
-def test_a_cookie_that_is_no_secret_shows_none(admin: FlaskClient, value: str) -> None:
+def test_an_invalid_secret_cookie_is_ignored(admin: FlaskClient, value: str) -> None:
     created = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
     admin.set_cookie("checkend_shown_once", value, path="/api-keys/1/created")
     assert "cannot be shown again" in follow(admin, created)
@@ -118,7 +118,7 @@ def test_the_form_offers_every_permission_with_its_meaning(admin: FlaskClient) -
         {"expires_on": "soon"},
     ],
 )
-def test_a_key_that_cannot_be_is_not_made(admin: FlaskClient, make: Factory, fields: dict[str, Any]) -> None:
+def test_an_invalid_key_is_not_created(admin: FlaskClient, make: Factory, fields: dict[str, Any]) -> None:
     answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]} | fields)
     assert answer.status_code == 422
     assert make.run(ApiKey.newest_first) == []
@@ -134,7 +134,7 @@ def test_a_key_works_to_the_end_of_its_last_day(admin: FlaskClient, monkeypatch:
         assert _use(admin, value) == status
 
 
-def test_a_revoked_key_is_refused_and_stays_on_record(admin: FlaskClient) -> None:
+def test_a_revoked_key_is_rejected_and_stays_in_the_list(admin: FlaskClient) -> None:
     value = _make_key(admin)
     assert submit(admin, "/api-keys/1/revoke").location == "/api-keys"
     assert _use(admin, value) == 401
@@ -143,17 +143,17 @@ def test_a_revoked_key_is_refused_and_stays_on_record(admin: FlaskClient) -> Non
     assert "/api-keys/1/revoke" not in page
 
 
-def test_a_deleted_key_is_refused_and_gone(admin: FlaskClient) -> None:
+def test_a_deleted_key_is_rejected_and_no_longer_listed(admin: FlaskClient) -> None:
     value = _make_key(admin)
     assert submit(admin, "/api-keys/1/delete").location == "/api-keys"
     assert _use(admin, value) == 401
     assert submit(admin, "/api-keys/1/delete").status_code == 404
-    assert "No API key yet" in admin.get("/api-keys").get_data(as_text=True)
+    assert "No API keys yet" in admin.get("/api-keys").get_data(as_text=True)
 
 
 def test_the_list_says_when_a_key_was_used_and_expires(admin: FlaskClient) -> None:
     value = _make_key(admin, expires_on=(clock.now() + timedelta(days=10)).date().isoformat())
-    assert "last used <span" in admin.get("/api-keys").get_data(as_text=True)
+    assert "never used" in admin.get("/api-keys").get_data(as_text=True)
     _use(admin, value)
     page = admin.get("/api-keys").get_data(as_text=True)
     assert "last used <time" in page

@@ -1,4 +1,4 @@
-"""Apps in the dashboard: making them, settings, ingestion keys, connecting a program."""
+"""Apps in the dashboard: creation, settings, ingestion keys, connecting."""
 
 import json
 import re
@@ -21,7 +21,7 @@ LANGUAGES = ["curl", "Python", "Node", "Browser", "Next.js", "Ruby", "Go", "PHP"
 
 @pytest.fixture(autouse=True)
 def admin(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which a site admin is signed in."""
+    """Provide a browser in which a site admin is signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return client
@@ -29,7 +29,7 @@ def admin(client: FlaskClient, make: Factory) -> FlaskClient:
 
 @pytest.fixture
 def shop(make: Factory) -> dict[str, Any]:
-    """An app."""
+    """Provide an app."""
     return make.app("Shop")
 
 
@@ -46,7 +46,7 @@ def _report(client: FlaskClient, key: str) -> int:
     return client.post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers=headers).status_code
 
 
-def test_an_app_is_made_for_a_team_and_its_page_has_the_key(admin: FlaskClient, make: Factory) -> None:
+def test_an_app_is_created_for_a_team_and_its_page_shows_the_key(admin: FlaskClient, make: Factory) -> None:
     team = make.team("Core")
     answer = submit(admin, "/apps/new", {"name": " Web shop ", "environment": "", "team": team})
     assert answer.location == "/apps/web-shop"
@@ -56,14 +56,14 @@ def test_an_app_is_made_for_a_team_and_its_page_has_the_key(admin: FlaskClient, 
     assert "Web shop" in admin.get("/teams/core").get_data(as_text=True)
 
 
-def test_the_form_comes_with_the_team_whose_page_led_there(admin: FlaskClient, make: Factory) -> None:
+def test_the_form_preselects_the_team_of_the_page_that_linked_to_it(admin: FlaskClient, make: Factory) -> None:
     make.team("Core")
     other = make.team("Other")
     assert f'value="{other}" selected' in admin.get(f"/apps/new?team={other}").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("fields", [{"name": ""}, {"name": "x" * 256}, {"name": "a", "team": "99"}, {"name": "a"}])
-def test_an_app_without_a_name_or_a_known_team_is_not_made(
+def test_an_app_without_a_name_or_a_known_team_is_not_created(
     admin: FlaskClient, make: Factory, fields: dict[str, str]
 ) -> None:
     assert submit(admin, "/apps/new", {"team": "x"} | fields).status_code == 422
@@ -89,13 +89,13 @@ def test_settings_are_saved(admin: FlaskClient, make: Factory, shop: dict[str, A
     assert saved["grouping_off"] == "libraries"
 
 
-def test_an_apps_own_retention_says_what_the_servers_is_and_0_keeps_for_ever(
+def test_retention_help_names_the_server_setting_and_0_keeps_notices_forever(
     admin: FlaskClient, app: Flask, make: Factory, shop: dict[str, Any]
 ) -> None:
     app.config["RETENTION_NOTICES"] = 0
     page = admin.get("/apps/shop/settings").get_data(as_text=True)
-    assert "the server&#39;s setting (90). 0 keeps notices forever." in page
-    assert "the server&#39;s setting (all). 0 keeps all." in page
+    assert "the server setting (90). Enter 0 to keep notices forever." in page
+    assert "the server setting (keep all). Enter 0 to keep all." in page
     for days, notices in (("0", "0"), ("", "5"), ("36500", "")):
         fields = {"name": "Shop", "retention_days": days, "retention_notices": notices}
         assert submit(admin, "/apps/shop/settings", fields).status_code == 302
@@ -138,7 +138,7 @@ def test_notification_settings_without_an_effect_are_not_offered_and_saving_the_
         {"grouping": "no-such-rule"},
     ],
 )
-def test_settings_that_cannot_be_are_refused_and_nothing_is_saved(
+def test_invalid_settings_are_rejected_and_nothing_is_saved(
     admin: FlaskClient, make: Factory, shop: dict[str, Any], wrong: dict[str, str]
 ) -> None:
     before = _app(make)
@@ -154,7 +154,7 @@ def test_a_regenerated_key_replaces_the_old_one_at_once(
     assert (_report(admin, shop["ingestion_key"]), _report(admin, new)) == (401, 201)
 
 
-def test_an_app_is_deleted_with_all_it_holds_once_its_name_is_typed(
+def test_an_app_is_deleted_with_all_its_data_if_its_name_is_confirmed(
     admin: FlaskClient, make: Factory, shop: dict[str, Any]
 ) -> None:
     make.problem(shop["id"], notices=3)
@@ -170,11 +170,11 @@ def test_a_test_error_goes_through_ingestion_and_the_page_notices(admin: FlaskCl
     assert admin.get("/apps/shop/first-error").get_json() == {"problems": 0}
     assert 'data-poll="/apps/shop/first-error"' in admin.get("/apps/shop").get_data(as_text=True)
     submit(admin, "/apps/shop/test-error")
-    assert "The test error has arrived." in admin.get("/apps/shop").get_data(as_text=True)
+    assert "The test error was received." in admin.get("/apps/shop").get_data(as_text=True)
     assert admin.get("/apps/shop/first-error").get_json() == {"problems": 1}
     assert "data-poll" not in admin.get("/apps/shop").get_data(as_text=True)
     submit(admin, "/apps/shop/test-error")
-    assert "was counted again" in admin.get("/apps/shop").get_data(as_text=True)
+    assert "was counted as a duplicate" in admin.get("/apps/shop").get_data(as_text=True)
     page = admin.get("/apps/shop/problems").get_data(as_text=True)
     assert "Checkend::TestError" in page
 
@@ -200,12 +200,12 @@ def test_every_language_has_a_snippet_with_the_real_key_and_address(admin: Flask
     assert "curl http://localhost/ingest/v1/errors" in page
 
 
-def test_snippets_take_the_public_address_where_it_is_set(app: Flask, admin: FlaskClient, shop: dict[str, Any]) -> None:
+def test_snippets_use_the_configured_url(app: Flask, admin: FlaskClient, shop: dict[str, Any]) -> None:
     app.config["URL"] = "http://errors.example.com"
     assert "curl http://errors.example.com/ingest/v1/errors" in admin.get("/apps/shop").get_data(as_text=True)
 
 
-def test_what_the_curl_snippet_sends_is_taken(client: FlaskClient, shop: dict[str, Any]) -> None:
+def test_the_report_of_the_curl_snippet_is_accepted(client: FlaskClient, shop: dict[str, Any]) -> None:
     words = shlex.split(snippets(shop["ingestion_key"], "http://localhost")[0].code.replace("\\\n", " "))
     headers = dict(word.split(": ") for word, flag in zip(words[1:], words, strict=False) if flag == "-H")
     body = words[words.index("-d") + 1]

@@ -26,7 +26,7 @@ ADA = "ada@example.com"
 
 
 def sign_in(page: "Page", address: str, password: str = "correct horse") -> None:
-    """Sign in as people do."""
+    """Sign in with the form."""
     page.goto("/sign-in")
     page.get_by_label("Email address").fill(address)
     page.get_by_label("Password").fill(password)
@@ -34,7 +34,7 @@ def sign_in(page: "Page", address: str, password: str = "correct horse") -> None
 
 
 def report(address: str, key: str) -> int:
-    """Send an error from outside, as a program does."""
+    """Report an error over HTTP, as an SDK does."""
     body = json.dumps({"error": {"class": "FirstError", "message": "hello"}}).encode()
     headers = {"Checkend-Ingestion-Key": key, "Content-Type": "application/json"}
     request = urllib.request.Request(f"{address}/ingest/v1/errors", body, headers)
@@ -52,7 +52,8 @@ def test_from_setup_to_the_first_error_seen(app: Flask, browser_page: "Page", li
     page.get_by_label("App name").fill("Web shop")
     page.get_by_role("button", name="Set up Checkend").click()
     page.wait_for_url("**/apps/web-shop")
-    waiting, arrived = page.get_by_text("Waiting for the first error"), page.get_by_text("Errors arrive.")
+    waiting = page.get_by_text("Waiting for the first error")
+    arrived = page.get_by_text("Connected: errors are being received.")
     assert waiting.is_visible()
     assert not arrived.is_visible()
 
@@ -63,9 +64,9 @@ def test_from_setup_to_the_first_error_seen(app: Flask, browser_page: "Page", li
     assert f'endpoint="{live_server}"' in snippet
     assert report(live_server, key[1]) == 201
 
-    arrived.wait_for()  # by itself, without a reload
+    arrived.wait_for()  # without a reload
     assert not waiting.is_visible()
-    page.get_by_role("link", name="See the problems").click()
+    page.get_by_role("link", name="View problems").click()
     page.get_by_role("link", name="FirstError").first.wait_for()
 
 
@@ -75,11 +76,11 @@ def test_the_test_error_button_shows_that_errors_arrive(browser_page: "Page", ma
     sign_in(browser_page, ADA)
     browser_page.goto("/apps/shop")
     browser_page.get_by_role("button", name="Send a test error").click()
-    browser_page.get_by_text("The test error has arrived.").wait_for()
-    assert browser_page.get_by_text("Errors arrive.").is_visible()
+    browser_page.get_by_text("The test error was received.").wait_for()
+    assert browser_page.get_by_text("Connected: errors are being received.").is_visible()
 
 
-def test_a_key_is_made_on_the_page_and_used_with_the_api(
+def test_a_key_is_created_on_the_page_and_used_with_the_api(
     new_browser: "NewBrowser", live_server: str, make: Factory
 ) -> None:
     make.user(ADA, site_admin=True)
@@ -105,9 +106,9 @@ def test_guessing_a_password_is_stopped(browser_page: "Page", make: Factory) -> 
     make.user(ADA)
     for _ in range(login_throttle.PER_ACCOUNT):
         sign_in(browser_page, ADA, "a wrong guess")
-        browser_page.get_by_text("do not go together").wait_for()
+        browser_page.get_by_text("Incorrect email or password").wait_for()
     sign_in(browser_page, ADA)
-    browser_page.get_by_role("heading", name="Too many tries").wait_for()
+    browser_page.get_by_role("heading", name="Too many attempts").wait_for()
     browser_page.goto("/account")
     assert "/sign-in" in browser_page.url
 
@@ -118,10 +119,10 @@ def test_revoking_a_session_signs_that_browser_out(new_browser: "NewBrowser", ma
     for page in (here, there):
         sign_in(page, ADA)
         page.wait_for_url("**/")
-    here.get_by_label("Account of").click()
+    here.get_by_label("Account:").click()
     here.get_by_role("link", name="Sessions").click()
     here.get_by_role("button", name="Sign out Firefox on Windows").click()
-    here.get_by_text("That session is signed out.").wait_for()
+    here.get_by_text("The session has been signed out.").wait_for()
     there.goto("/account")
     assert "/sign-in" in there.url
     here.goto("/account")
@@ -129,7 +130,7 @@ def test_revoking_a_session_signs_that_browser_out(new_browser: "NewBrowser", ma
 
 
 def _team(make: Factory, role: Role) -> None:
-    """Bob with this role in the team of an app that has a problem, and an app that is not his."""
+    """Create bob with this role in the team of an app that has a problem, and an app of no team."""
     make.user(ADA, site_admin=True)
     bob = make.user("bob@example.com")
 
@@ -149,7 +150,7 @@ OFFERS: dict[str, tuple[Role, ...]] = {
     "Settings": ("developer", "admin"),
     "Send a test error": ("developer", "admin"),
     "Regenerate": ("admin",),
-    "Make a link": ("admin",),
+    "Create invitation link": ("admin",),
     "Delete app": ("admin",),
     "Delete team": (),
 }
@@ -205,12 +206,12 @@ def test_everything_works_without_javascript(new_browser: "NewBrowser", make: Fa
     sign_in(page, ADA)
     page.goto("/apps/shop")
     page.get_by_role("button", name="Send a test error").click()
-    page.get_by_text("Errors arrive.").wait_for()
+    page.get_by_text("Connected: errors are being received.").wait_for()
     page.goto("/apps/shop/settings")
     page.locator("summary", has_text="Delete app").click()
     page.get_by_label("to confirm").fill("Shop")
     page.get_by_role("button", name="Delete app").click()
-    page.get_by_text("Shop is deleted.").wait_for()
+    page.get_by_text("Deleted app 'Shop'.").wait_for()
 
 
 def test_the_keyboard_reaches_the_content_past_the_navigation_and_closes_menus(
@@ -223,16 +224,16 @@ def test_the_keyboard_reaches_the_content_past_the_navigation_and_closes_menus(
     assert browser_page.locator(":focus").inner_text() == "Skip to content"
     browser_page.keyboard.press("Enter")
     assert browser_page.locator(":focus").get_attribute("id") == "content"
-    menu = browser_page.get_by_label("Account of")
+    menu = browser_page.get_by_label("Account:")
     menu.focus()
     browser_page.keyboard.press("Enter")
     assert browser_page.get_by_role("link", name="Sessions").first.is_visible()
     browser_page.keyboard.press("Escape")
-    assert browser_page.locator(":focus").get_attribute("aria-label") == "Account of ada@example.com"
+    assert browser_page.locator(":focus").get_attribute("aria-label") == "Account: ada@example.com"
     assert not browser_page.locator(".menu-list a").first.is_visible()
 
 
-def test_someone_who_was_sent_away_comes_back_after_sign_in(browser_page: "Page", make: Factory) -> None:
+def test_sign_in_leads_back_to_the_requested_page(browser_page: "Page", make: Factory) -> None:
     make.user(ADA)
     browser_page.goto("/account/sessions")
     browser_page.get_by_label("Email address").fill(ADA)

@@ -1,4 +1,4 @@
-"""Charts: counts fall into the right bars, and what is there can be seen."""
+"""Charts: every count is in the right bar, and every bar is visible."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,14 +32,14 @@ def test_counts_are_added_up_in_their_steps_and_those_outside_left_out() -> None
     assert drawn.bars[-1].title == "Tue 10 Mar, 13:00 to 14:00 UTC: 7"
 
 
-def test_one_among_a_million_can_still_be_seen() -> None:
+def test_the_smallest_count_is_visible() -> None:
     drawn = chart([(NOW, 1_000_000), (NOW - timedelta(hours=1), 1)], SPANS["24h"], NOW)
     assert drawn.bars[-2].height > 0
     assert drawn.bars[-3].height == 0
 
 
 def test_an_empty_chart_says_so() -> None:
-    assert chart([], SPANS["14d"], NOW).sentence == "No occurrences."
+    assert chart([], SPANS["14d"], NOW).description == "No occurrences."
 
 
 def test_a_sparkline_has_a_bar_for_each_of_fourteen_days() -> None:

@@ -1,4 +1,4 @@
-"""The dashboard's layout on a phone, and its forms and keys, in a real browser."""
+"""The dashboard in a browser: layout on a phone, forms, keyboard."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ PHONE = {"width": 390, "height": 844}
 def signed_in(
     app: Flask, make: Factory, new_browser: "Callable[..., BrowserContext]", live_server: str
 ) -> "Callable[..., Page]":
-    """``signed_in()``: a page in a browser in which a site admin is signed in; there is an app with 26 problems."""
+    """``signed_in()``: a function that opens a page as a site admin; there is an app with 26 problems."""
     user_id = make.user("ada@example.com", site_admin=True)
     shop = make.app("Recommendation engine", environment="production")
     for number in range(26):
@@ -45,7 +45,7 @@ def signed_in(
 
 
 def is_uncovered(element: "Locator") -> bool:
-    """Whether the middle of the element is in the window, and nothing lies over it."""
+    """Return whether the center of the element is in the window and not covered by another element."""
     return bool(
         element.evaluate(
             "element => { const box = element.getBoundingClientRect(); const shown = document.elementFromPoint("
@@ -69,11 +69,11 @@ def test_on_a_phone_the_bulk_actions_are_in_reach_wherever_the_list_is_scrolled(
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     assert is_uncovered(page.locator(".problem").last)
     assert is_uncovered(page.get_by_role("link", name="Next"))
-    page.set_viewport_size({"width": 800, "height": 600})  # the navigation has a line of its own at this width
+    page.set_viewport_size({"width": 800, "height": 600})  # at this width, the navigation is a line of its own
     assert is_uncovered(page.get_by_label("Select all on this page"))
     page.set_viewport_size(PHONE)
     page.get_by_role("button", name="Resolve").click()
-    page.get_by_text("1 problem resolved.").wait_for()
+    page.get_by_text("Resolved 1 problem.").wait_for()
 
 
 def test_on_a_phone_the_list_of_apps_keeps_words_whole_and_shows_every_column(
@@ -113,14 +113,14 @@ def test_a_form_is_sent_once_and_again_when_the_first_time_was_interrupted(
     page.goto("/problems/1")
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.method) if request.method == "POST" else None)
-    page.route("**/problems/1/resolve", lambda route: None)  # never answered
+    page.route("**/problems/1/resolve", lambda route: None)  # never respond
     with page.expect_event("requestfailed"):
         page.evaluate(INTERRUPT)
     assert sent == ["POST"]
     page.unroute("**/problems/1/resolve")
-    page.locator("form[data-sent]").wait_for(state="detached", timeout=2_000)
+    page.locator("form[data-submitted]").wait_for(state="detached", timeout=2_000)
     page.get_by_role("button", name="Resolve").click()
-    page.get_by_text("Resolved. It opens again").wait_for()
+    page.get_by_text("Resolved. The problem is reopened").wait_for()
     assert sent == ["POST", "POST"]
 
 
@@ -135,12 +135,12 @@ def test_enter_on_a_checkbox_does_nothing_and_in_the_tag_field_adds_the_tag(
     page.keyboard.press("Enter")
     page.get_by_label("Select all on this page").focus()
     page.keyboard.press("Enter")
-    for _ in range(2):  # a dialog's form is no form that is sent
+    for _ in range(2):  # closing a dialog does not count as submitting a form
         page.get_by_role("button", name="Shortcuts").click()
         page.get_by_role("button", name="Close").click()
     assert page.locator("dialog").is_hidden()
     assert sent == []
     page.get_by_label("Tag", exact=True).fill("urgent")
     page.keyboard.press("Enter")
-    page.get_by_text("1 problem tagged.").wait_for()
+    page.get_by_text("Tagged 1 problem.").wait_for()
     assert make.run(lambda: [problem.error_class for problem in Problem.query.all() if problem.tags]) == ["Error7"]

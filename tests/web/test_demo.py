@@ -1,4 +1,4 @@
-"""Demo data: an empty store is filled through ingestion, consistently; any other is left alone."""
+"""Demo data: an empty database is filled through ingestion, consistently; any other is left alone."""
 
 import json
 import os
@@ -33,7 +33,7 @@ PASSWORD = "look around"
 
 @pytest.fixture(scope="module")
 def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with demo data: filling one takes seconds."""
+    """Provide a database with demo data: filling one takes seconds."""
     folder = tmp_path_factory.mktemp("demo")
     app = create_app({}, instance_path=folder / "instance")
     fill(app, PASSWORD)
@@ -44,7 +44,7 @@ def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def filled(demo_database: Path, tmp_path: Path) -> Iterator[Flask]:
-    """A server with demo data."""
+    """Provide a server with demo data."""
     shutil.copyfile(demo_database, database_path(tmp_path))
     app = create_app({}, instance_path=tmp_path)
     yield app
@@ -92,14 +92,14 @@ def test_every_story_is_one_problem_and_every_course_is_taken(filled: Flask) -> 
         assert len(db.session.scalars(db.select(Problem)).all()) == len(stories)
 
 
-def test_everybody_can_sign_in_and_sees_something(filled: Flask, client: FlaskClient) -> None:
+def test_every_demo_user_can_sign_in_and_sees_problems(filled: Flask, client: FlaskClient) -> None:
     for address in ("site-admin@demo.example", "owner@demo.example", "viewer@demo.example"):
         visitor = filled.test_client()
         sign_in(visitor, address, PASSWORD)
         assert "unresolved" in visitor.get("/").text
 
 
-def test_the_same_seed_tells_the_same_stories(app: Flask, tmp_path: Path) -> None:
+def test_the_same_seed_creates_the_same_data(app: Flask, tmp_path: Path) -> None:
     from checkend.app import create_app
 
     other = create_app(instance_path=tmp_path / "other")
@@ -107,7 +107,7 @@ def test_the_same_seed_tells_the_same_stories(app: Flask, tmp_path: Path) -> Non
     other.extensions["checkend_shutdown"]()
 
 
-def test_a_store_with_anything_in_it_is_left_alone(app: Flask, make: Factory) -> None:
+def test_a_database_that_is_not_empty_is_left_alone(app: Flask, make: Factory) -> None:
     make.app("Mine")
     with pytest.raises(DomainError, match="not empty"):
         fill(app, PASSWORD)
@@ -129,7 +129,7 @@ def test_the_command_fills_once_and_prints_the_logins(tmp_path: Path) -> None:
     assert "not empty" in second.stderr
 
 
-def test_the_served_demo_touches_no_database_of_ones_own_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_served_demo_leaves_the_configured_database_alone_and_cleans_up(tmp_path: Path) -> None:
     instance, temporary = tmp_path / "instance", tmp_path / "temporary"
     temporary.mkdir()
     environment = {

@@ -1,4 +1,4 @@
-"""Changing one's email address: who can, who has to confirm it, and which links it ends."""
+"""Changes of an email address: who may make them, how they are confirmed, and which links they invalidate."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def _change(client: FlaskClient, address: str = NEW, password: str = PASSWORD) -
 
 @pytest.fixture
 def ada(mailing: Flask) -> FlaskClient:
-    """Her browser, at a server that sends mail."""
+    """Provide a browser of a user who is signed in to a server that sends mail."""
     client = mailing.test_client()
     sign_in(client, ADA)
     return client
@@ -66,14 +66,14 @@ def test_with_mail_the_new_address_is_confirmed_and_the_old_one_notified(
     sign_in(mailing.test_client(), ADA)  # nothing has changed yet
 
     assert ada.get(link).status_code == 200
-    sign_in(mailing.test_client(), ADA)  # following the link alone, as mail scanners do, changes nothing
+    sign_in(mailing.test_client(), ADA)  # opening the link, as mail scanners do, changes nothing
 
     assert submit(ada, link, page=link).status_code == 302
     sign_in(mailing.test_client(), NEW)
     assert mail_server.came.wait(5)
     assert [recipient for recipient, _ in mail_server.mails] == [NEW, ADA]
     assert f"was changed from {ADA} to {NEW}" in mail_server.mails[1][1].get_payload(decode=True).decode()
-    assert ada.get(link).status_code == 404  # it worked once
+    assert ada.get(link).status_code == 404  # it works only once
 
 
 def test_a_confirmation_ends_with_a_change_of_the_password(ada: FlaskClient, mail_server: MailServer) -> None:
@@ -113,7 +113,7 @@ def test_an_address_that_was_taken_meanwhile_is_not_confirmed(
     assert "already been taken" in answer.text
 
 
-def test_nobody_is_flooded_with_confirmations(ada: FlaskClient) -> None:
+def test_confirmation_mail_is_limited(ada: FlaskClient) -> None:
     statuses = [
         _change(ada, f"victim{number}@example.com").status_code for number in range(login_throttle.PER_ACCOUNT + 1)
     ]

@@ -1,4 +1,4 @@
-"""The first page: how the apps are doing, what is new, what happened last; and what to do when there is nothing."""
+"""The home page: apps, latest problems, new problems, and the next step if there are none."""
 
 from datetime import timedelta
 
@@ -10,20 +10,20 @@ from tests.support.pages import sign_in
 from tests.support.reports import send
 
 
-def test_without_an_app_an_admin_is_told_to_create_one(client: FlaskClient, make: Factory) -> None:
+def test_without_apps_an_admin_is_asked_to_create_one(client: FlaskClient, make: Factory) -> None:
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     page = client.get("/").text
-    assert "No app yet" in page
+    assert "An app is anything that reports errors" in page
     assert 'href="/apps/new"' in page
 
 
-def test_without_a_team_one_is_told_whom_to_ask(client: FlaskClient, make: Factory) -> None:
+def test_without_a_team_the_page_says_whom_to_ask(client: FlaskClient, make: Factory) -> None:
     make.user("new@example.com")
     make.app("Secret shop")
     sign_in(client, "new@example.com")
     page = client.get("/").text
-    assert "No app to see yet" in page
+    assert "no app is assigned to them" in page
     assert "Secret shop" not in page
     assert 'href="/apps/new"' not in page
 
@@ -38,9 +38,9 @@ def test_home_shows_counts_curves_what_is_new_and_what_was_last(client: FlaskCli
     send(client, app["ingestion_key"], "FreshError")
     sign_in(client, "ada@example.com")
     page = client.get("/").text
-    latest, new = page.split("New since yesterday")
+    latest, new = page.split("New in the last 24 hours")
     assert "<strong>3</strong> unresolved" in page
-    assert "Occurrences of the last 14 days: 1 occurrence in all" in page
+    assert "Occurrences in the last 14 days: 1 occurrence in total" in page
     assert latest.index("FreshError") < latest.index("KnownError") < latest.index("OldError")
     assert "DoneError" not in latest
     assert "FreshError" in new
@@ -49,7 +49,7 @@ def test_home_shows_counts_curves_what_is_new_and_what_was_last(client: FlaskCli
     assert "OldError" not in new
 
 
-def test_home_shows_only_apps_of_ones_teams(client: FlaskClient, make: Factory) -> None:
+def test_home_shows_only_apps_of_the_users_teams(client: FlaskClient, make: Factory) -> None:
     owner = make.user("lin@example.com")
     mine, other = make.app("Mine"), make.app("Other")
     make.assign(make.team("Core", owner), mine["id"])

@@ -1,4 +1,4 @@
-"""Hostile content: shown on every page, running on none, hiding nothing."""
+"""Hostile content in reports: displayed as text, never executed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ PAGES = (
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
-    """A server that keeps texts whole, so that the pages have to cope."""
+    """Provide a server that does not truncate texts, so that the pages have to handle them."""
     app = create_app({"RATE_LIMIT_ENABLED": "false", "LIMIT_TEXT": 1_000_000}, instance_path=tmp_path / "instance")
     yield app
     app.extensions["checkend_shutdown"]()
@@ -35,7 +35,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def attacked(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser signed in to a server that took the hostile report, twice on one problem."""
+    """Provide a signed-in browser at a server with a problem of two hostile reports."""
     make.user("ada@example.com", site_admin=True)
     app = make.app("Shop", environment=SCRIPT)
     make.run(lambda: db.session.get_one(App, app["id"]).change(name=f"Shop {SCRIPT}"))
@@ -50,13 +50,13 @@ def attacked(client: FlaskClient, make: Factory) -> FlaskClient:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_runs_and_nothing_hides(attacked: FlaskClient, page: str) -> None:
+def test_hostile_text_neither_runs_nor_hides(attacked: FlaskClient, page: str) -> None:
     answer = attacked.get(page)
     assert answer.status_code == 200
     text = answer.get_data().decode("utf-8")
     found = [bad for bad in FORBIDDEN if bad in text]
     assert not found
-    assert "&lt;script&gt;window.hacked" in text  # it is there, as text
+    assert "&lt;script&gt;window.hacked" in text  # displayed as text
 
 
 def test_a_search_for_hostile_text_is_shown_as_text(attacked: FlaskClient) -> None:

@@ -1,4 +1,4 @@
-"""Ids that name no record, in every URL and parameter that takes one."""
+"""Ids of records that do not exist, in every URL and parameter that contains one."""
 
 import re
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def admin(app: Flask, make: Factory) -> FlaskClient:
 
 
 def urls(app: Flask) -> list[tuple[str, str]]:
-    """Each method and rule with an id, once for each hostile value in place of each id; the other ids exist."""
+    """Yield each route with an id once for each hostile value in place of each id; the other ids exist."""
     found = []
     for rule in app.url_map.iter_rules():
         for hostile_name in rule.arguments - NO_ID:
@@ -46,14 +46,16 @@ def urls(app: Flask) -> list[tuple[str, str]]:
     return found
 
 
-def test_in_a_url_they_are_not_found(app: Flask, admin: FlaskClient, key_for: Callable[..., dict[str, str]]) -> None:
+def test_unknown_ids_in_urls_are_not_found(
+    app: Flask, admin: FlaskClient, key_for: Callable[..., dict[str, str]]
+) -> None:
     headers, found = key_for(), urls(app)
     assert len(found) > 300
     statuses = {(method, url): admin.open(url, method=method, headers=headers).status_code for method, url in found}
     assert {call: status for call, status in statuses.items() if status != 404} == {}
 
 
-def test_in_parameters_and_forms_they_are_no_internal_error(admin: FlaskClient) -> None:
+def test_unknown_ids_in_parameters_and_forms_cause_no_internal_error(admin: FlaskClient) -> None:
     for id in HOSTILE:
         answers = [
             admin.get(url, query_string={"before": id, "page": id}) for url in ("/problems/1/notices", "/problems")
@@ -65,7 +67,7 @@ def test_in_parameters_and_forms_they_are_no_internal_error(admin: FlaskClient) 
         assert id == "+1" or answers[-1].status_code == 404
 
 
-def test_in_bodies_of_the_api_they_name_no_record(admin: FlaskClient, key_for: Callable[..., dict[str, str]]) -> None:
+def test_unknown_ids_in_api_bodies_are_rejected(admin: FlaskClient, key_for: Callable[..., dict[str, str]]) -> None:
     headers = key_for()
     for id in (*HOSTILE, -1, 0, 2**63, -(2**63) - 1, 10**40):
         for url, body in (

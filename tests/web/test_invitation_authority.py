@@ -1,4 +1,4 @@
-"""Invitations end with the right of whoever sent them to invite: nobody who was removed returns through one."""
+"""Invitations end when their sender may no longer invite, so that a removed user cannot use one to return."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ OWNER, BOB = "owner@example.com", "bob@example.com"
 
 @pytest.fixture(autouse=True)
 def team(make: Factory) -> int:
-    """The id of the team Core: owner, bob (an admin) and carol (another admin), who has id 3."""
+    """Provide the id of the team Core with its owner, bob (an admin) and carol (another admin), whose id is 3."""
     make.user("root@example.com", site_admin=True)
     team_id = make.team("Core", make.user(OWNER))
     make.join(team_id, make.user("carol@example.com"), "admin")
@@ -126,7 +126,7 @@ def test_after_a_transfer_the_previous_owner_keeps_only_what_an_admin_may_send(
     assert [app.test_client().get(link).status_code for link in (as_owner, as_admin)] == [404, 200]
 
 
-def test_who_loses_site_admin_loses_the_invitations_sent_as_one(app: Flask, make: Factory) -> None:
+def test_losing_site_admin_revokes_the_invitations_that_required_it(app: Flask, make: Factory) -> None:
     make.user("second@example.com", site_admin=True)
     link = _invite(make, "second@example.com", "viewer")
     submit(_as(app, "root@example.com"), "/users/second/site-admin", {"grant": "no"})

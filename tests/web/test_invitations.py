@@ -1,4 +1,4 @@
-"""Invitations into a team: a link that takes one person in, for seven days."""
+"""Invitations to a team: links that can be used once, within seven days."""
 
 import re
 from datetime import timedelta
@@ -20,14 +20,14 @@ GUEST = "guest@example.com"
 
 @pytest.fixture
 def owner(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which the owner of the team core is signed in."""
+    """Provide a browser in which the owner of the team core is signed in."""
     make.team("Core", make.user("ada@example.com"))
     sign_in(client, "ada@example.com")
     return client
 
 
 def _invite(owner: FlaskClient, address: str = GUEST, role: str = "member") -> str:
-    """The path of the link."""
+    """Return the path of the link."""
     answer = submit(owner, "/teams/core/invitations", {"email_address": address, "role": role})
     link = re.search(r"<code>http://localhost(/invitations/[\w-]+)</code>", follow(owner, answer))
     assert link
@@ -49,7 +49,7 @@ def test_reloading_the_page_with_an_invitation_neither_creates_nor_shows_another
     assert reloaded.count("/revoke") == 1
 
 
-def test_someone_new_makes_an_account_with_the_link_and_is_in_the_team(
+def test_a_new_user_creates_an_account_with_the_link_and_joins_the_team(
     app: Flask, owner: FlaskClient, make: Factory
 ) -> None:
     link, guest = _invite(owner, " Guest@Example.com "), app.test_client()
@@ -70,14 +70,14 @@ def test_a_link_works_once(app: Flask, owner: FlaskClient, make: Factory) -> Non
     assert len(_members(make)) == 2
 
 
-def test_who_has_an_account_signs_in_and_joins(app: Flask, owner: FlaskClient, make: Factory) -> None:
+def test_an_existing_user_signs_in_and_joins(app: Flask, owner: FlaskClient, make: Factory) -> None:
     make.user(GUEST)
     link, guest = _invite(owner, role="viewer"), app.test_client()
     page = guest.get(link).get_data(as_text=True)
     assert f'href="/sign-in?next={link}"' in page
     assert 'name="password"' not in page
     refused = submit(guest, link, {"password": "taking over"}, page="/sign-in")
-    assert refused.status_code == 200  # shown again, and nobody is signed in or taken in
+    assert refused.status_code == 200  # the page is shown again, and no one is signed in or added
     assert len(_members(make)) == 1
     sign_in(guest, GUEST)
     assert submit(guest, link, page=link).location == "/teams/core"
@@ -92,7 +92,7 @@ def test_a_member_does_not_use_up_an_invitation(app: Flask, owner: FlaskClient, 
     assert app.test_client().get(link).status_code == 200
 
 
-def test_a_revoked_invitation_is_dead(app: Flask, owner: FlaskClient) -> None:
+def test_a_revoked_invitation_does_not_work(app: Flask, owner: FlaskClient) -> None:
     link = _invite(owner)
     page = owner.get("/teams/core").get_data(as_text=True)
     address = re.search(r'action="(/teams/core/invitations/\d+/revoke)"', page)
@@ -133,7 +133,7 @@ def test_where_mail_is_set_up_the_invitation_is_mailed(mailing: Flask, mail_serv
     make.run(lambda: Team.create("Core", _ada()))
     sign_in(client, "ada@example.com")
     answer = submit(client, "/teams/core/invitations", {"email_address": GUEST, "role": "developer"})
-    assert "It is on its way by mail." in follow(client, answer)
+    assert "We have sent this link by mail." in follow(client, answer)
     assert mail_server.came.wait(5)
     (recipient, mail), *more = mail_server.mails
     payload = mail.get_payload(decode=True)

@@ -1,4 +1,4 @@
-"""Mail is sent after the response: no request waits for an SMTP server or tells by its time who has an account."""
+"""Mail is sent after the response, so no request waits for SMTP, and response times do not reveal accounts."""
 
 import logging
 import threading
@@ -21,7 +21,7 @@ ADA = "ada@example.com"
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """No mail leaves before this is set."""
+    """Mail is not sent before this event is set."""
     free, connect = threading.Event(), mail._connect
 
     def wait(config: Any) -> Any:
@@ -49,7 +49,7 @@ def test_an_invitation_is_answered_before_it_is_mailed(
 def test_a_forgotten_password_is_answered_before_anything_depends_on_the_address(
     mailing: Flask, mail_server: MailServer, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The response is made without a look at the users, so its time cannot tell whether one has the address."""
+    """The response is built without querying users, so its time does not depend on whether the account exists."""
     asked: list[tuple[str, str]] = []
     with_email_address = User.with_email_address
 
@@ -94,7 +94,7 @@ def test_a_shutdown_waits_for_a_bounded_time_and_logs_what_it_leaves(
     stuck.set()
 
 
-def test_a_full_queue_is_logged_and_counted_and_holds_nobody_up(
+def test_a_full_queue_is_logged_and_counted_and_does_not_block(
     mailing: Flask, monkeypatch: pytest.MonkeyPatch, mail_log: list[str]
 ) -> None:
     stuck, began = threading.Event(), threading.Event()
@@ -123,7 +123,7 @@ def test_mail_that_fails_is_logged_and_the_next_is_sent(mailing: Flask, mail_ser
 
 @pytest.fixture
 def mail_log() -> Iterator[list[str]]:
-    """The messages of the log for mail."""
+    """Provide the messages of the mail log."""
     messages: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]  # a test's own

@@ -1,4 +1,4 @@
-"""One notice: everything that a report said, and the way to its neighbours."""
+"""The page of a notice: all data of the report, and links to the adjacent notices."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.support.reports import send
 
 @pytest.fixture
 def key(make: Factory, client: FlaskClient) -> str:
-    """The ingestion key of an app; a site admin is signed in."""
+    """Provide the ingestion key of an app, with a site admin signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return str(make.app("Shop")["ingestion_key"])
@@ -48,10 +48,10 @@ def test_the_raw_json_is_what_was_sent(key: str, client: FlaskClient) -> None:
 
 def test_without_a_backtrace_the_page_says_so(key: str, client: FlaskClient) -> None:
     send(client, key, "IOError")
-    assert "The report came without a backtrace." in client.get("/problems/1/notices/1").text
+    assert "This notice has no stack trace." in client.get("/problems/1/notices/1").text
 
 
-def test_neighbours_are_told_by_time_and_then_by_order_of_arrival(key: str, make: Factory, client: FlaskClient) -> None:
+def test_adjacent_notices_are_ordered_by_time_and_then_by_id(key: str, make: Factory, client: FlaskClient) -> None:
     moment = clock.now()
     problem = make.problem(1)
     newest = make.notice(problem, at=moment)

@@ -1,4 +1,4 @@
-"""Below a path of a site, every link, form, redirect and cookie stays below it, however the path is passed on."""
+"""Checkend below a path of a site: every link, form, redirect and cookie stays below that path."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ KEPT = ("#", "https://docs.", "mailto:", "data:")
 
 
 class Proxy:
-    """A reverse proxy that passes on what is below the prefix, and answers 404 to the rest of the site."""
+    """A reverse proxy that forwards requests below the prefix and responds with 404 to all others."""
 
     def __init__(self, app: Flask, *, strips: bool, tells: bool) -> None:
         self._app, self._strips, self._tells = app, strips, tells
@@ -46,7 +46,7 @@ class Proxy:
 
 
 class Site:
-    """A browser on the site; every response is checked to stay below the prefix."""
+    """A browser that checks that every response stays below the prefix."""
 
     def __init__(self, app: Flask, **how: bool) -> None:
         self.app = app
@@ -140,7 +140,7 @@ def test_every_page_form_redirect_and_cookie_stays_below_the_prefix(site: Site) 
 
 
 def walk(site: Site) -> set[str]:
-    """Follow all links from the home page, a few of each kind; the paths that were found."""
+    """Follow all links from the home page, a few of each kind; return the paths."""
     seen, waiting, kinds = set[str](), [f"{PREFIX}/"], dict[str, int]()
     while waiting:
         address = waiting.pop()
@@ -154,7 +154,7 @@ def walk(site: Site) -> set[str]:
             if response.mimetype == "text/html":
                 found = [urljoin(address, link).partition("#")[0] for link in links(response)]
                 waiting += [link for link in found if is_below(link)]
-        else:  # the target of a form, which a browser does not follow
+        else:  # the target of a form
             assert response.status_code in (302, 405), address
     return seen
 
@@ -176,7 +176,7 @@ def test_an_api_and_reports_answer_below_the_prefix(site: Site) -> None:
 
 
 @pytest.mark.parametrize("told", ["//evil.example", "/a b", "https://evil.example", "/..", "/a/../b", '/"><script>'])
-def test_a_prefix_that_is_none_is_ignored(told: str, app: Flask, tmp_path: Path) -> None:
+def test_an_invalid_prefix_is_ignored(told: str, app: Flask, tmp_path: Path) -> None:
     trusting = create_app({"TRUSTED_PROXIES": 1}, instance_path=tmp_path / "trusting")
     for server, prefix in ((trusting, told), (app, "/untrusted")):
         page = server.test_client().get("/sign-in", headers={"X-Forwarded-Prefix": prefix}).get_data(as_text=True)

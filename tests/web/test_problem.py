@@ -1,4 +1,4 @@
-"""One problem: what its page says, and what can be done with it."""
+"""The page of a problem and its actions."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ FRAMES = [
 
 @pytest.fixture
 def reported(make: Factory, client: FlaskClient) -> dict[str, str]:
-    """An app that reported an error twice, a minute's repeat among them; a site admin is signed in."""
+    """Provide an app with a problem of two notices and one duplicate, with a site admin signed in."""
     make.user("ada@example.com", site_admin=True)
     app = make.app("Shop")
     for user in (7, 7, 8):
@@ -42,14 +42,16 @@ def reported(make: Factory, client: FlaskClient) -> dict[str, str]:
     return {"key": app["ingestion_key"], "page": "/problems/1"}
 
 
-def test_the_page_says_what_how_often_where_and_why(reported: dict[str, str], client: FlaskClient) -> None:
+def test_the_page_shows_message_counts_facets_and_grouping_reason(
+    reported: dict[str, str], client: FlaskClient
+) -> None:
     page = client.get("/problems/1").text
     assert "PaymentError" in page
     assert "card *declined*" in page
     assert "<dd>3</dd>" in page
-    assert "2 stored, 1 counted repeats" in page
-    assert "3 occurrences in all; most in one step:" in page
-    assert "Reports of PaymentError raised in" in page.split("Why these belong together")[1]
+    assert "2 stored, 1 duplicate" in page
+    assert "3 occurrences in total; peak:" in page
+    assert "Reports of PaymentError raised in" in page.split(">Grouping<")[1]
     for value, percent in (("production", 100), ("abc123", 100), ("web-1", 100), ("7", 67), ("8", 33)):
         assert f'<bdi>{value}</bdi></span><span class="share-percent"' in page
         assert f">{percent}%</span>" in page
@@ -70,7 +72,7 @@ def test_the_chart_counts_occurrences_that_were_long_ago(
 ) -> None:
     send(client, reported["key"], "Past", occurred_at=clock.iso(clock.now() - timedelta(days=40)))
     assert "No occurrences." in client.get("/problems/2?chart=14d").text
-    assert "1 occurrence in all" in client.get("/problems/2?chart=90d").text
+    assert "1 occurrence in total" in client.get("/problems/2?chart=90d").text
 
 
 def test_the_newest_backtrace_has_own_frames_plain_and_library_frames_folded(
@@ -200,7 +202,9 @@ def test_each_role_is_offered_and_granted_what_it_may(
         assert answer.status_code == (302 if action in allowed else 403)
 
 
-def test_strangers_do_not_learn_that_a_problem_exists(reported: dict[str, str], make: Factory, app: Flask) -> None:
+def test_users_without_access_cannot_tell_that_a_problem_exists(
+    reported: dict[str, str], make: Factory, app: Flask
+) -> None:
     make.user("eve@example.com")
     other = app.test_client()
     sign_in(other, "eve@example.com")

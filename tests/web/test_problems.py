@@ -1,4 +1,4 @@
-"""Lists of problems: the filter in the address, the counts that follow it, and actions on many."""
+"""Lists of problems: filters in the URL, counts, and bulk actions."""
 
 import re
 from datetime import timedelta
@@ -18,26 +18,26 @@ from tests.support.reports import send
 
 @pytest.fixture
 def shop(make: Factory, client: FlaskClient) -> dict[str, object]:
-    """An app, with a site admin signed in."""
+    """Provide an app, with a site admin signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return make.app("Shop")
 
 
 def listed(client: FlaskClient, address: str) -> list[str]:
-    """The classes of the problems that a list shows, in its order."""
+    """Return the error classes that a list shows, in order."""
     answer = client.get(address)
     assert answer.status_code == 200, answer.text
     return re.findall(r'class="problem-class"><bdi>([^<]+)<', answer.text)
 
 
 def tabs(client: FlaskClient, address: str) -> list[int]:
-    """The counts at the tabs Unresolved, Resolved, All."""
+    """Return the counts of the tabs Unresolved, Resolved and All."""
     return [int(count) for count in re.findall(r'<span class="count">(\d+)</span></a>', client.get(address).text)][-3:]
 
 
 def counts_are_right(app: Flask) -> bool:
-    """Whether the kept counts of every app are those of its problems."""
+    """Return whether the stored counts of every app match its problems."""
     with app.app_context():
         problems = db.session.scalars(db.select(Problem)).all()
         return all(
@@ -52,7 +52,7 @@ def counts_are_right(app: Flask) -> bool:
 
 @pytest.fixture
 def varied(make: Factory, shop: dict[str, object], client: FlaskClient) -> str:
-    """Problems that each filter tells apart; the address of their list, with all statuses."""
+    """Provide the path of a list, with all statuses, of problems that every filter distinguishes."""
     now = clock.now()
     app_id = int(str(shop["id"]))
     make.problem(app_id, at=now - timedelta(days=20), error_class="Aged", error_message="100% of _it", notices_count=50)
@@ -139,7 +139,7 @@ def test_long_lists_come_in_pages_that_keep_the_filter(
     assert first.text.count("data-problem>") == 25
     assert "/problems?search=needle&amp;page=2" in first.text
     assert client.get("/problems?search=needle&page=2").text.count("data-problem>") == 2
-    assert "There is no such page" in client.get("/problems?search=needle&page=3").text
+    assert "This page does not exist" in client.get("/problems?search=needle&page=3").text
 
 
 def test_what_is_selected_is_resolved_and_reopened(varied: str, app: Flask, client: FlaskClient, make: Factory) -> None:
@@ -160,21 +160,21 @@ def test_all_that_match_are_changed_across_pages_and_no_others(
     make.problem(int(str(shop["id"])), error_message="other")
     submit(client, "/problems?search=needle", {"action": "resolve", "scope": "all"})
     assert tabs(client, "/problems") == [1, 30, 31]
-    assert "30 problems opened again." in submit_page(client, "/problems?search=needle&status=all", "unresolve")
+    assert "Reopened 30 problems." in submit_page(client, "/problems?search=needle&status=all", "unresolve")
     assert counts_are_right(app)
 
 
 def submit_page(client: FlaskClient, address: str, action: str, **fields: object) -> str:
-    """The page that one lands on after an action on all that match; the flash before it is dropped."""
+    """Return the page after a bulk action on all matching problems, without earlier flash messages."""
     answer = submit(client, address, {"action": action, "scope": "all", **fields})
     return client.get(answer.headers["Location"]).text
 
 
 def test_tags_are_put_on_all_that_match_and_taken_off(varied: str, client: FlaskClient) -> None:
-    assert "4 problems tagged." in submit_page(client, varied, "tag", tag=" Later ")
+    assert "Tagged 4 problems." in submit_page(client, varied, "tag", tag=" Later ")
     assert listed(client, "/problems?status=all&tags=later") == ["Dated", "Calm", "Busy", "Aged"]
-    assert "0 problems tagged." in submit_page(client, varied, "tag", tag="later")
-    assert "1 problem untagged." in submit_page(client, f"{varied}&search=cart", "untag", tag="later")
+    assert "Tagged 0 problems." in submit_page(client, varied, "tag", tag="later")
+    assert "Untagged 1 problem." in submit_page(client, f"{varied}&search=cart", "untag", tag="later")
     assert len(listed(client, "/problems?status=all&tags=later")) == 3
 
 
@@ -189,7 +189,7 @@ def test_deleting_asks_first_and_then_removes_notices_and_counts(
     asked = submit(client, varied, {"action": "delete", "scope": "all"})
     assert "Delete 4 problems?" in asked.text
     assert tabs(client, varied) == [3, 1, 4]
-    assert "4 problems deleted." in submit_page(client, varied, "delete", confirmed="yes")
+    assert "Deleted 4 problems." in submit_page(client, varied, "delete", confirmed="yes")
     assert counts_are_right(app)
     with app.app_context():
         assert db.session.scalars(db.select(Notice)).all() == []
@@ -216,7 +216,7 @@ def test_deleting_stops_after_a_while_says_what_is_left_and_goes_on_when_asked(
         make.problem(int(str(shop["id"])), notices=2)
     asked = {"action": "delete", "scope": "all", "confirmed": "yes"}
     answer = submit(client, "/problems", asked)
-    assert "1 of them are left: delete them again to go on." in client.get(answer.headers["Location"]).text
+    assert "1 problem remaining. Delete again to continue." in client.get(answer.headers["Location"]).text
     assert counts_are_right(app)
     big = make.problem(int(str(shop["id"])), notices=5)
     answer = submit(client, f"/problems/{big}/delete")
@@ -230,12 +230,12 @@ def test_deleting_stops_after_a_while_says_what_is_left_and_goes_on_when_asked(
 
 def test_nothing_selected_changes_nothing_and_says_so(varied: str, client: FlaskClient) -> None:
     answer = submit(client, "/problems", {"action": "resolve"})
-    assert "Select some problems first." in client.get(answer.headers["Location"]).text
+    assert "Select one or more problems first." in client.get(answer.headers["Location"]).text
     assert tabs(client, "/problems") == [3, 1, 4]
 
 
 @pytest.mark.parametrize("ids", [["x"], ["-1"], ["99999999999999999999"], ["9223372036854775807"]])
-def test_ids_that_are_none_are_passed_over(varied: str, client: FlaskClient, ids: list[str]) -> None:
+def test_invalid_ids_are_ignored(varied: str, client: FlaskClient, ids: list[str]) -> None:
     assert submit(client, "/problems", {"action": "resolve", "id": ids}).status_code == 302
     assert tabs(client, "/problems") == [3, 1, 4]
 
@@ -245,11 +245,11 @@ def test_an_action_that_does_not_exist_is_refused(varied: str, client: FlaskClie
 
 
 class TestRoles:
-    """What one may not do is not offered, and is refused when asked for anyway."""
+    """Actions that the user may not take are not offered, and are rejected if requested anyway."""
 
     @pytest.fixture
     def two_apps(self, make: Factory) -> dict[str, int]:
-        """A person who is a member on one app, a viewer on another, and nothing on a third: their problems."""
+        """Provide the problems of three apps, for which the user is a member, a viewer, and nothing at all."""
         person = make.user("lin@example.com")
         apps = {name: make.app(name)["id"] for name in ("Acts", "Looks", "Hidden")}
         for name, role in (("Acts", "member"), ("Looks", "viewer")):
@@ -258,13 +258,15 @@ class TestRoles:
             make.join(team, person, role)
         return {name: make.problem(app_id, error_class=name) for name, app_id in apps.items()}
 
-    def test_a_list_across_apps_shows_those_of_ones_teams(self, two_apps: dict[str, int], client: FlaskClient) -> None:
+    def test_a_list_across_apps_shows_those_of_the_users_teams(
+        self, two_apps: dict[str, int], client: FlaskClient
+    ) -> None:
         sign_in(client, "lin@example.com")
         assert sorted(listed(client, "/problems")) == ["Acts", "Looks"]
         assert tabs(client, "/problems") == [2, 0, 2]
         assert client.get("/apps/hidden/problems").status_code == 404
 
-    def test_only_problems_that_one_may_act_on_can_be_selected(
+    def test_only_problems_that_the_user_may_change_can_be_selected(
         self, two_apps: dict[str, int], client: FlaskClient
     ) -> None:
         sign_in(client, "lin@example.com")
@@ -274,12 +276,16 @@ class TestRoles:
         assert 'value="delete"' not in page
         assert 'value="resolve"' not in client.get("/apps/looks/problems").text
 
-    def test_all_that_match_means_all_that_one_may_act_on(self, two_apps: dict[str, int], client: FlaskClient) -> None:
+    def test_all_matching_means_all_that_the_user_may_change(
+        self, two_apps: dict[str, int], client: FlaskClient
+    ) -> None:
         sign_in(client, "lin@example.com")
         submit(client, "/problems", {"action": "resolve", "scope": "all"})
         assert listed(client, "/problems?status=resolved") == ["Acts"]
 
-    def test_acting_on_what_one_may_only_see_is_forbidden(self, two_apps: dict[str, int], client: FlaskClient) -> None:
+    def test_changing_problems_that_the_user_may_only_see_is_forbidden(
+        self, two_apps: dict[str, int], client: FlaskClient
+    ) -> None:
         sign_in(client, "lin@example.com")
         both = [two_apps["Acts"], two_apps["Looks"]]
         assert submit(client, "/problems", {"action": "resolve", "id": both}).status_code == 403
@@ -287,7 +293,7 @@ class TestRoles:
         assert submit(client, "/problems", {"action": "delete", "scope": "all"}).status_code == 403
         assert tabs(client, "/problems") == [2, 0, 2]
 
-    def test_what_one_may_not_see_is_not_touched(
+    def test_problems_that_the_user_may_not_see_are_not_changed(
         self, two_apps: dict[str, int], client: FlaskClient, app: Flask
     ) -> None:
         sign_in(client, "lin@example.com")
@@ -332,7 +338,7 @@ def test_enter_without_javascript_changes_nothing(shop: dict[str, object], make:
 class TestEmptyStates:
     def test_an_app_without_errors_leads_to_connecting_it(self, shop: dict[str, object], client: FlaskClient) -> None:
         page = client.get("/apps/shop/problems").text
-        assert "No error has been reported yet" in page
+        assert "No errors reported yet" in page
         assert 'href="/apps/shop"' in page
 
     def test_after_all_problems_were_deleted_no_page_says_that_no_error_was_reported(
@@ -342,14 +348,16 @@ class TestEmptyStates:
         assert submit(client, "/problems/1/delete").status_code == 302
         for address in ("/apps/shop/problems", "/problems"):
             page = client.get(address).text
-            assert "No error has been reported yet" not in page
+            assert "No errors reported yet" not in page
             assert "All problems have been deleted." in page
         assert "first error" not in client.get("/apps/shop").text
         assert "no errors yet" not in client.get("/").text
 
-    def test_everything_resolved_is_said(self, shop: dict[str, object], make: Factory, client: FlaskClient) -> None:
+    def test_a_list_without_unresolved_problems_says_so(
+        self, shop: dict[str, object], make: Factory, client: FlaskClient
+    ) -> None:
         make.problem(int(str(shop["id"])), status="resolved")
-        assert "All clear" in client.get("/problems").text
+        assert "No unresolved problems" in client.get("/problems").text
 
     def test_a_filter_without_a_match_can_be_cleared(
         self, shop: dict[str, object], make: Factory, client: FlaskClient

@@ -1,4 +1,4 @@
-"""No page costs a statement for each of its rows."""
+"""The number of SQL statements of a page does not grow with its rows."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ PAGES = (
 
 
 def grow(make: Factory, number: int) -> None:
-    """Another app, and another problem of the first with a tag and a notice; another notice of its first problem."""
+    """Add an app, and to the first one a problem with a tag and a notice, and a notice of its first problem."""
     team = make.team(f"Team {number}")
     make.assign(team, int(make.app(f"App {number}")["id"]))
     problem = make.problem(1, notices=1, at=clock.now() - timedelta(minutes=number))

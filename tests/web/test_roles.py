@@ -1,4 +1,4 @@
-"""Who may do what: one table for the code, the docs and the tests, and each page and action held to it."""
+"""Permissions of the roles: the code, the docs and every page and action agree with one table."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ ON_SERVER = {Capability.CREATE_TEAM, Capability.MANAGE_API_KEYS, Capability.MANA
 
 @dataclass(frozen=True)
 class Act:
-    """A page or a button: what it takes (None: to be signed in), the form, and the address's parts."""
+    """A page or an action: the required capability (None: signed in), the form data and the URL's values."""
 
     endpoint: str
     method: str
@@ -123,7 +123,7 @@ SERVER = [
     Act("users.delete", "POST", Capability.MANAGE_USERS, values=SUNDAY),
 ]
 ACTS = EVERYWHERE + APPS + PROBLEMS + TEAMS + SERVER
-ELSEWHERE = {  # asked by those who are not signed in, or with a rule of its own, tested by itself
+ELSEWHERE = {  # available without signing in, or with a rule that has a test of its own
     "static",
     "bootstrap.static",
     "setup.start",
@@ -134,28 +134,28 @@ ELSEWHERE = {  # asked by those who are not signed in, or with a rule of its own
     "email_change.confirm",
     "invitation.join",
     "theme.choose",
-    "account.revoke_session",  # one's own only: test_account.py
+    "account.revoke_session",  # only the user's own: test_account.py
     "apps.new",  # for a team: below
-    "team_members.add",  # two abilities: below
-    "problems.bulk_update",  # over many apps: below
+    "team_members.add",  # two capabilities: below
+    "problems.bulk_update",  # on several apps: below
 }
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The world of `people.build`, its server at rest."""
+    """Provide the data of `people.build`, while its server is not running."""
     folder = tmp_path_factory.mktemp("world") / "instance"
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=folder)
     world = build(app)
     app.extensions["checkend_shutdown"]()
     with app.app_context():
-        db.engine.dispose()  # all that was written is in the one file now
+        db.engine.dispose()  # everything that was written is now in one file
     return world
 
 
 @pytest.fixture
 def world(template: World, tmp_path: Path) -> Iterator[World]:
-    """A copy of the world that a test may change."""
+    """Provide a copy of the data that a test may change."""
     folder = tmp_path / "instance"
     folder.mkdir()
     shutil.copy(Path(template.app.instance_path) / DATABASE_FILE_NAME, folder)
@@ -189,18 +189,18 @@ def _outcome(status: int) -> str:
 
 
 @pytest.mark.parametrize("act", ACTS, ids=str)
-def test_each_page_and_action_answers_each_kind_of_person_as_the_table_says(act: Act, world: World) -> None:
+def test_each_page_and_action_responds_to_each_role_as_the_table_says(act: Act, world: World) -> None:
     refused = [kind for kind in KINDS if _expected(act, kind) != "allowed"]
     allowed = [kind for kind in reversed(KINDS) if kind not in refused]
     for kind in refused:
         assert (kind, _outcome(_do(world, act, kind))) == (kind, _expected(act, kind))
-    # What is allowed changes the world: the least of those who may goes first, and shows that the action is real.
+    # Allowed actions change the data: the lowest role that may do it comes first, and shows that the action works.
     for kind in allowed if act.method == "GET" else allowed[:1]:
         assert (kind, _outcome(_do(world, act, kind))) == (kind, "allowed")
 
 
 @pytest.mark.parametrize("act", [act for act in ACTS if act.method == "POST"], ids=str)
-def test_what_is_refused_changes_nothing(act: Act, world: World) -> None:
+def test_rejected_actions_change_nothing(act: Act, world: World) -> None:
     before = _content(world)
     for kind in KINDS:
         if _expected(act, kind) != "allowed":
@@ -217,7 +217,7 @@ def _content(world: World) -> dict[str, Any]:
     return found
 
 
-def test_every_page_of_the_dashboard_stands_in_the_tables_of_this_test(app: Flask) -> None:
+def test_every_page_of_the_dashboard_is_in_the_tables_of_this_test(app: Flask) -> None:
     pages = {
         (rule.endpoint, method)
         for rule in app.url_map.iter_rules()
@@ -229,7 +229,7 @@ def test_every_page_of_the_dashboard_stands_in_the_tables_of_this_test(app: Flas
     assert {page[0] for page in pages} >= ELSEWHERE | {act.endpoint for act in ACTS}
 
 
-def test_who_is_not_signed_in_is_sent_to_sign_in(world: World) -> None:
+def test_anonymous_users_are_redirected_to_sign_in(world: World) -> None:
     client = world.app.test_client()
     for act in ACTS:
         if act.method == "GET":
@@ -238,7 +238,7 @@ def test_who_is_not_signed_in_is_sent_to_sign_in(world: World) -> None:
             assert answer.location.startswith("/sign-in")
 
 
-def test_abilities_grow_with_the_role() -> None:
+def test_capabilities_grow_with_the_role() -> None:
     for higher, lower in pairwise(ROLES):
         assert ROLE_CAPABILITIES[higher] > ROLE_CAPABILITIES[lower]
     assert not ON_SERVER & ROLE_CAPABILITIES["owner"]
@@ -250,8 +250,8 @@ def test_apps_are_made_by_developers_for_their_own_team(kind: str, status: int, 
     assert world.post(kind, "/apps/new", team) == status
     assert world.client(kind).get("/apps/new").status_code == (200 if status == 302 else 403)
     if status == 302:
-        assert world.post(kind, "/apps/new", team | {"team": "2"}) == 422  # the strangers' team
-        assert world.post(kind, "/apps/new", team | {"team": "0"}) == 422  # none at all
+        assert world.post(kind, "/apps/new", team | {"team": "2"}) == 422  # a team of other users
+        assert world.post(kind, "/apps/new", team | {"team": "0"}) == 422  # no team
 
 
 @pytest.mark.parametrize(("kind", "status"), [("site admin", 302), ("owner", 403), ("viewer", 403), ("outsider", 404)])
@@ -261,11 +261,11 @@ def test_only_site_admins_add_users_by_address_to_a_team(kind: str, status: int,
 
 
 @pytest.mark.parametrize(("kind", "status"), [("member", 302), ("viewer", 403), ("outsider", 403)])
-def test_bulk_actions_across_apps_reach_only_those_where_one_may(kind: str, status: int, world: World) -> None:
+def test_bulk_actions_across_apps_change_only_apps_where_they_are_allowed(kind: str, status: int, world: World) -> None:
     assert world.post(kind, "/problems", {"action": "resolve", "id": "1"}) == status
 
 
-def test_nobody_gives_a_role_above_their_own_or_touches_who_has_one(world: World) -> None:
+def test_no_user_grants_a_role_above_their_own_or_changes_a_member_who_has_one(world: World) -> None:
     sunday = f"/teams/core/members/{world.ids['member_id']}"
     world.post("admin", sunday, {"role": "owner"})
     assert ">owner</option>" not in world.client("admin").get("/teams/core").text
@@ -276,7 +276,7 @@ def test_nobody_gives_a_role_above_their_own_or_touches_who_has_one(world: World
     assert _role_of(world, "sunday") == "owner"
 
 
-def test_apps_of_other_teams_cannot_be_drawn_into_ones_own(world: World) -> None:
+def test_apps_of_other_teams_cannot_be_assigned_to_the_users_own(world: World) -> None:
     assert world.post("owner", "/teams/core/apps", {"app": "other"}) == 404
     assert ">other</option>" not in world.client("owner").get("/teams/core").text
 
@@ -290,8 +290,8 @@ def _role_of(world: World, kind: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_one_may_not_do_is_not_offered(kind: str, world: World) -> None:
-    """Every form and link of the pages that someone sees leads to what they may."""
+def test_actions_that_are_not_allowed_are_not_offered(kind: str, world: World) -> None:
+    """Every form and link on the pages that a user sees is one that the user may use."""
     client = world.client(kind)
     offered: set[str] = set()
     for act in ACTS:
@@ -306,7 +306,7 @@ def test_what_one_may_not_do_is_not_offered(kind: str, world: World) -> None:
 
 
 def table() -> str:
-    """The table of docs/permissions.md, from the code."""
+    """Return the table of docs/permissions.md, generated from the code."""
     kinds = [*reversed(ROLES), "site admin"]
     lines = ["| | " + " | ".join(kinds) + " |", "|---|" + ":-:|" * len(kinds)]
     for ability in Capability:

@@ -1,4 +1,4 @@
-"""Text of reports on a page: nothing hides, nothing runs, nothing is lost."""
+"""Untrusted text on a page: nothing is hidden, executed or lost."""
 
 import json
 
@@ -11,7 +11,7 @@ from checkend.web.sanitize import escape_controls, pretty_json, safe_html, safe_
     ("character", "mark"),
     [("\0", "␀"), ("\x1b", "␛"), ("\x7f", "␡"), ("\u202e", "[U+202E]"), ("\u200b", "[U+200B]"), ("\ud800", "[U+D800]")],
 )
-def test_characters_that_cannot_be_seen_stand_as_marks(character: str, mark: str) -> None:
+def test_invisible_characters_are_replaced_by_symbols(character: str, mark: str) -> None:
     assert escape_controls(f"a{character}b") == f"a{mark}b"
     assert safe_html(f"a{character}b") == (
         f'<bdi>a<span class="unseen" title="U+{ord(character):04X}">{mark}</span>b</bdi>'
@@ -27,7 +27,7 @@ def test_markup_is_escaped_and_isolated() -> None:
     assert safe_html("<script>&\"'") == "<bdi>&lt;script&gt;&amp;&#34;&#39;</bdi>"
 
 
-def test_a_cut_text_says_so_and_stays_within_its_length() -> None:
+def test_a_truncated_text_ends_in_an_ellipsis_and_keeps_its_length() -> None:
     assert truncate_line("a\n b", 10) == "a b"
     assert truncate_line("abcdef", 6) == "abcdef"
     assert truncate_line("abcdefg", 6) == "abcde…"

@@ -1,4 +1,4 @@
-"""What every page answers with, and what every form asks for."""
+"""Security headers of every page, and CSRF tokens of every form."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ PAGES = ("/sign-in", "/forgotten-password", "/account", "/nope", "/static/checke
 
 @pytest.fixture
 def admin(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which a site admin is signed in."""
+    """Provide a browser in which a site admin is signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return client
@@ -131,7 +131,7 @@ def test_an_https_url_says_that_browsers_use_https(tmp_path: object, url: str, s
 
 
 def test_a_cookie_set_over_http_opens_nothing_over_https(app: Flask, client: FlaskClient, make: Factory) -> None:
-    """An attacker on the network can set cookies over HTTP, but none with the prefix that HTTPS asks for."""
+    """An attacker on the network can set cookies over HTTP, but not with the prefix that is required over HTTPS."""
     make.user("ada@example.com")
     sign_in(client, "ada@example.com")
     assert client.get("/account", base_url="http://localhost").status_code == 200
@@ -220,7 +220,7 @@ def test_a_store_that_cannot_be_read_gets_the_503_page(
     monkeypatch.setattr(UserSession, "with_token", fail)
     answer = admin.get("/teams")
     assert answer.status_code == 503
-    assert "Back in a moment" in answer.get_data(as_text=True)
+    assert "Temporarily unavailable" in answer.get_data(as_text=True)
 
 
 def test_a_forms_page_that_is_excused_from_the_tables_still_exists(app: Flask) -> None:

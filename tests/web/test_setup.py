@@ -1,4 +1,4 @@
-"""The first run: only the holder of the printed token makes the first admin."""
+"""First-run setup: only the printed token lets someone create the first site admin."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ FIELDS = {
 
 @pytest.fixture
 def address(app: Flask) -> str:
-    """Where the setup page is."""
+    """Provide the path of the setup page."""
     return "/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip()
 
 
@@ -93,7 +93,7 @@ def test_where_there_is_an_admin_even_the_token_opens_nothing(client: FlaskClien
         ("app_name", "a\x00b", "App name must not contain control characters."),
     ],
 )
-def test_what_cannot_be_used_is_said_and_makes_nothing(
+def test_invalid_values_are_reported_and_nothing_is_created(
     client: FlaskClient, make: Factory, address: str, field: str, value: str, sentence: str
 ) -> None:
     answer = submit(client, address, FIELDS | {field: value}, page=address)
@@ -103,7 +103,7 @@ def test_what_cannot_be_used_is_said_and_makes_nothing(
     assert submit(client, address, FIELDS, page=address).status_code == 302
 
 
-def test_of_two_at_the_same_time_one_sets_up(app: Flask, make: Factory, address: str) -> None:
+def test_of_two_setups_at_the_same_time_one_succeeds(app: Flask, make: Factory, address: str) -> None:
     clients = [app.test_client() for _ in range(4)]
     tokens = [csrf_token(client, address) for client in clients]
     statuses: list[int] = []
@@ -122,6 +122,6 @@ def test_of_two_at_the_same_time_one_sets_up(app: Flask, make: Factory, address:
 
 
 def test_before_setup_the_sign_in_page_says_what_to_do(client: FlaskClient, make: Factory) -> None:
-    assert "This server is new" in client.get("/sign-in").get_data(as_text=True)
+    assert "This server has not been set up yet" in client.get("/sign-in").get_data(as_text=True)
     make.user(site_admin=True)
-    assert "This server is new" not in client.get("/sign-in").get_data(as_text=True)
+    assert "This server has not been set up yet" not in client.get("/sign-in").get_data(as_text=True)

@@ -31,11 +31,11 @@ def _try(client: FlaskClient, address: str = ADA, password: str = "wrong", **opt
 
 @pytest.fixture(autouse=True)
 def ada(make: Factory) -> int:
-    """Her id."""
+    """Provide the id of a user."""
     return make.user(ADA)
 
 
-def test_one_signs_in_with_any_case_and_spaces_and_out_again(client: FlaskClient) -> None:
+def test_sign_in_ignores_case_and_spaces_of_the_email_address(client: FlaskClient) -> None:
     sign_in(client, " Ada@Example.com ")
     assert client.get("/account").status_code == 200
     assert submit(client, "/sign-out").location == "/sign-in"
@@ -52,7 +52,7 @@ def test_signing_out_ends_the_session_on_the_server_too(app: Flask, client: Flas
     assert thief.get("/account").status_code == 302
 
 
-def test_the_store_holds_no_token_that_opens_a_session(app: Flask, client: FlaskClient) -> None:
+def test_the_database_contains_no_session_token(app: Flask, client: FlaskClient) -> None:
     sign_in(client, ADA)
     with client.session_transaction() as session:
         token = session["_user_id"]
@@ -74,7 +74,9 @@ def test_the_store_holds_no_token_that_opens_a_session(app: Flask, client: Flask
         ("", "/"),
     ],
 )
-def test_one_returns_to_where_one_was_going_and_nowhere_else(client: FlaskClient, wanted: str, location: str) -> None:
+def test_sign_in_redirects_to_the_requested_page_and_to_no_other_site(
+    client: FlaskClient, wanted: str, location: str
+) -> None:
     page = client.get("/sign-in", query_string={"next": wanted})
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert token
@@ -82,7 +84,7 @@ def test_one_returns_to_where_one_was_going_and_nowhere_else(client: FlaskClient
     assert client.post("/sign-in", query_string={"next": wanted}, data=fields).location == location
 
 
-def test_a_page_that_needs_sign_in_says_where_one_was_going(client: FlaskClient) -> None:
+def test_a_page_that_requires_sign_in_passes_its_path_on(client: FlaskClient) -> None:
     assert client.get("/account/sessions?a=b").location == "/sign-in?next=/account/sessions?a%3Db"
 
 
@@ -110,10 +112,10 @@ def test_a_form_sent_after_the_session_has_ended_leads_to_sign_in_and_back_to_it
     assert make.run(lambda: db.session.query(Team).count()) == 0
 
 
-def test_a_form_from_before_one_signed_in_again_leads_back_to_its_page_and_changes_nothing(
+def test_a_form_from_before_the_last_sign_in_leads_back_to_its_page_and_changes_nothing(
     client: FlaskClient, make: Factory
 ) -> None:
-    """As with two tabs: the session ends, one signs in again in one of them, and sends the form of the other."""
+    """Two tabs: the session ends, the user signs in again in one tab and submits the form in the other."""
     sign_in(client, ADA)
     outdated = csrf_token(client, "/teams")
     make.run(lambda: db.session.query(UserSession).delete())
@@ -122,7 +124,7 @@ def test_a_form_from_before_one_signed_in_again_leads_back_to_its_page_and_chang
     answer = client.post("/teams", data={"csrf_token": outdated, "name": "Core"}, headers=page)
     assert (answer.status_code, answer.location) == (303, "/teams?a=b")
     shown = client.get(answer.location).text
-    assert "Nothing was changed: the form was from before you last signed in." in shown
+    assert "Nothing was changed because the form was loaded before you last signed in." in shown
     assert make.run(lambda: db.session.query(Team).count()) == 0
     assert client.post("/theme", data={"csrf_token": csrf_token(client, "/teams"), "theme": "dark"}).status_code == 302
 
@@ -148,11 +150,11 @@ def test_the_menus_of_a_page_whose_session_has_ended_lead_to_sign_in(client: Fla
     assert client.post(address, headers=page).location == "/sign-in?next=/teams"
 
 
-def test_a_wrong_password_and_an_unknown_address_are_answered_alike(client: FlaskClient) -> None:
+def test_a_wrong_password_and_an_unknown_address_get_the_same_response(client: FlaskClient) -> None:
     known, unknown = _try(client), _try(client, "nobody@example.com")
     assert known.status_code == unknown.status_code == 422
     assert re.sub(r'value="[^"]*"', "", known.text) == re.sub(r'value="[^"]*"', "", unknown.text)
-    assert "do not go together" in known.text
+    assert "Incorrect email or password." in known.text
 
 
 def test_an_unknown_address_costs_the_same_work(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,13 +177,13 @@ def test_guessing_is_slowed_down_for_known_and_unknown_addresses(client: FlaskCl
     for address in (ADA, "nobody@example.com"):
         for _ in range(login_throttle.PER_ACCOUNT):
             assert _try(client, address).status_code == 422
-        refused = _try(client, address, PASSWORD)  # even the right one
+        refused = _try(client, address, PASSWORD)  # even with the correct password
         assert refused.status_code == 429
         assert 0 < int(refused.headers["Retry-After"]) <= 15 * 60
-        assert "Too many tries" in refused.text
+        assert "Too many attempts" in refused.text
 
 
-def test_another_place_and_another_address_are_not_held_up(app: Flask, client: FlaskClient, make: Factory) -> None:
+def test_other_client_ips_and_email_addresses_are_not_limited(app: Flask, client: FlaskClient, make: Factory) -> None:
     make.user("bob@example.com")
     for _ in range(login_throttle.PER_ACCOUNT + 1):
         _try(client)
@@ -190,16 +192,16 @@ def test_another_place_and_another_address_are_not_held_up(app: Flask, client: F
     assert _try(elsewhere, ADA, PASSWORD, environ_base={"REMOTE_ADDR": "192.0.2.9"}).status_code == 302
 
 
-def test_one_place_cannot_try_address_after_address(client: FlaskClient, app: Flask) -> None:
+def test_one_client_ip_cannot_try_many_email_addresses(client: FlaskClient, app: Flask) -> None:
     statuses = [
         _try(client, f"user{number}@example.com").status_code for number in range(login_throttle.PER_NETWORK + 3)
     ]
     assert statuses == [422] * login_throttle.PER_NETWORK + [429] * 3
-    # What the client IP's limit rejects leaves nothing in memory.
+    # Attempts rejected by the limit per client IP leave nothing in memory.
     assert len(app.extensions["checkend_guesses"]._account._attempts) == login_throttle.PER_NETWORK
 
 
-def test_addresses_of_one_ipv6_subscriber_count_as_one_place(client: FlaskClient) -> None:
+def test_addresses_of_one_ipv6_network_count_as_one(client: FlaskClient) -> None:
     for number in range(login_throttle.PER_ACCOUNT):
         _try(client, environ_base={"REMOTE_ADDR": f"2001:db8::{number}"})
     assert _try(client, environ_base={"REMOTE_ADDR": "2001:db8::ffff"}).status_code == 429
@@ -254,7 +256,7 @@ def test_keys_of_any_length_take_the_same_memory() -> None:
     assert sum(map(sys.getsizeof, counted._attempts)) < 50 * 100
 
 
-def test_setting_the_clock_back_locks_nobody_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_the_clock_back_does_not_lock_users_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(login_throttle.PER_ACCOUNT):
         _try(client)
     yesterday = clock.now() - timedelta(days=1)
@@ -297,7 +299,7 @@ def test_the_lifetime_of_sessions_can_be_set(tmp_path: Path, monkeypatch: pytest
     Factory(app).user(ADA)
     client = app.test_client()
     sign_in(client, ADA)
-    assert "1 day after you signed in" in client.get("/account/sessions").text
+    assert "at the latest 1 day after sign-in" in client.get("/account/sessions").text
     later = clock.now() + timedelta(days=1, minutes=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     assert client.get("/account").status_code == 302
@@ -306,14 +308,14 @@ def test_the_lifetime_of_sessions_can_be_set(tmp_path: Path, monkeypatch: pytest
 
 def test_without_mail_the_page_says_whom_to_ask(client: FlaskClient) -> None:
     text = client.get("/forgotten-password").text
-    assert "Ask one of its site admins" in text
+    assert "Ask a site admin to create a password link" in text
     assert 'name="email_address"' not in text
 
 
 def test_a_forgotten_password_is_renewed_by_mail(mailing: Flask, mail_server: MailServer) -> None:
     client = mailing.test_client()
     answer = submit(client, "/forgotten-password", {"email_address": "ADA@example.com"}, page="/forgotten-password")
-    assert "is on its way" in answer.text
+    assert "we have sent it a link" in answer.text
     assert mail_server.came.wait(5)
     (recipient, mail), *more = mail_server.mails
     assert (recipient, mail["To"], more) == (ADA, ADA, [])
@@ -327,7 +329,7 @@ def test_a_forgotten_password_is_renewed_by_mail(mailing: Flask, mail_server: Ma
     assert client.get(link[1]).status_code == 404
 
 
-def test_asking_for_mail_does_not_tell_whether_an_address_exists(mailing: Flask, mail_server: MailServer) -> None:
+def test_requesting_mail_does_not_reveal_whether_an_account_exists(mailing: Flask, mail_server: MailServer) -> None:
     client = mailing.test_client()
 
     def ask(address: str) -> str:
@@ -385,10 +387,10 @@ def test_a_link_does_not_set_a_short_or_recent_password(
     sign_in(client, ADA)
 
 
-def test_old_forged_and_foreign_links_are_refused(app: Flask, client: FlaskClient, ada: int) -> None:
+def test_old_forged_and_foreign_links_are_rejected(app: Flask, client: FlaskClient, ada: int) -> None:
     link = _link(app, ada)
     assert client.get(link).status_code == 200
-    changed = link[:-9] + ("A" if link[-9] != "A" else "B") + link[-8:]  # the last character holds unused bits
+    changed = link[:-9] + ("A" if link[-9] != "A" else "B") + link[-8:]  # the last character contains unused bits
     for forged in (changed, "/new-password/x", "/new-password/W10.x.y"):
         assert client.get(forged).status_code == 404
 

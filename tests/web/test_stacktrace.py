@@ -1,4 +1,4 @@
-"""How a backtrace is laid out: innermost first, the application's own frames apart from the libraries'."""
+"""Stack traces for display: innermost frame first, in-app frames separated from library frames."""
 
 from checkend.web.presenters.facets import facet_shares
 from checkend.web.presenters.stacktrace import MAX_FRAMES, present_stacktrace
@@ -14,26 +14,26 @@ def test_pythons_frames_are_turned_and_library_frames_form_runs() -> None:
         "/srv/shop.py:9 in pay",
     ]
     shown = present_stacktrace(raw, PYTHON)
-    assert [(run.own, [frame.method for frame in run.frames]) for run in shown.runs] == [
+    assert [(run.in_app, [frame.method for frame in run.frames]) for run in shown.runs] == [
         (True, ["pay"]),
         (False, ["b", "a"]),
         (True, ["outer"]),
     ]
-    assert (shown.total, shown.own, shown.left_out) == (4, 2, 0)
+    assert (shown.total, shown.in_app, shown.omitted) == (4, 2, 0)
     assert shown.text.splitlines()[0] == "→ /srv/shop.py:9 in pay"
 
 
-def test_a_backtrace_beyond_all_reason_is_cut_and_says_by_how_much() -> None:
+def test_an_extremely_long_stack_trace_is_truncated_and_says_by_how_much() -> None:
     shown = present_stacktrace(["/srv/a.rb:1:in 'b'"] * (MAX_FRAMES + 5), {"language": "ruby"})
     assert sum(len(run.frames) for run in shown.runs) == MAX_FRAMES
-    assert shown.left_out == 5
+    assert shown.omitted == 5
 
 
-def test_no_backtrace_is_none() -> None:
+def test_without_a_stack_trace_there_are_no_frames() -> None:
     assert present_stacktrace([], None).total == 0
 
 
-def test_shares_count_what_is_not_named_as_others() -> None:
+def test_the_values_beyond_the_top_are_counted_as_others() -> None:
     counted = {"user": [("7", 50), ("8", 20), ("9", 10), ("a", 5), ("b", 5), ("c", 2), ("", 8)]}
     facet = facet_shares(counted)[0]
     assert [(share.value, share.percent) for share in facet.shares] == [
@@ -46,6 +46,6 @@ def test_shares_count_what_is_not_named_as_others() -> None:
     ]
 
 
-def test_a_share_is_never_shown_as_none_nor_as_all_when_it_is_not() -> None:
+def test_a_partial_share_is_never_rounded_to_0_or_100_percent() -> None:
     facet = facet_shares({"host": [("a", 9999), ("b", 1)]})[0]
     assert [share.percent for share in facet.shares] == [99, 1]

@@ -1,4 +1,4 @@
-"""Teams in the dashboard: members, roles, apps, handing over. Who may do it: test_abilities.py."""
+"""Teams in the dashboard: members, roles, apps, transfer. For permissions see test_roles.py."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ from tests.support.pages import sign_in, submit
 
 @pytest.fixture(autouse=True)
 def ada(make: Factory) -> int:
-    """A site admin, who owns the team core."""
+    """Provide the id of a site admin who owns the team core."""
     return make.user("ada@example.com", site_admin=True)
 
 
 @pytest.fixture
 def admin(client: FlaskClient, make: Factory, ada: int) -> FlaskClient:
-    """Her browser."""
+    """Provide a browser in which that user is signed in."""
     make.team("Core", ada)
     sign_in(client, "ada@example.com")
     return client
 
 
 def _join(make: Factory, address: str, role: Role) -> int:
-    """The id of a new user's membership in the team core."""
+    """Add a new user to the team core; return the id of the membership."""
     user = make.user(address)
     return make.run(lambda: db.session.query(Team).one().add_member(db.session.get_one(User, user), role).id)
 
@@ -40,12 +40,12 @@ def _members(make: Factory) -> dict[str, str]:
     return make.run(read)
 
 
-def _said(client: FlaskClient, address: str, fields: dict[str, Any] | None = None) -> str:
-    """What the page says after the form was sent."""
+def _page_after(client: FlaskClient, address: str, fields: dict[str, Any] | None = None) -> str:
+    """Submit a form; return the page that it redirects to."""
     return client.get(submit(client, address, fields).location).get_data(as_text=True)
 
 
-def test_a_team_is_made_and_renamed_and_keeps_its_address(admin: FlaskClient) -> None:
+def test_a_team_is_created_and_renamed_and_keeps_its_url(admin: FlaskClient) -> None:
     assert submit(admin, "/teams", {"name": "Web people"}).location == "/teams/web-people"
     assert submit(admin, "/teams/web-people", {"name": "Others"}).location == "/teams/web-people"
     assert "<h1>Others</h1>" in admin.get("/teams/web-people").get_data(as_text=True)
@@ -61,63 +61,65 @@ def test_a_team_needs_a_name(admin: FlaskClient, make: Factory, address: str) ->
 
 def test_members_get_other_roles_and_leave(admin: FlaskClient, make: Factory, app: Flask) -> None:
     member = _join(make, "bob@example.com", "viewer")
-    assert "The role is changed." in _said(admin, f"/teams/core/members/{member}", {"role": "developer"})
+    assert "Changed the role of bob@example.com." in _page_after(
+        admin, f"/teams/core/members/{member}", {"role": "developer"}
+    )
     assert _members(make)["bob@example.com"] == "developer"
-    assert "You cannot give this role." in _said(admin, f"/teams/core/members/{member}", {"role": "king"})
+    assert "You cannot grant this role." in _page_after(admin, f"/teams/core/members/{member}", {"role": "king"})
     bob = app.test_client()
     sign_in(bob, "bob@example.com")
     assert bob.get("/teams/core").status_code == 200
-    assert "You have left Core." in _said(bob, "/teams/core/leave")
+    assert "You have left the team Core." in _page_after(bob, "/teams/core/leave")
     assert bob.get("/teams/core").status_code == 404
 
 
 def test_the_last_admin_stays(admin: FlaskClient, make: Factory) -> None:
-    assert "last admin" in _said(admin, "/teams/core/members/1", {"role": "viewer"})
-    assert "last admin" in _said(admin, "/teams/core/members/1/remove")
-    assert "hand it over first" in _said(admin, "/teams/core/leave")
+    assert "last admin" in _page_after(admin, "/teams/core/members/1", {"role": "viewer"})
+    assert "last admin" in _page_after(admin, "/teams/core/members/1/remove")
+    assert "Transfer it to another member first" in _page_after(admin, "/teams/core/leave")
     assert _members(make) == {"ada@example.com": "admin"}
 
 
-def test_someone_with_an_account_is_added_by_address(admin: FlaskClient, make: Factory) -> None:
+def test_an_existing_user_is_added_by_email_address(admin: FlaskClient, make: Factory) -> None:
     make.user("bob@example.com")
     fields = {"email_address": "Bob@Example.com", "role": "member"}
-    assert "The team has a new member." in _said(admin, "/teams/core/members", fields)
-    assert "already a member" in _said(admin, "/teams/core/members", fields)
+    assert "Added bob@example.com to the team." in _page_after(admin, "/teams/core/members", fields)
+    assert "already a member" in _page_after(admin, "/teams/core/members", fields)
     unknown = fields | {"email_address": "eve@example.com"}
-    assert "invite them instead" in _said(admin, "/teams/core/members", unknown)
+    assert "Send an invitation instead" in _page_after(admin, "/teams/core/members", unknown)
     assert _members(make) == {"ada@example.com": "admin", "bob@example.com": "member"}
 
 
-def test_a_team_is_handed_over_to_a_member_who_becomes_an_admin(admin: FlaskClient, make: Factory) -> None:
+def test_a_team_is_transferred_to_a_member_who_becomes_an_admin(admin: FlaskClient, make: Factory) -> None:
     member = _join(make, "bob@example.com", "viewer")
-    assert "bob@example.com owns the team now." in _said(admin, "/teams/core/owner", {"member": member})
+    assert "bob@example.com is now the owner of the team." in _page_after(
+        admin, "/teams/core/owner", {"member": member}
+    )
     assert _members(make)["bob@example.com"] == "admin"
     assert make.run(lambda: db.session.query(Team).one().owner.email_address) == "bob@example.com"
     for wrong in ("999", "x", ""):
         assert submit(admin, "/teams/core/owner", {"member": wrong}).status_code == 404
 
 
-def test_apps_are_assigned_and_taken_away_and_stay(admin: FlaskClient, make: Factory) -> None:
+def test_apps_are_assigned_and_removed_and_not_deleted(admin: FlaskClient, make: Factory) -> None:
     make.app("Shop")
-    assert "Shop is assigned." in _said(admin, "/teams/core/apps", {"app": "shop"})
+    assert "Assigned app &#39;Shop&#39; to the team." in _page_after(admin, "/teams/core/apps", {"app": "shop"})
     assert submit(admin, "/teams/core/apps", {"app": "nope"}).status_code == 404
-    assert "Shop is taken away." in _said(admin, "/teams/core/apps/shop/remove")
+    assert "Removed app &#39;Shop&#39; from the team." in _page_after(admin, "/teams/core/apps/shop/remove")
     assert submit(admin, "/teams/core/apps/shop/remove").status_code == 404
     assert make.run(lambda: [app.name for app in App.newest_first()]) == ["Shop"]
 
 
-def test_a_team_is_deleted_once_its_name_is_typed_and_its_apps_stay(admin: FlaskClient, make: Factory) -> None:
+def test_a_team_is_deleted_if_its_name_is_confirmed_and_its_apps_are_kept(admin: FlaskClient, make: Factory) -> None:
     make.app("Shop")
     submit(admin, "/teams/core/apps", {"app": "shop"})
-    assert "that was not its name" in _said(admin, "/teams/core/delete", {"confirm": "core"})
-    assert "Core is deleted." in _said(admin, "/teams/core/delete", {"confirm": "Core"})
+    assert "the name you entered does not match" in _page_after(admin, "/teams/core/delete", {"confirm": "core"})
+    assert "Deleted team &#39;Core&#39;." in _page_after(admin, "/teams/core/delete", {"confirm": "Core"})
     assert admin.get("/teams/core").status_code == 404
     assert admin.get("/apps/shop").status_code == 200
 
 
-def test_a_member_of_another_team_is_not_reached_through_ones_own(
-    admin: FlaskClient, make: Factory, app: Flask
-) -> None:
+def test_members_of_another_team_are_not_found(admin: FlaskClient, make: Factory, app: Flask) -> None:
     _join(make, "bob@example.com", "admin")
     make.team("Far", make.user("far@example.com"))
     bob = app.test_client()
@@ -127,9 +129,9 @@ def test_a_member_of_another_team_is_not_reached_through_ones_own(
     assert submit(bob, f"/teams/far/members/{far}/remove").status_code == 404
 
 
-def test_who_is_in_no_team_is_told_what_to_do(app: Flask, make: Factory) -> None:
+def test_users_without_a_team_are_told_what_to_do(app: Flask, make: Factory) -> None:
     make.user("eve@example.com")
     eve = app.test_client()
     sign_in(eve, "eve@example.com")
-    assert "You are in no team" in eve.get("/teams").get_data(as_text=True)
-    assert "No app to see" in eve.get("/apps").get_data(as_text=True)
+    assert "You are not a member of a team" in eve.get("/teams").get_data(as_text=True)
+    assert "You can see the apps of your teams" in eve.get("/apps").get_data(as_text=True)

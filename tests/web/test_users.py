@@ -13,13 +13,13 @@ from tests.support.pages import follow, sign_in, submit
 
 @pytest.fixture(autouse=True)
 def admin(client: FlaskClient, make: Factory) -> FlaskClient:
-    """A browser in which the site admin ada is signed in."""
+    """Provide a browser in which the site admin ada is signed in."""
     make.user("ada@example.com", site_admin=True)
     sign_in(client, "ada@example.com")
     return client
 
 
-def _said(client: FlaskClient, address: str, fields: dict[str, str] | None = None) -> str:
+def _page_after(client: FlaskClient, address: str, fields: dict[str, str] | None = None) -> str:
     return client.get(submit(client, address, fields).location).get_data(as_text=True)
 
 
@@ -39,7 +39,7 @@ def test_a_new_user_sets_a_password_with_the_link(app: Flask, admin: FlaskClient
 
 
 @pytest.mark.parametrize("email", ["bob@example.com", None])
-def test_nobody_makes_the_server_hash_passwords_for_a_page_they_may_not_use(
+def test_the_server_hashes_no_password_for_users_who_may_not_create_users(
     app: Flask, admin: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch, email: str | None
 ) -> None:
     make.user("bob@example.com")
@@ -90,23 +90,23 @@ def test_site_admin_is_granted_and_removed_and_counts_at_once(app: Flask, admin:
     bob = app.test_client()
     sign_in(bob, "bob@example.com")
     assert bob.get("/users").status_code == 403
-    assert "is now a site admin" in _said(admin, "/users/bob/site-admin", {"grant": "yes"})
+    assert "is now a site admin" in _page_after(admin, "/users/bob/site-admin", {"grant": "yes"})
     assert bob.get("/users").status_code == 200
-    assert "is no longer a site admin" in _said(bob, "/users/ada/site-admin", {"grant": "no"})
+    assert "is no longer a site admin" in _page_after(bob, "/users/ada/site-admin", {"grant": "no"})
     assert admin.get("/users").status_code == 403
 
 
-def test_nobody_removes_site_admin_from_or_deletes_themselves(admin: FlaskClient, make: Factory) -> None:
-    assert "Another site admin" in _said(admin, "/users/ada/site-admin", {"grant": "no"})
-    assert "Another site admin" in _said(admin, "/users/ada/delete")
+def test_site_admins_cannot_demote_or_delete_themselves(admin: FlaskClient, make: Factory) -> None:
+    assert "You cannot change your own role." in _page_after(admin, "/users/ada/site-admin", {"grant": "no"})
+    assert "You cannot delete your own account." in _page_after(admin, "/users/ada/delete")
     assert make.run(lambda: [user.site_admin for user in User.newest_first()]) == [True]
 
 
-def test_a_deleted_user_is_gone_and_one_who_owns_teams_stays(admin: FlaskClient, make: Factory) -> None:
+def test_a_user_can_be_deleted_unless_they_own_a_team(admin: FlaskClient, make: Factory) -> None:
     make.team("Core", make.user("bob@example.com"))
     make.user("eve@example.com")
-    assert "hand these over first: Core" in _said(admin, "/users/bob/delete")
-    assert "eve@example.com is deleted." in _said(admin, "/users/eve/delete")
+    assert "hand these over first: Core" in _page_after(admin, "/users/bob/delete")
+    assert "Deleted user eve@example.com." in _page_after(admin, "/users/eve/delete")
     assert submit(admin, "/users/eve/delete").status_code == 404
     assert make.run(lambda: {user.email_address for user in User.newest_first()}) == {
         "ada@example.com",
@@ -123,6 +123,6 @@ def test_users_are_shown_by_the_page_and_found_by_address(admin: FlaskClient, ma
     assert ("user59@" in second, "ada@example.com</span>" in second) == (False, True)
     found = admin.get("/users?search=USER5@").get_data(as_text=True)
     assert found.count('<span class="title">') == 1
-    assert "Nobody found" in admin.get("/users?search=%25").get_data(as_text=True)
+    assert "No matching users" in admin.get("/users?search=%25").get_data(as_text=True)
     for page in ("x", "-1", "0", "99999999999999999999"):
         assert admin.get(f"/users?page={page}").status_code == 200

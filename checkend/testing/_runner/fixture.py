@@ -9,12 +9,12 @@ from sqlalchemy import delete, event, text
 
 from checkend import config
 from checkend.app import create_app
+from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.client.sdk_environment import sdk_environment
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
 from checkend.ingest.pipeline import UnknownKeyError, ingestion
 from checkend.models import ApiKey, App, Problem
-from checkend.models.permission import ALL_PERMISSIONS
 from checkend.models.problem import ProblemFilter, find_problems
 from checkend.models.selection import ProblemSelection, delete_app_in_batches, delete_in_batches
 from checkend.schemas.problem import ProblemSchema

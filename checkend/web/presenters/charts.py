@@ -1,4 +1,4 @@
-"""Charts of occurrences over time: kept counts become bars, which the templates draw as SVG. Pure functions."""
+"""Charts of occurrences over time, as bars that the templates draw as SVG. Pure functions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time over which a chart goes: ``bars`` steps of ``step`` each; the last step holds the present."""
+    """The period of a chart: ``bars`` steps of ``step`` each, the last of which includes the present."""
 
     key: str
     label: str
@@ -32,7 +32,7 @@ SPARK_DAYS = 14
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar of a chart in its own coordinates, and what it stands for."""
+    """A bar in the coordinates of its chart, its count, and its tooltip."""
 
     x: int
     y: int
@@ -43,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars from old to new in a field ``width`` wide and `HEIGHT` high, with what to say about them."""
+    """Bars from oldest to newest on an area of ``width`` by `HEIGHT`, with the labels of the time axis."""
 
     bars: list[Bar]
     width: int
@@ -52,63 +52,56 @@ class Chart:
     ticks: list[str]
 
     @property
-    def sentence(self) -> str:
-        """The chart for those who do not see it."""
+    def description(self) -> str:
+        """A description of the chart for screen readers."""
         if not self.total:
             return "No occurrences."
         peak = max(self.bars, key=lambda bar: bar.count)
         amount = "1 occurrence" if self.total == 1 else f"{self.total:,} occurrences"
-        return f"{amount} in all; most in one step: {peak.title}."
+        return f"{amount} in total; peak: {peak.title}."
 
 
 def first_step(span: Span, now: datetime) -> datetime:
-    """When the first bar of ``span`` begins: whole steps, counted from midnight UTC, the last one around ``now``."""
+    """Return the start of the first bar. Steps are aligned with midnight UTC, and the last one includes ``now``."""
     return _floor(now, span.step) - (span.bars - 1) * span.step
 
 
 def chart(counts: Iterable[tuple[datetime, int]], span: Span, now: datetime) -> Chart:
-    """The chart of ``counts`` (each at the begin of its hour or day) over ``span`` up to ``now``."""
+    """Return the chart of ``counts``, (start of the hour or day, count) pairs, over the ``span`` ending ``now``."""
     start = first_step(span, now)
     totals = [0] * span.bars
-    for moment, count in counts:
-        place = (moment - start) // span.step
-        if 0 <= place < span.bars:
-            totals[place] += count
+    for counted_from, count in counts:
+        index = (counted_from - start) // span.step
+        if 0 <= index < span.bars:
+            totals[index] += count
     peak = max(totals)
-    bars = [
-        Bar(at * (BAR + GAP), HEIGHT - height, height, count, _title(start + at * span.step, span, count))
-        for at, count in enumerate(totals)
-        for height in [_height(count, peak)]
-    ]
-    ticks = [_tick(start + span.bars * part // 4 * span.step, span) for part in range(4)]
+    bars = []
+    for index, count in enumerate(totals):
+        height = max(round(HEIGHT * count / peak), 4) if count else 0  # at least 4, to be visible
+        title = _title(start + index * span.step, span, count)
+        bars.append(Bar(index * (BAR + GAP), HEIGHT - height, height, count, title))
+    tick_times = [start + span.bars * part // 4 * span.step for part in range(4)]
+    by_hours = span.step < timedelta(hours=6)
+    ticks = [f"{time:%H:%M}" if by_hours else f"{time.day} {time:%b}" for time in tick_times]
     return Chart(bars, span.bars * (BAR + GAP) - GAP, sum(totals), peak, [*ticks, "now"])
 
 
 def sparkline(days: Iterable[tuple[datetime, int]], now: datetime) -> Chart:
-    """The chart of the last `SPARK_DAYS` days, one bar a UTC day."""
+    """Return the chart of the last `SPARK_DAYS` UTC days, one bar per day."""
     return chart(days, Span("spark", "14 days", SPARK_DAYS, timedelta(days=1)), now)
 
 
 def spark_start(now: datetime) -> datetime:
-    """When the first day of a `sparkline` begins."""
+    """Return the start of the first day of a `sparkline`."""
     return _floor(now, timedelta(days=1)) - timedelta(days=SPARK_DAYS - 1)
 
 
-def _floor(moment: datetime, step: timedelta) -> datetime:
-    midnight = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + (moment - midnight) // step * step
-
-
-def _height(count: int, peak: int) -> int:
-    """Between 0 and `HEIGHT`; what is there at all can be seen."""
-    return max(round(HEIGHT * count / peak), 4) if count else 0
+def _floor(time: datetime, step: timedelta) -> datetime:
+    midnight = time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (time - midnight) // step * step
 
 
 def _title(begin: datetime, span: Span, count: int) -> str:
     if span.step >= timedelta(days=1):
         return f"{begin:%a} {begin.day} {begin:%b}: {count}"
     return f"{begin:%a} {begin.day} {begin:%b}, {begin:%H:%M} to {begin + span.step:%H:%M} UTC: {count}"
-
-
-def _tick(begin: datetime, span: Span) -> str:
-    return f"{begin:%H:%M}" if span.step < timedelta(hours=6) else f"{begin.day} {begin:%b}"

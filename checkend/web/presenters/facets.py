@@ -1,4 +1,4 @@
-"""What a problem's reports have most in common: counted values become shares. Pure functions."""
+"""The most common values of a problem's facets, such as its environments and hosts. Pure functions."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ LABELS = {"environment": "Environment", "revision": "Revision", "host": "Host", 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A value and how often it came; ``percent`` of the reports that name any. ``value`` None: the other values."""
+    """A value, its count, and its percentage of the reports that have any; ``value`` None means all other values."""
 
     value: str | None
     count: int
@@ -19,7 +19,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One thing that reports may have in common, its commonest values first."""
+    """An attribute of reports, its most common values first, and the number of its distinct values."""
 
     name: str
     label: str
@@ -27,21 +27,19 @@ class Facet:
     values: int
 
 
-def facet_shares(counted: dict[str, list[tuple[str, int]]]) -> list[Facet]:
-    """For each facet its `TOP` commonest values, and the others as one."""
-    return [_facet(name, values) for name, values in counted.items()]
-
-
-def _facet(name: str, values: list[tuple[str, int]]) -> Facet:
-    total = sum(count for _, count in values)
-    named = [(value, count) for value, count in values if value != OTHER_VALUES]
-    shares = [Share(value, count, _percent(count, total)) for value, count in named[:TOP]]
-    rest = total - sum(share.count for share in shares)
-    if rest:
-        shares.append(Share(None, rest, _percent(rest, total)))
-    return Facet(name, LABELS[name], shares, len(values))
+def facet_shares(counts: dict[str, list[tuple[str, int]]]) -> list[Facet]:
+    """Return the `TOP` most common values of each facet, followed by the sum of all others."""
+    facets = []
+    for name, values in counts.items():
+        total = sum(count for _, count in values)
+        known = [(value, count) for value, count in values if value != OTHER_VALUES]
+        shares = [Share(value, count, _percent(count, total)) for value, count in known[:TOP]]
+        if rest := total - sum(share.count for share in shares):
+            shares.append(Share(None, rest, _percent(rest, total)))
+        facets.append(Facet(name, LABELS[name], shares, len(values)))
+    return facets
 
 
 def _percent(count: int, total: int) -> int:
-    """Whole percents; never 0 for what is there, nor 100 for what is not all."""
+    """Return a whole percentage, at least 1, and 100 only if ``count`` is the total."""
     return max(1, min(round(100 * count / total), 99 if count < total else 100))

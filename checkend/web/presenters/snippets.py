@@ -1,11 +1,11 @@
-"""What to paste into a program so that its errors arrive: one snippet a language, with the real key and address."""
+"""Code that connects an app, for each SDK, with the app's ingestion key and this server's URL filled in."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A language: ``install`` is a command (or dependency) that brings its SDK, "" for none; ``code`` what to write."""
+    """The code for one SDK; ``install`` is the command (or dependency) that installs it, "" if none is needed."""
 
     name: str
     label: str
@@ -13,16 +13,16 @@ class Snippet:
     code: str
 
 
-def snippets(key: str, address: str) -> list[Snippet]:
-    """The snippets, filled with an ingestion key and the address of this server."""
+def snippets(key: str, url: str) -> list[Snippet]:
+    """Return all snippets for an ingestion key and the URL of this server."""
     return [
-        Snippet(name, label, install, code.replace("<key>", key).replace("<address>", address))
+        Snippet(name, label, install, code.replace("<key>", key).replace("<url>", url))
         for name, label, install, code in _TEMPLATES
     ]
 
 
 _CURL = """\
-curl <address>/ingest/v1/errors \\
+curl <url>/ingest/v1/errors \\
   -H 'Content-Type: application/json' \\
   -H 'Checkend-Ingestion-Key: <key>' \\
   -d '{"error": {"class": "HelloError", "message": "It works", "backtrace": ["hello.sh:1 in main"]}}'
@@ -33,7 +33,7 @@ import checkend
 
 checkend.configure(
     api_key="<key>",
-    endpoint="<address>",
+    endpoint="<url>",
     environment="production",
 )
 
@@ -42,7 +42,7 @@ try:
 except ZeroDivisionError as error:
     checkend.notify(error)
 
-checkend.flush()  # at the end of a script; servers send in the background
+checkend.flush()  # only at the end of a script; in servers, errors are sent in the background
 """
 
 _NODE = """\
@@ -50,11 +50,11 @@ import Checkend, { notify } from '@checkend/node'
 
 Checkend.configure({
   apiKey: '<key>',
-  endpoint: '<address>',
+  endpoint: '<url>',
   environment: 'production',
 })
 
-// Uncaught exceptions and rejections are reported from here on; others like this:
+// From here on, uncaught exceptions and rejections are reported. To report one yourself:
 notify(new Error('It works'))
 """
 
@@ -63,7 +63,7 @@ import Checkend, { notify } from '@checkend/browser'
 
 Checkend.configure({
   apiKey: '<key>',
-  endpoint: '<address>',
+  endpoint: '<url>',
   environment: 'production',
 })
 
@@ -76,7 +76,7 @@ export async function register() {
   const checkend = await import('@checkend/nextjs')
   checkend.register({
     apiKey: '<key>',
-    endpoint: '<address>',
+    endpoint: '<url>',
     environment: 'production',
   })
 }
@@ -90,7 +90,7 @@ require 'checkend-ruby'
 
 Checkend.configure do |config|
   config.api_key = '<key>'
-  config.endpoint = '<address>'
+  config.endpoint = '<url>'
   config.environment = 'production'
 end
 
@@ -109,7 +109,7 @@ import (
 func main() {
 	checkend.Configure(checkend.Config{
 		APIKey:      "<key>",
-		Endpoint:    "<address>",
+		Endpoint:    "<url>",
 		Environment: "production",
 	})
 	defer checkend.Stop()
@@ -125,7 +125,7 @@ use Checkend\\Checkend;
 
 Checkend::configure([
     'api_key' => '<key>',
-    'endpoint' => '<address>',
+    'endpoint' => '<url>',
     'environment' => 'production',
 ]);
 
@@ -133,10 +133,10 @@ Checkend::notify(new RuntimeException('It works'));
 """
 
 _ELIXIR = """\
-# e.g. in application.ex
+# for example, in application.ex
 Checkend.configure(
   api_key: "<key>",
-  endpoint: "<address>",
+  endpoint: "<url>",
   environment: "production"
 )
 
@@ -154,7 +154,7 @@ public class Hello {
     public static void main(String[] args) {
         Checkend.configure(builder -> builder
             .apiKey("<key>")
-            .endpoint("<address>")
+            .endpoint("<url>")
             .environment("production"));
 
         Checkend.notify(new RuntimeException("It works"));
@@ -168,7 +168,7 @@ using Checkend;
 
 CheckendClient.Configure(builder => builder
     .ApiKey("<key>")
-    .Endpoint("<address>")
+    .Endpoint("<url>")
     .Environment("production"));
 
 CheckendClient.Notify(new Exception("It works"));

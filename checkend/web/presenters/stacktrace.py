@@ -1,4 +1,4 @@
-"""A notice's backtrace as the page shows it: innermost frame first, runs of library frames folded."""
+"""Stack traces as pages display them: innermost frame first, with runs of frames that are not in-app folded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,48 +14,51 @@ MAX_FRAMES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class FrameRun:
-    """Frames that follow each other, all the application's own or all not; then ``what`` says whose they are."""
+    """Consecutive frames that are all in-app or all not; ``kind`` is ``in-app``, ``library`` or ``other``."""
 
-    own: bool
+    in_app: bool
     frames: list[Frame]
-    what: str = ""
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class StacktraceView:
-    """Runs of frames, innermost first. ``left_out`` counts the frames beyond `MAX_FRAMES`; the raw JSON has them."""
+    """Runs of frames, innermost first. ``omitted`` is the number of frames beyond `MAX_FRAMES`; the raw JSON has them.
+
+    ``total`` counts all frames, ``in_app`` those in-app among the first `MAX_FRAMES`.
+    """
 
     runs: list[FrameRun]
     total: int
-    own: int
-    left_out: int
+    in_app: int
+    omitted: int
 
     @property
     def text(self) -> str:
-        """The frames as text, a line each, the application's own marked with an arrow."""
-        return "\n".join(f"{'→' if run.own else ' '} {frame_text(frame)}" for run in self.runs for frame in run.frames)
+        """The frames as text, one per line; an arrow marks those that are in-app."""
+        return "\n".join(
+            f"{'→' if run.in_app else ' '} {frame_text(frame)}" for run in self.runs for frame in run.frames
+        )
 
 
 def present_stacktrace(raw: Any, notifier: Mapping[str, object] | None) -> StacktraceView:
-    """How to show the backtrace ``raw``, as it was sent, of a report with this notifier."""
+    """Return the stack trace ``raw``, as it was reported with this notifier, for display."""
     frames = parse_stacktrace(raw)
     language = detect_language(notifier, frames)
     ordered = innermost_first(frames, language)
-    shown = [(frame, classify_frame(frame, language)) for frame in ordered[:MAX_FRAMES]]
-    runs = [_run(list(group)) for _, group in groupby(shown, key=lambda pair: pair[1] is FrameOrigin.APPLICATION)]
-    own = sum(whose is FrameOrigin.APPLICATION for _, whose in shown)
-    return StacktraceView(runs, len(frames), own, max(len(frames) - MAX_FRAMES, 0))
-
-
-def _run(frames: list[tuple[Frame, FrameOrigin]]) -> FrameRun:
-    whose = {origin for _, origin in frames}
-    what = "library" if whose == {FrameOrigin.LIBRARY} else "other"
-    return FrameRun(whose == {FrameOrigin.APPLICATION}, [frame for frame, _ in frames], what)
+    classified = [(frame, classify_frame(frame, language)) for frame in ordered[:MAX_FRAMES]]
+    runs = []
+    for in_app_run, group in groupby(classified, key=lambda pair: pair[1] is FrameOrigin.APPLICATION):
+        run_frames, origins = zip(*group, strict=True)
+        kind = "in-app" if in_app_run else "library" if set(origins) == {FrameOrigin.LIBRARY} else "other"
+        runs.append(FrameRun(in_app_run, list(run_frames), kind))
+    in_app = sum(origin is FrameOrigin.APPLICATION for _, origin in classified)
+    return StacktraceView(runs, len(frames), in_app, max(len(frames) - MAX_FRAMES, 0))
 
 
 def frame_text(frame: Frame) -> str:
-    """Return ``file:line:column in method``, without the parts that are not known."""
-    place = frame.file
+    """Return ``file:line:column in method`` without the unknown parts."""
+    location = frame.file
     if frame.line > 0:
-        place += f":{frame.line}" + (f":{frame.column}" if frame.column else "")
-    return place if frame.method == UNKNOWN else f"{place} in {frame.method}"
+        location += f":{frame.line}" + (f":{frame.column}" if frame.column else "")
+    return location if frame.method == UNKNOWN else f"{location} in {frame.method}"

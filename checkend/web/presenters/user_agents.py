@@ -1,13 +1,13 @@
-"""What a browser calls itself, in words that its owner recognises. Only for display: anyone can claim anything."""
+"""Readable names of browsers, from their User-Agent header. Only for display: any client can send any header."""
 
-# In this order: most browsers name those that they imitate, too.
+# In this order: most browsers also name the browsers that they imitate.
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser", "Samsung Internet"),
     ("Firefox", "Firefox"),
     ("FxiOS", "Firefox"),
-    ("HeadlessChrome", "Chrome without a window"),
+    ("HeadlessChrome", "Headless Chrome"),
     ("Chrome", "Chrome"),
     ("CriOS", "Chrome"),
     ("Safari", "Safari"),
@@ -25,7 +25,7 @@ SYSTEMS = (
 
 
 def describe_user_agent(user_agent: str) -> str:
-    """``Firefox on Linux``; as much of it as can be told, else what the browser says, else ``Unknown device``."""
+    """Return ``Firefox on Linux`` or the known part of it, else the header itself, else ``Unknown device``."""
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
     return " on ".join(filter(None, (browser, system))) or user_agent[:60] or "Unknown device"

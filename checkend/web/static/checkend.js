@@ -1,4 +1,4 @@
-// What makes pages nicer where there is JavaScript; every page works without.
+// Enhancements of all pages; every page works without JavaScript.
 (() => {
   // One menu open at a time; Escape or a click elsewhere closes it.
   const menus = () => document.querySelectorAll("details[data-menu][open]");
@@ -13,11 +13,11 @@
     }
   });
 
-  // Copy buttons: [data-copy] holds the text, or [data-copy-from] the id of the element that does.
+  // Copy buttons: [data-copy] is the text, or [data-copy-from] the id of the element that contains it.
   const textOf = (button) => button.dataset.copy ?? document.getElementById(button.dataset.copyFrom)?.textContent ?? "";
   async function copy(text) {
     if (navigator.clipboard) return navigator.clipboard.writeText(text);
-    const area = document.createElement("textarea"); // plain HTTP has no clipboard API
+    const area = document.createElement("textarea"); // browsers offer the clipboard API only over HTTPS
     area.value = text;
     document.body.append(area);
     area.select();
@@ -28,32 +28,32 @@
     button.hidden = false;
     button.addEventListener("click", async () => {
       const label = button.querySelector("[data-copy-label]");
-      const before = label?.textContent;
+      const original = label?.textContent;
       try {
         await copy(textOf(button));
         if (label) label.textContent = "Copied";
       } catch {
-        if (label) label.textContent = "Not allowed";
+        if (label) label.textContent = "Copying failed";
       }
-      setTimeout(() => { if (label) label.textContent = before; }, 1500);
+      setTimeout(() => { if (label) label.textContent = original; }, 1500);
     });
   }
 
-  // A form is sent once, however often its button is pressed, until loading the next page fails or is stopped. Only
-  // some browsers report that (navigateerror); in the others the form can be sent again after a while.
-  const RESEND_MILLISECONDS = 10_000; // the server answers, if only with 503, within 10 s
+  // Submit a form only once, however often its button is pressed, until loading the next page fails or is stopped.
+  // Only some browsers report that (navigateerror); in others the form can be submitted again after a delay.
+  const RESUBMIT_MILLISECONDS = 10_000; // the server responds within 10 s, if only with 503
   let timer;
   const release = () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+    for (const form of document.querySelectorAll("form[data-submitted]")) delete form.dataset.submitted;
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.getAttribute("method") !== "post") return; // a dialog's or a search form
-    if (form.dataset.sent) return event.preventDefault();
-    form.dataset.sent = "yes";
+    if (form.dataset.submitted) return event.preventDefault();
+    form.dataset.submitted = "yes";
     clearTimeout(timer);
-    timer = setTimeout(release, RESEND_MILLISECONDS);
+    timer = setTimeout(release, RESUBMIT_MILLISECONDS);
   });
-  addEventListener("pageshow", release); // back from the next page
+  addEventListener("pageshow", release); // the user came back from the next page
   window.navigation?.addEventListener("navigateerror", release);
 })();

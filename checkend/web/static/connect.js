@@ -1,5 +1,6 @@
-// The app's page looks every two seconds whether the first error has come.
+// On an app's page, poll every two seconds until the first error has been received.
 (() => {
+  const POLL_MILLISECONDS = 2000;
   const arrival = document.getElementById("arrival");
   if (!arrival?.dataset.poll) return;
   const show = () => {
@@ -7,13 +8,13 @@
     for (const part of arrival.querySelectorAll("[data-waiting]")) part.hidden = true;
     for (const part of arrival.querySelectorAll("[data-arrived]")) part.hidden = false;
   };
-  const look = async () => {
+  const poll = async () => {
     try {
-      const answer = await fetch(arrival.dataset.poll, { headers: { Accept: "application/json" } });
-      if (answer.redirected || answer.status === 404) return; // signed out, or gone: a reload says so
-      if (answer.ok && (await answer.json()).problems > 0) return show();
-    } catch { /* the server restarts: look again */ }
-    setTimeout(look, 2000);
+      const response = await fetch(arrival.dataset.poll, { headers: { Accept: "application/json" } });
+      if (response.redirected || response.status === 404) return; // signed out, or the app was deleted
+      if (response.ok && (await response.json()).problems > 0) return show();
+    } catch { /* the server may be restarting: try again */ }
+    setTimeout(poll, POLL_MILLISECONDS);
   };
-  setTimeout(look, 2000);
+  setTimeout(poll, POLL_MILLISECONDS);
 })();

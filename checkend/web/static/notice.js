@@ -1,4 +1,4 @@
-// Backtraces: all frames at once. Notices: the arrow keys lead to the older and the newer one.
+// Stack traces: a button that unfolds all frames. Notices: the arrow keys open the older and the newer notice.
 (() => {
   for (const button of document.querySelectorAll("[data-unfold]")) {
     const runs = [...button.closest("section").querySelectorAll("[data-frames]")];
@@ -6,13 +6,13 @@
     button.addEventListener("click", () => {
       const open = runs.some((run) => !run.open);
       for (const run of runs) run.open = open;
-      button.textContent = open ? "Show own frames only" : "Show all frames";
+      button.textContent = open ? "Show in-app frames only" : "Show all frames";
     });
   }
-  const ways = { ArrowLeft: "older", ArrowRight: "newer" };
+  const directions = { ArrowLeft: "older", ArrowRight: "newer" };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || !ways[event.key]) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || !directions[event.key]) return;
     if (event.target.matches("input, select, textarea, [tabindex='0'], summary")) return;
-    document.querySelector(`[data-key="${ways[event.key]}"]`)?.click();
+    document.querySelector(`[data-key="${directions[event.key]}"]`)?.click();
   });
 })();

@@ -1,4 +1,4 @@
-// The problems list: selecting, keyboard shortcuts, filters that apply at once. All of it works without, by forms.
+// The list of problems: selection, keyboard shortcuts, filters that apply immediately. Without JavaScript, forms do all.
 (() => {
   const bulk = document.querySelector("[data-bulk]");
   const rows = [...document.querySelectorAll("[data-problem]")];
@@ -12,7 +12,7 @@
   for (const field of document.querySelectorAll("[data-submit]")) {
     field.addEventListener("change", () => field.form.requestSubmit());
   }
-  // An empty field says nothing: leave it out of the address.
+  // Leave empty fields out of the URL.
   document.querySelector(".filter").addEventListener("submit", (event) => {
     for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true;
   });
@@ -21,41 +21,41 @@
     show();
   });
 
-  // What is selected
-  const everything = bulk?.querySelector("[data-scope]");
-  const here = bulk?.querySelector("[data-all-here]");
-  const said = bulk?.querySelector("[data-count]");
-  const before = said?.textContent;
+  // Selection
+  const allMatching = bulk?.querySelector("[data-scope]");
+  const pageBox = bulk?.querySelector("[data-all-here]");
+  const counter = bulk?.querySelector("[data-count]");
+  const totalText = counter?.textContent;
   function show() {
-    if (!here) return;
+    if (!pageBox) return;
     const count = boxes.filter((box) => box.checked).length;
-    const all = everything?.checked;
+    const all = allMatching?.checked;
     bulk.classList.toggle("active", Boolean(count || all));
-    here.checked = count > 0 && count === boxes.length;
-    here.indeterminate = count > 0 && count < boxes.length;
-    said.textContent = all ? `All ${number(+bulk.dataset.total)} selected` : count ? `${number(count)} selected` : before;
+    pageBox.checked = count > 0 && count === boxes.length;
+    pageBox.indeterminate = count > 0 && count < boxes.length;
+    counter.textContent = all ? `All ${number(+bulk.dataset.total)} selected` : count ? `${number(count)} selected` : totalText;
   }
-  if (here) {
+  if (pageBox) {
     bulk.querySelector("[data-page]").hidden = false;
-    here.addEventListener("change", () => {
-      for (const box of boxes) box.checked = here.checked;
-      if (everything && !here.checked) everything.checked = false;
+    pageBox.addEventListener("change", () => {
+      for (const box of boxes) box.checked = pageBox.checked;
+      if (allMatching && !pageBox.checked) allMatching.checked = false;
       show();
     });
-    everything?.addEventListener("change", () => {
-      for (const box of boxes) box.checked = everything.checked;
+    allMatching?.addEventListener("change", () => {
+      for (const box of boxes) box.checked = allMatching.checked;
       show();
     });
     for (const box of boxes) {
       box.addEventListener("change", () => {
-        if (everything && !box.checked) everything.checked = false;
+        if (allMatching && !box.checked) allMatching.checked = false;
         show();
       });
     }
     show();
   }
 
-  // Enter in the tag field adds the tag. On a checkbox it does nothing: it must not press one of the buttons.
+  // Enter in the tag field adds the tag. On a checkbox it does nothing: it must not activate one of the buttons.
   bulk?.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || event.target.localName !== "input") return;
     event.preventDefault();

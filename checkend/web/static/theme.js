@@ -1,4 +1,4 @@
-// Runs before the page is drawn: where no theme was chosen, take the system's, and follow it.
+// Runs before the page is rendered: without a chosen theme, follow that of the operating system.
 (() => {
   const root = document.documentElement;
   if (root.dataset.theme !== "auto") return;

@@ -1,1 +1,1 @@
-"""The pages: one module per blueprint."""
+"""The pages, one module per blueprint."""

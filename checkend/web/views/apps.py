@@ -1,4 +1,4 @@
-"""Apps: the list, making one, its settings, its ingestion key."""
+"""Apps: list, creation, settings, ingestion key, deletion."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from checkend.auth.roles import Capability, can, require, team_ids_with, visible
 from checkend.auth.sessions import current_user
 from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
 from checkend.db.session import db
-from checkend.db.transactions import commit
+from checkend.db.transactions import write_in_steps, write_transaction
 from checkend.grouping.fingerprint import RULES
 from checkend.models import App, Team, TeamApp
 from checkend.models.counters import have_reported
@@ -30,7 +30,7 @@ NO_TEAM = 0
 
 
 class NewAppForm(Form):
-    """A new app, and which of ``teams`` (names by id) looks after it."""
+    """A new app for one of ``teams`` (names by id)."""
 
     teams: Mapping[int, str]
 
@@ -44,9 +44,9 @@ class NewAppForm(Form):
 
 
 class SettingsForm(Form):
-    """What can be changed of an app.
+    """The settings of an app.
 
-    Not here: notify_on_new_problem and notify_on_reoccurrence, which the API keeps and nothing acts on yet.
+    Without notify_on_new_problem and notify_on_reoccurrence, which the API stores but which have no effect yet.
     """
 
     name = StringField("Name", [SchemaValidator(AppSchema, "name")])
@@ -56,48 +56,48 @@ class SettingsForm(Form):
     grouping = SelectMultipleField("Grouping rules", choices=list(RULES))
 
     def values(self) -> dict[str, object]:
-        """The columns of the app, by name."""
-        off = [rule for rule in RULES if rule not in (self.grouping.data or [])]
-        kept = {name: value for name, value in self.data.items() if name != "grouping"}
-        return kept | {"grouping_off": " ".join(off)}
+        """Return the values of the app's columns by name."""
+        disabled = [rule for rule in RULES if rule not in (self.grouping.data or [])]
+        columns = {name: value for name, value in self.data.items() if name != "grouping"}
+        return columns | {"grouping_off": " ".join(disabled)}
 
 
 @bp.get("")
 def index() -> Page:
-    """All apps that one may see, by name."""
-    ids = visible_app_ids(current_user())
-    wanted = select(App) if ids is None else select(App).where(App.id.in_(ids))
+    """List all apps that the user may see, by name."""
+    app_ids = visible_app_ids(current_user())
+    statement = select(App) if app_ids is None else select(App).where(App.id.in_(app_ids))
     may_create = team_ids_with(current_user(), Capability.CREATE_APP) != []
-    apps = db.session.scalars(wanted.order_by(App.name, App.id)).all()
+    apps = db.session.scalars(statement.order_by(App.name, App.id)).all()
     return render_template("apps/index.html", apps=apps, may_create=may_create)
 
 
 @bp.route("/new", methods=["GET", "POST"])
 def new() -> Any:
-    """Make an app for a team in which one may; then the page that says how to connect it."""
+    """Create an app for a team in which the user may do so, and redirect to the page that helps to connect it."""
     form = NewAppForm(team=request.args.get("team", type=int))
-    form.teams = _teams()
+    form.teams = _teams_to_create_apps_in()
     if not form.teams:
         require(current_user(), Capability.CREATE_APP)
     if form.validate_on_submit():
-        app = App.create(form.name.data, environment=form.environment.data)
-        if form.team.data != NO_TEAM:
-            db.session.get_one(Team, form.team.data).assign(app)
-        commit()
+        with write_transaction():
+            app = App.create(form.name.data, environment=form.environment.data)
+            if form.team.data != NO_TEAM:
+                db.session.get_one(Team, form.team.data).assign(app)
         return redirect(url_for("apps.show", slug=app.slug))
     return render_template("apps/new.html", form=form), form.status
 
 
 @bp.get("/<slug>")
 def show(slug: str) -> Page:
-    """The app's page: for who may edit it its ingestion key and snippets; for all its teams."""
+    """Show the app's teams and, to users who may edit it, its ingestion key and the code to connect it."""
     app = app_for(Capability.SEE_APP, slug)
-    shown = snippets(app.ingestion_key, public_url()) if can(current_user(), Capability.EDIT_APP, app) else []
+    may_edit = can(current_user(), Capability.EDIT_APP, app)
     teams = select(Team).join(TeamApp).where(TeamApp.app_id == app.id).order_by(Team.name)
     return render_template(
         "apps/show.html",
         app=app,
-        snippets=shown,
+        snippets=snippets(app.ingestion_key, public_url()) if may_edit else [],
         teams=db.session.scalars(teams).all(),
         has_reports=have_reported([app.id]),
     )
@@ -105,14 +105,13 @@ def show(slug: str) -> Page:
 
 @bp.route("/<slug>/settings", methods=["GET", "POST"])
 def settings(slug: str) -> Any:
-    """The app's settings."""
+    """Show and change the app's settings."""
     app = app_for(Capability.EDIT_APP, slug)
-    on = [rule for rule in RULES if rule not in app.disabled_grouping_rules]
-    form = SettingsForm(obj=app, grouping=on)
+    form = SettingsForm(obj=app, grouping=[rule for rule in RULES if rule not in app.disabled_grouping_rules])
     if form.validate_on_submit():
-        app.change(**form.values())
-        commit()
-        flash("The settings are saved.")
+        with write_transaction():
+            app.change(**form.values())
+        flash("Settings saved.")
         return redirect(url_for("apps.settings", slug=app.slug))
     return render_template("apps/settings.html", app=app, form=form, rules=RULES), form.status
 
@@ -121,29 +120,29 @@ def settings(slug: str) -> Any:
 def regenerate_key(slug: str) -> Response:
     """Replace the app's ingestion key."""
     app = app_for(Capability.REGENERATE_KEY, slug)
-    done = "The app has a new ingestion key. The old one is refused from now on."
-    return run_and_redirect(app.regenerate_ingestion_key, done, url_for("apps.show", slug=app.slug))
+    message = "The app has a new ingestion key. Errors sent with the old key are now rejected."
+    return run_and_redirect(app.regenerate_ingestion_key, message, url_for("apps.show", slug=app.slug))
 
 
 @bp.post("/<slug>/delete")
 def delete(slug: str) -> Response:
-    """Delete the app with all its problems, once its name was typed."""
+    """Delete the app with all its problems, if its name was entered as confirmation."""
     app = app_for(Capability.DELETE_APP, slug)
     name = app.name
     if request.form.get("confirm", "").strip() != name:
-        flash("The app was not deleted: that was not its name.", "error")
+        flash("The app was not deleted because the name you entered does not match.", "error")
         return redirect(url_for("apps.settings", slug=app.slug))
-    for _ in delete_app_in_batches(app):
-        db.session.commit()
-    flash(f"{name} is deleted.")
+    for _ in write_in_steps(delete_app_in_batches(app)):
+        pass
+    flash(f"Deleted app '{name}'.")
     return redirect(url_for("apps.index"))
 
 
-def _teams() -> dict[int, str]:
-    """The names of the teams for which one may make apps, by id; site admins may do without."""
-    ids = team_ids_with(current_user(), Capability.CREATE_APP)
-    wanted = select(Team.id, Team.name).order_by(Team.name)
-    if ids is not None:
-        wanted = wanted.where(Team.id.in_(ids))
-    teams: dict[int, str] = {number: name for number, name in db.session.execute(wanted)}
-    return teams if ids is not None else teams | {NO_TEAM: "No team: for site admins only"}
+def _teams_to_create_apps_in() -> dict[int, str]:
+    """Return the names, by id, of the teams for which the user may create apps; site admins may create some without."""
+    team_ids = team_ids_with(current_user(), Capability.CREATE_APP)
+    statement = select(Team.id, Team.name).order_by(Team.name)
+    if team_ids is not None:
+        statement = statement.where(Team.id.in_(team_ids))
+    teams: dict[int, str] = {team_id: name for team_id, name in db.session.execute(statement)}
+    return teams if team_ids is not None else teams | {NO_TEAM: "No team (visible to site admins only)"}

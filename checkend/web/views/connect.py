@@ -1,4 +1,4 @@
-"""Whether an app is connected: waiting for its first report, and sending a test error."""
+"""Connecting an app: waiting for its first error, and sending a test error."""
 
 from typing import Any
 
@@ -9,46 +9,41 @@ from checkend import __version__
 from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
-from checkend.ingest.pipeline import ingestion
+from checkend.ingest.pipeline import UnknownKeyError, ingestion
 from checkend.ingest.writer import DatabaseUnavailableError
 from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.urls import public_url
 
-# Not writing: the test error is written by ingestion, which a transaction held here would keep waiting.
-bp = signed_in_blueprint("connect", "/apps/<slug>", writing=False)
+bp = signed_in_blueprint("connect", "/apps/<slug>")
 
 
 @bp.get("/first-error")
 def first_error(slug: str) -> Response:
-    """How many problems the app has, for the page that waits for the first one."""
-    app = app_for(Capability.EDIT_APP, slug)
-    return jsonify(problems=app.problems_count)
+    """Return the number of the app's problems, for the page that waits for the first one."""
+    return jsonify(problems=app_for(Capability.EDIT_APP, slug).problems_count)
 
 
 @bp.post("/test-error")
 def send_test_error(slug: str) -> Response:
-    """Send an error as an SDK would, through ingestion itself."""
+    """Report a test error through ingestion, as an SDK would."""
     app = app_for(Capability.EDIT_APP, slug)
-    key, sent_by = app.ingestion_key, current_user().email_address
-    db.session.rollback()
-    sender = ingestion().sender(key)
+    ingestion_key, email_address = app.ingestion_key, current_user().email_address
+    db.session.rollback()  # end the read transaction before waiting for the writer
     try:
-        stored = ingestion().accept(sender, _test_error(sent_by)) if sender else None
-    except DatabaseUnavailableError:
-        stored = None
-    if stored is None:
-        flash("The test error could not be stored; try again in a moment.", "error")
+        result = ingestion().accept(ingestion().sender(ingestion_key), _test_report(email_address))
+    except (DatabaseUnavailableError, UnknownKeyError):  # the key may just have been regenerated
+        flash("The test error could not be stored. Try again shortly.", "error")
     else:
-        flash("The test error was counted again." if stored.deduplicated else "The test error has arrived.")
+        flash("The test error was counted as a duplicate." if result.deduplicated else "The test error was received.")
     return redirect(url_for("apps.show", slug=slug))
 
 
-def _test_error(sent_by: str) -> dict[str, Any]:
+def _test_report(email_address: str) -> dict[str, Any]:
     return {
         "error": {
             "class": "Checkend::TestError",
-            "message": "This is a test. If you can read it, reports arrive.",
+            "message": "This is a test error. If you can read this, your app is connected.",
             "backtrace": [
                 "app/checkout.py:42 in pay",
                 "app/web.py:17 in handle_request",
@@ -57,6 +52,6 @@ def _test_error(sent_by: str) -> dict[str, Any]:
         },
         "context": {"environment": "test", "sent_from": "the dashboard"},
         "request": {"url": f"{public_url()}/", "method": "GET"},
-        "user": {"email": sent_by},
+        "user": {"email": email_address},
         "notifier": {"name": "checkend-dashboard", "version": __version__, "language": "python"},
     }

@@ -1,4 +1,4 @@
-"""Changing one's email address: at once where no mail is set up, else when the new one is confirmed by a link."""
+"""Changes of a user's email address: confirmed by a link sent to the new one if mail is configured, else immediate."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from checkend.auth import email_confirmation
 from checkend.auth.login_throttle import login_throttle
 from checkend.auth.password_reset import VALID_HOURS
-from checkend.db.transactions import begin_writing, commit
+from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import User
 from checkend.models.user import normalize_email_address
@@ -18,66 +18,62 @@ from checkend.web.urls import full_url
 
 bp = Blueprint("email_change", __name__)
 
-CONFIRM = """Someone, hopefully you, wants to sign in to {server} with this email address instead of {old}.
+CHANGED_MESSAGE = "Your email address has been changed."
+CONFIRMATION_MAIL = """Someone, hopefully you, wants to use this email address instead of {old} to sign in to {server}.
 
-Confirm it here, within {hours} hours:
+To confirm it, open this link within {hours} hours:
 {link}
 
-If it was not you, do nothing: the account keeps its email address.
+If this was not you, you can ignore this message: the email address of the account will not change.
 """
-NOTIFY = """The email address of your account at {server} was changed from {old} to {new}.
+NOTIFICATION_MAIL = """The email address of your account at {server} was changed from {old} to {new}.
 
-If it was not you, ask a site admin of that server for help now.
+If this was not you, contact a site admin of that server immediately.
 """
 
 
-def change_or_confirm(user: User, address: str) -> str:
-    """Change the email address of ``user``, or mail a link that does; return what to tell them.
+def change_or_confirm(user: User, email_address: str) -> str:
+    """Change the email address of ``user``, or mail a confirmation link; return the message for the user.
 
-    Raises `DomainError` when another user has the address.
+    Raises `DomainError` if another user has the email address.
     """
-    address = normalize_email_address(address)
-    if not mail.is_configured(current_app.config) or address == user.email_address:
-        begin_writing()
-        user.set_email_address(address)
-        return "Your email address is changed."
-    user.require_available_email_address(address)
-    login_throttle().take(f"email change of {user.id}")  # or one could have mail sent to anyone, any number of times
-    link = full_url("email_change.confirm", token=email_confirmation.create_token(user, address))
+    email_address = normalize_email_address(email_address)
+    if not mail.is_configured(current_app.config) or email_address == user.email_address:
+        with write_transaction():
+            user.set_email_address(email_address)
+        return CHANGED_MESSAGE
+    user.require_available_email_address(email_address)
+    login_throttle().take(f"email change of {user.id}")  # limits the mail that a user can have sent to anyone
+    link = full_url("email_change.confirm", token=email_confirmation.create_token(user, email_address))
     server, old = current_app.config["URL"], user.email_address
-    send_later(
-        address,
-        "Confirm your email address for Checkend",
-        CONFIRM.format(server=server, old=old, hours=VALID_HOURS, link=link),
-    )
-    return f"We have sent a link to {address}. Your email address changes when you confirm it there."
+    text = CONFIRMATION_MAIL.format(server=server, old=old, hours=VALID_HOURS, link=link)
+    send_later(email_address, "Confirm your email address for Checkend", text)
+    return f"We have sent a confirmation link to {email_address}. Open it to complete the change."
 
 
 @bp.route("/confirm-email/<token>", methods=["GET", "POST"])
 def confirm(token: str) -> Any:
-    """Change the email address with a link. A visit alone changes nothing: mail scanners follow links."""
-    user, address = _change_of(token)
+    """Change the email address with a link. GET changes nothing, because mail scanners follow links."""
+    user, new = _read_token(token)
     form = Form()
-    if request.method == "POST" and (old := form.attempt(lambda: _confirm(token))):
-        commit()
-        text = NOTIFY.format(server=current_app.config["URL"], old=old, new=address)
-        send_later(old, "Your email address for Checkend was changed", text)
-        flash("Your email address is changed.")
-        return redirect(url_for("account.profile"))
-    return render_template("auth/confirm_email.html", form=form, old=user.email_address, new=address), form.status
+    if request.method == "POST":
+        with form.catch_domain_errors():
+            with write_transaction():
+                # Read the token again: of two requests that use a link at the same time, only the first may succeed.
+                user, new = _read_token(token)
+                old = user.email_address
+                user.set_email_address(new)
+            text = NOTIFICATION_MAIL.format(server=current_app.config["URL"], old=old, new=new)
+            send_later(old, "Your email address for Checkend was changed", text)
+            flash(CHANGED_MESSAGE)
+            return redirect(url_for("account.profile"))
+    return render_template("auth/confirm_email.html", form=form, old=user.email_address, new=new), form.status
 
 
-def _change_of(token: str) -> tuple[User, str]:
-    found = email_confirmation.read_token(token)
-    if found is None:
-        raise ApiError(404, "This link has been used, or is older than a day. Change the address again.")
-    return found
-
-
-def _confirm(token: str) -> str:
-    """Change the address; return the old one."""
-    begin_writing()
-    user, address = _change_of(token)  # as the only writer: of two who use a link at once, one is the first
-    old = user.email_address
-    user.set_email_address(address)
-    return old
+def _read_token(token: str) -> tuple[User, str]:
+    change = email_confirmation.read_token(token)
+    if change is None:
+        raise ApiError(
+            404, "This link has already been used or is older than 24 hours. Change the email address again."
+        )
+    return change

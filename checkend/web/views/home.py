@@ -1,4 +1,4 @@
-"""The first page: how the apps are doing, what is new, what happened last."""
+"""The home page: all apps, the latest unresolved problems, and new ones."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,16 +19,16 @@ from checkend.web.presenters import charts
 
 bp = signed_in_blueprint("home")
 
-APPS = 24
-NEW = 8
-LATEST = 12
+MAX_APPS = 24
+MAX_NEW = 8
+MAX_LATEST = 12
 NEW_FOR = timedelta(hours=24)
 _FOR_LISTS = (defer(Problem.search_text), joinedload(Problem.app))
 
 
 @dataclass(frozen=True, slots=True)
-class AppLine:
-    """An app as the home page shows it."""
+class AppCard:
+    """An app on the home page, with the chart of its last 14 days."""
 
     app: App
     spark: charts.Chart
@@ -36,32 +36,28 @@ class AppLine:
 
 @bp.get("/")
 def index() -> str:
-    """The apps with their open problems and a fortnight's curve, what is new since yesterday, the latest problems."""
+    """Show the apps with their unresolved problems and charts, the latest problems, and those of the last 24 hours."""
     app_ids = visible_app_ids(current_user())
-    apps, more = _apps(app_ids)
-    new = new_problems(app_ids, clock.now() - NEW_FOR, NEW + 1)
-    latest = find_problems(app_ids, ProblemFilter(status=UNRESOLVED)).limit(LATEST).options(*_FOR_LISTS)
+    now = clock.now()
+    apps, more_apps = _busiest_apps(app_ids)
+    days = days_of_apps((app.id for app in apps), charts.spark_start(now))
+    new = new_problems(app_ids, now - NEW_FOR, MAX_NEW + 1)
+    latest = find_problems(app_ids, ProblemFilter(status=UNRESOLVED)).limit(MAX_LATEST).options(*_FOR_LISTS)
     return render_template(
         "home.html",
-        lines_of_apps=_lines(apps),
-        more_apps=more,
-        new=new[:NEW],
-        more_new=len(new) > NEW,
+        cards=[AppCard(app, charts.sparkline(days.get(app.id, []), now)) for app in apps],
+        more_apps=more_apps,
+        new=new[:MAX_NEW],
+        more_new=len(new) > MAX_NEW,
         latest=list(db.session.scalars(latest)),
         may_create_app=team_ids_with(current_user(), Capability.CREATE_APP) != [],
     )
 
 
-def _apps(app_ids: list[int] | None) -> tuple[list[App], bool]:
-    """Up to `APPS` of the apps, those with most open problems first, and whether there are more."""
-    statement = select(App).order_by(App.unresolved_problems_count.desc(), App.name, App.id).limit(APPS + 1)
+def _busiest_apps(app_ids: list[int] | None) -> tuple[list[App], bool]:
+    """Return up to `MAX_APPS` apps, most unresolved problems first, and whether there are more."""
+    statement = select(App).order_by(App.unresolved_problems_count.desc(), App.name, App.id).limit(MAX_APPS + 1)
     if app_ids is not None:
         statement = statement.where(App.id.in_(app_ids))
-    found = list(db.session.scalars(statement))
-    return found[:APPS], len(found) > APPS
-
-
-def _lines(apps: list[App]) -> list[AppLine]:
-    now = clock.now()
-    days = days_of_apps((app.id for app in apps), charts.spark_start(now))
-    return [AppLine(app, charts.sparkline(days.get(app.id, []), now)) for app in apps]
+    apps = list(db.session.scalars(statement))
+    return apps[:MAX_APPS], len(apps) > MAX_APPS

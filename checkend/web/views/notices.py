@@ -1,4 +1,4 @@
-"""One notice: everything that a single report said."""
+"""The page of a single notice."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from checkend.models import Notice
 from checkend.models.notice import adjacent_notice_ids
 from checkend.web.lookups import get_or_404
 from checkend.web.pages import signed_in_blueprint
-from checkend.web.presenters import markdown
-from checkend.web.presenters.stacktrace import frame_text, present_stacktrace
+from checkend.web.presenters.markdown import notice_markdown
+from checkend.web.presenters.stacktrace import present_stacktrace
 from checkend.web.sanitize import pretty_json
 from checkend.web.views.problem import problem_for
 
@@ -21,33 +21,32 @@ bp = signed_in_blueprint("notice", "/problems/<int:problem_id>/notices/<int:noti
 
 @bp.get("")
 def show(problem_id: int, notice_id: int) -> str:
-    """The notice with its backtrace, request, user, context, notifier and raw JSON, and its neighbours."""
-    notice = _visible_notice(problem_id, notice_id)
+    """Show a notice: stack trace, request, user, context, notifier, raw JSON, and links to the adjacent notices."""
+    notice = _notice_for(problem_id, notice_id)
     older, newer = adjacent_notice_ids(notice)
-    raw = raw_of(notice)
+    raw = _raw_notice(notice)
     return render_template(
         "notice.html",
         notice=notice,
         problem=notice.problem,
         app=notice.problem.app,
-        backtrace=present_stacktrace(raw["backtrace"], raw["notifier"]),
-        frame_text=frame_text,
+        stack_trace=present_stacktrace(raw["backtrace"], raw["notifier"]),
         details=notice.details,
         older=older,
         newer=newer,
         raw=pretty_json(raw),
-        markdown=markdown.of_notice(notice),
+        markdown=notice_markdown(notice),
     )
 
 
 @bp.get("/json")
 def as_raw(problem_id: int, notice_id: int) -> FlaskResponse:
-    """The notice as JSON, as it was sent."""
-    return jsonify(raw_of(_visible_notice(problem_id, notice_id)))
+    """Return the notice as JSON."""
+    return jsonify(_raw_notice(_notice_for(problem_id, notice_id)))
 
 
-def raw_of(notice: Notice) -> dict[str, Any]:
-    """All that is stored of a notice, in JSON's terms."""
+def _raw_notice(notice: Notice) -> dict[str, Any]:
+    """Return all stored data of a notice as a JSON value."""
     return {
         "id": notice.id,
         "problem_id": notice.problem_id,
@@ -60,6 +59,6 @@ def raw_of(notice: Notice) -> dict[str, Any]:
     }
 
 
-def _visible_notice(problem_id: int, notice_id: int) -> Notice:
+def _notice_for(problem_id: int, notice_id: int) -> Notice:
     problem_for(Capability.SEE_APP, problem_id)
     return get_or_404(Notice, notice_id, problem_id=problem_id)

@@ -1,4 +1,4 @@
-"""Lists of problems, of an app and across apps, and what can be done with many of them at once."""
+"""Lists of problems, of one app or all apps, and the actions on many problems at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from checkend import clock
 from checkend.auth.roles import Capability, app_ids_with, visible_app_ids
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
+from checkend.db.transactions import write_transaction
 from checkend.exceptions import DomainError
 from checkend.models import App, Problem
 from checkend.models.counters import days_of_problems, have_reported
@@ -34,39 +35,38 @@ from checkend.web.sanitize import escape_controls
 
 bp = signed_in_blueprint("problems")
 
-TAGS_OFFERED = 200
+MAX_TAG_SUGGESTIONS = 200
 MAX_SELECTED_IDS = 1000
 
 
 @bp.get("/problems")
 def index() -> tuple[str, int]:
-    """The problems of all apps that one may see, narrowed and ordered by the address."""
-    return _page(None)
+    """List the problems of all apps that the user may see, filtered and sorted by query parameters."""
+    return _problems_page(None)
 
 
 @bp.get("/apps/<slug>/problems")
 def app_index(slug: str) -> tuple[str, int]:
-    """The problems of an app, narrowed and ordered by the address."""
-    return _page(app_for(Capability.SEE_APP, slug))
+    """List the problems of an app, filtered and sorted by query parameters."""
+    return _problems_page(app_for(Capability.SEE_APP, slug))
 
 
 @bp.post("/problems")
 def bulk_update() -> Any:
-    """Resolve, reopen, tag, untag or delete the problems chosen, or all that the address's filter finds."""
+    """Resolve, reopen, tag, untag or delete the selected problems, or all that match the filter in the URL."""
     return _bulk_update(None)
 
 
 @bp.post("/apps/<slug>/problems")
 def app_bulk_update(slug: str) -> Any:
-    """As `bulk_update`, for the problems of an app."""
+    """Do the same as `bulk_update` with the problems of an app."""
     return _bulk_update(app_for(Capability.SEE_APP, slug))
 
 
-def _page(app: App | None) -> tuple[str, int]:
+def _problems_page(app: App | None) -> tuple[str, int]:
     query = read_query(request.args)
     app_ids = [app.id] if app else visible_app_ids(current_user())
-    problems = [] if query.faults else _problems(app_ids, query)
-    counts = {} if query.faults else _counts(app_ids, query.wanted)
+    problems = [] if query.errors else _find_page(app_ids, query)
     now = clock.now()
     days = days_of_problems((problem.id for problem in problems), charts.spark_start(now))
     html = render_template(
@@ -74,44 +74,42 @@ def _page(app: App | None) -> tuple[str, int]:
         app=app,
         query=query,
         problems=problems,
-        counts=counts,
+        counts={} if query.errors else _count_by_status(app_ids, query.filter),
         sparks={problem.id: charts.sparkline(days.get(problem.id, []), now) for problem in problems},
-        allowed=_allowed(app),
-        tags=tags_in_use(app_ids, TAGS_OFFERED),
-        environments=_environments(app, problems),
+        app_ids_by_capability={
+            action.capability.value: _app_ids_with(action.capability, app) for action in ACTIONS.values()
+        },
+        tags=tags_in_use(app_ids, MAX_TAG_SUGGESTIONS),
+        environments=_suggested_environments(app, problems),
         has_problems=bool(problems) or count_problems(app_ids, ProblemFilter()) > 0,
         has_reports=bool(problems) or have_reported(app_ids),
         choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE},
     )
-    return html, 422 if query.faults else 200
+    return html, 422 if query.errors else 200
 
 
-def _problems(app_ids: list[int] | None, query: ProblemQuery) -> list[Problem]:
-    statement = find_problems(app_ids, query.wanted).options(defer(Problem.search_text), joinedload(Problem.app))
+def _find_page(app_ids: list[int] | None, query: ProblemQuery) -> list[Problem]:
+    statement = find_problems(app_ids, query.filter).options(defer(Problem.search_text), joinedload(Problem.app))
     return list(db.session.scalars(statement.offset((query.page - 1) * PER_PAGE).limit(PER_PAGE)))
 
 
-def _counts(app_ids: list[int] | None, wanted: ProblemFilter) -> dict[str, int]:
-    """How many problems the filter finds with each status: what the tabs say."""
-    unresolved = count_problems(app_ids, replace(wanted, status=UNRESOLVED))
-    resolved = count_problems(app_ids, replace(wanted, status=RESOLVED))
+def _count_by_status(app_ids: list[int] | None, problem_filter: ProblemFilter) -> dict[str, int]:
+    """Return the number of problems on each of the status tabs."""
+    unresolved = count_problems(app_ids, replace(problem_filter, status=UNRESOLVED))
+    resolved = count_problems(app_ids, replace(problem_filter, status=RESOLVED))
     return {UNRESOLVED: unresolved, RESOLVED: resolved, "all": unresolved + resolved}
 
 
-def _environments(app: App | None, problems: list[Problem]) -> list[str]:
-    """Environments worth offering: those of the problems on the page, and of their apps, if one can read them."""
-    apps = {app.environment} if app else {problem.app.environment for problem in problems}
-    names = {*environments_of([problem.id for problem in problems]), *filter(None, apps)}
+def _suggested_environments(app: App | None, problems: list[Problem]) -> list[str]:
+    """Return the environments of the problems and of their apps, without those that contain invisible characters."""
+    app_environments = {app.environment} if app else {problem.app.environment for problem in problems}
+    names = {*environments_of([problem.id for problem in problems]), *filter(None, app_environments)}
     return sorted(name for name in names if escape_controls(name) == name)
 
 
-def _allowed(app: App | None) -> dict[str, list[int] | None]:
-    """For each thing that can be done with problems, the ids of the apps where the user may (None: all)."""
-    abilities = {action.ability for action in ACTIONS.values()}
-    return {ability.value: _within(app, app_ids_with(current_user(), ability)) for ability in abilities}
-
-
-def _within(app: App | None, app_ids: list[int] | None) -> list[int] | None:
+def _app_ids_with(capability: Capability, app: App | None) -> list[int] | None:
+    """Return the ids of the apps, or of ``app`` alone, on which the user has ``capability``; None means all apps."""
+    app_ids = app_ids_with(current_user(), capability)
     if app is None:
         return app_ids
     return [app.id] if app_ids is None or app.id in app_ids else []
@@ -119,91 +117,104 @@ def _within(app: App | None, app_ids: list[int] | None) -> list[int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do with many problems: who may, how, and what to say then (``n problems …``)."""
+    """A bulk action: the required capability, the function to run, and the verb of the message.
 
-    ability: Capability
+    ``run`` is called in a write transaction and returns the number of problems it changed.
+    """
+
+    capability: Capability
     run: Callable[[ProblemSelection], int]
-    done: str
+    verb: str
 
 
-def _selected_tag() -> str:
+def _tag_name() -> str:
     return request.form.get("tag", "")
 
 
 ACTIONS = {
-    "resolve": Action(Capability.RESOLVE, lambda choice: bulk_set_status(choice, RESOLVED), "resolved"),
-    "unresolve": Action(Capability.RESOLVE, lambda choice: bulk_set_status(choice, UNRESOLVED), "opened again"),
-    "tag": Action(Capability.TAG, lambda choice: bulk_tag(choice, _selected_tag()), "tagged"),
-    "untag": Action(Capability.TAG, lambda choice: bulk_untag(choice, _selected_tag()), "untagged"),
-    "delete": Action(Capability.DELETE_PROBLEMS, lambda choice: _delete(choice), "deleted"),
+    "resolve": Action(Capability.RESOLVE, lambda selection: bulk_set_status(selection, RESOLVED), "Resolved"),
+    "unresolve": Action(Capability.RESOLVE, lambda selection: bulk_set_status(selection, UNRESOLVED), "Reopened"),
+    "tag": Action(Capability.TAG, lambda selection: bulk_tag(selection, _tag_name()), "Tagged"),
+    "untag": Action(Capability.TAG, lambda selection: bulk_untag(selection, _tag_name()), "Untagged"),
+    "delete": Action(Capability.DELETE_PROBLEMS, lambda selection: delete_with_time_limit(selection)[0], "Deleted"),
 }
 
 
 def _bulk_update(app: App | None) -> Any:
     query = read_query(request.args)
-    if request.form.get("action") == "":  # Enter in a browser without JavaScript
+    name = request.form.get("action", "unknown")
+    if name == "":  # Enter in a browser without JavaScript
         flash("Choose what to do with the selected problems.", "warning")
-        return _back(app, query)
-    action = ACTIONS.get(request.form.get("action", ""))
-    if action is None or query.faults:
-        abort(400, " ".join(query.faults) or "There is no such action.")
-    choice = _selection(app, action, query)
-    if choice is None:
-        flash("Select some problems first.", "warning")
-    elif request.form["action"] == "delete" and request.form.get("confirmed") != "yes":
-        return render_template("problems_delete.html", app=app, query=query, count=choice.count(), ids=choice.ids)
+        return _redirect_to_list(app, query)
+    action = ACTIONS.get(name)
+    if action is None or query.errors:
+        abort(400, " ".join(query.errors) or "Unknown action.")
+    selection = _selection(app, action, query)
+    if selection is None:
+        flash("Select one or more problems first.", "warning")
+    elif name != "delete":
+        _run(action, selection)
+    elif request.form.get("confirmed") == "yes":
+        _delete(selection)
     else:
-        _run(action, choice)
-    return _back(app, query)
+        ids, count = selection.ids, selection.count()
+        return render_template("problems_delete.html", app=app, query=query, count=count, ids=ids)
+    return _redirect_to_list(app, query)
 
 
 def _selection(app: App | None, action: Action, query: ProblemQuery) -> ProblemSelection | None:
-    """The problems to act on; None when none was chosen. Aborts with 403 where one of them is beyond the user."""
-    mine = _within(app, app_ids_with(current_user(), action.ability))
-    if mine == []:
+    """Return the selected problems, None if there are none. Abort with 403 if the user may not change one of them."""
+    app_ids = _app_ids_with(action.capability, app)
+    if app_ids == []:
         abort(403)
     if request.form.get("scope") == "all":
-        return ProblemSelection(mine, wanted=query.wanted)
+        return ProblemSelection(app_ids, wanted=query.filter)
     ids = _selected_ids()
-    if mine is not None and ids and _beyond(mine, ids):
+    if app_ids is not None and ids and _includes_forbidden(ids, app_ids):
         abort(403)
-    return ProblemSelection(mine, ids) if ids else None
+    return ProblemSelection(app_ids, ids) if ids else None
 
 
 def _selected_ids() -> tuple[int, ...]:
-    given = request.form.getlist("id")
-    if len(given) > MAX_SELECTED_IDS:
-        abort(400, f"At most {MAX_SELECTED_IDS} problems can be named at once.")
-    return tuple(int(value) for value in given if value.isascii() and value.isdigit() and len(value) < 19)
+    values = request.form.getlist("id")
+    if len(values) > MAX_SELECTED_IDS:
+        abort(400, f"Select at most {MAX_SELECTED_IDS} problems.")
+    return tuple(int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 19)
 
 
-def _beyond(mine: list[int], ids: tuple[int, ...]) -> bool:
-    """Whether one of the problems belongs to an app that the user sees but may not do this to."""
+def _includes_forbidden(ids: tuple[int, ...], app_ids: list[int]) -> bool:
+    """Whether one of the problems belongs to an app that the user may see, but that is not one of ``app_ids``."""
     visible = visible_app_ids(current_user()) or []
-    others = select(Problem.id).where(Problem.id.in_(ids), Problem.app_id.in_(visible), Problem.app_id.not_in(mine))
-    return db.session.scalar(others.limit(1)) is not None
+    forbidden = select(Problem.id).where(
+        Problem.id.in_(ids), Problem.app_id.in_(visible), Problem.app_id.not_in(app_ids)
+    )
+    return db.session.scalar(forbidden.limit(1)) is not None
 
 
-def _run(action: Action, choice: ProblemSelection) -> None:
+def _run(action: Action, selection: ProblemSelection) -> None:
     try:
-        count = action.run(choice)
+        with write_transaction():
+            count = action.run(selection)
     except DomainError as error:
-        db.session.rollback()
         flash(str(error), "error")
-        return
-    db.session.commit()
-    flash(f"{count:,} {'problem' if count == 1 else 'problems'} {action.done}.")
+    else:
+        flash(f"{action.verb} {_count_problems(count)}.")
 
 
-def _delete(choice: ProblemSelection) -> int:
-    deleted, left = delete_with_time_limit(choice)
-    if left:
-        flash(f"{left:,} of them are left: delete them again to go on.", "warning")
-    return deleted
+def _delete(selection: ProblemSelection) -> None:
+    deleted, remaining = delete_with_time_limit(selection)
+    if remaining:
+        flash(f"{_count_problems(remaining)} remaining. Delete again to continue.", "warning")
+    flash(f"Deleted {_count_problems(deleted)}.")
 
 
-def _back(app: App | None, query: ProblemQuery) -> Response:
-    values: dict[str, Any] = dict(query.args())
+def _count_problems(count: int) -> str:
+    """Return ``1 problem`` or ``1,234 problems``."""
+    return f"{count:,} {'problem' if count == 1 else 'problems'}"
+
+
+def _redirect_to_list(app: App | None, query: ProblemQuery) -> Response:
+    params: dict[str, Any] = dict(query.args())
     if app:
-        return redirect(url_for("problems.app_index", slug=app.slug, **values))
-    return redirect(url_for("problems.index", **values))
+        return redirect(url_for("problems.app_index", slug=app.slug, **params))
+    return redirect(url_for("problems.index", **params))

@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired, Length
 
 from checkend.auth import sessions
 from checkend.auth.login_throttle import login_throttle
-from checkend.db.transactions import begin_writing, commit
+from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import User, audit_log
 from checkend.models.user import count_site_admins, normalize_email_address
@@ -19,31 +19,30 @@ from checkend.web.pages import safe_next
 from checkend.web.urls import redirect_path
 
 bp = Blueprint("sign_in", __name__)
-MAX_ADDRESS = Length(max=255, message="Email address must be at most 255 characters.")
+EMAIL_ADDRESS_LENGTH = Length(max=255, message="Email address must be at most 255 characters.")
 
 
 class SignInForm(Form):
-    """Who one is."""
+    """Email address and password."""
 
-    email_address = EmailField("Email address", [InputRequired("Enter your email address."), MAX_ADDRESS])
+    email_address = EmailField("Email address", [InputRequired("Enter your email address."), EMAIL_ADDRESS_LENGTH])
     password = PasswordField("Password", [InputRequired("Enter your password.")])
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> Any:
-    """The sign-in page; afterwards to where one was going. Answers 429 after too many tries."""
-    going = safe_next(request.args.get("next")) or redirect_path("/")
+    """Sign in and redirect to the page that required it. Responds with 429 after too many attempts."""
+    target = safe_next(request.args.get("next")) or redirect_path("/")
     if session_user.is_authenticated:
-        return redirect(going)
+        return redirect(target)
     form = SignInForm()
     if form.validate_on_submit():
         user = _authenticate(form)
         if user is not None:
-            begin_writing()
-            sessions.sign_in(user)
-            commit()
-            return redirect(going)
-        form.form_errors.append("This address and password do not go together.")
+            with write_transaction():
+                sessions.sign_in(user)
+            return redirect(target)
+        form.form_errors.append("Incorrect email or password.")
     return render_template("auth/sign_in.html", form=form, first_run=not count_site_admins()), form.status
 
 
@@ -51,23 +50,23 @@ def sign_in() -> Any:
 def sign_out() -> Any:
     """End the session of this browser."""
     if session_user.is_authenticated:
-        begin_writing()
-        sessions.sign_out()
-        commit()
+        with write_transaction():
+            sessions.sign_out()
     return redirect(url_for("sign_in.sign_in"))
 
 
 def _authenticate(form: SignInForm) -> User | None:
-    """Who the form says one is, if the password fits; the tries are counted whether or not the address exists."""
-    address = normalize_email_address(form.email_address.data)
+    """Return the user if the password is correct, else None. Attempts count whether or not the account exists."""
+    email_address = normalize_email_address(form.email_address.data)
     try:
-        login_throttle().take(address)
+        login_throttle().take(email_address)
     except ApiError:
-        audit_log.record("sign_in.failed", address, level=logging.WARNING, reason="too many attempts")
+        audit_log.record("sign_in.failed", email_address, level=logging.WARNING, reason="too many attempts")
         raise
-    user = User.authenticate(address, form.password.data)
+    user = User.authenticate(email_address, form.password.data)
     if user is None:
-        audit_log.record("sign_in.failed", address, level=logging.WARNING, reason="wrong email address or password")
+        reason = "wrong email address or password"
+        audit_log.record("sign_in.failed", email_address, level=logging.WARNING, reason=reason)
         return None
-    login_throttle().forgive(address)
+    login_throttle().forgive(email_address)
     return user

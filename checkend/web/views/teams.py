@@ -1,4 +1,4 @@
-"""Teams: the list, making and renaming one, handing over and deleting it, and the page that shows it all."""
+"""Teams: list, creation, renaming, transfer, deletion, and the page with their members and apps."""
 
 from typing import Any
 
@@ -10,9 +10,8 @@ from wtforms import StringField
 from checkend.auth.roles import Capability, app_ids_with, can, grantable_roles, require, visible_team_ids
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
-from checkend.db.transactions import commit
+from checkend.db.transactions import write_transaction
 from checkend.models import App, Invitation, Team, TeamApp, TeamMember
-from checkend.models.team import ROLES
 from checkend.notifications import mail
 from checkend.schemas.team import TeamSchema
 from checkend.web.forms import Form, SchemaValidator
@@ -22,110 +21,110 @@ from checkend.web.pages import Page, run_and_redirect, signed_in_blueprint
 
 bp = signed_in_blueprint("teams", "/teams")
 
-ROLE_MEANINGS = {
-    "owner": "everything, and deletes the team or hands it over",
-    "admin": "also deletes apps, regenerates keys, manages members, apps and invitations",
-    "developer": "also creates apps and changes their settings",
-    "member": "also resolves and tags problems",
-    "viewer": "sees apps, problems and notices",
+ROLE_DESCRIPTIONS = {
+    "owner": "can do everything an admin can, and can transfer or delete the team",
+    "admin": "can also delete apps, regenerate keys, and manage members, apps and invitations",
+    "developer": "can also create apps, change their settings and delete problems",
+    "member": "can also resolve and tag problems",
+    "viewer": "can see apps, problems and notices",
 }
 
 
 class TeamForm(Form):
-    """A team's name."""
+    """The name of a team."""
 
     name = StringField("Name", [SchemaValidator(TeamSchema, "name")])
 
 
 @bp.get("")
 def index() -> Page:
-    """The teams that one may see, with how many members and apps each has."""
-    return _index(TeamForm(formdata=None))
+    """List the teams that the user may see, with the numbers of their members and apps."""
+    return _teams_page(TeamForm(formdata=None))
 
 
 @bp.post("")
 def create() -> Any:
-    """Make a team, of which one becomes the owner."""
+    """Create a team that the user owns."""
     require(current_user(), Capability.CREATE_TEAM)
     form = TeamForm()
     if form.validate():
-        team = Team.create(form.name.data, current_user())
-        commit()
+        with write_transaction():
+            team = Team.create(form.name.data, current_user())
         return redirect(url_for("teams.show", slug=team.slug))
-    return _index(form)
+    return _teams_page(form)
 
 
 @bp.get("/<slug>")
 def show(slug: str) -> Page:
-    """Show the team's members, apps and open invitations, and the link of one that was just created, once."""
-    return team_page(team_for(Capability.SEE_TEAM, slug), invited=pop_secret())
+    """Show the team's members, apps and open invitations, and once the link of an invitation just created."""
+    return team_page(team_for(Capability.SEE_TEAM, slug), created_invitation=pop_secret())
 
 
 @bp.post("/<slug>")
 def rename(slug: str) -> Any:
-    """Give the team another name; its address stays."""
+    """Rename the team. Its URL stays the same."""
     team = team_for(Capability.EDIT_TEAM, slug)
     form = TeamForm()
     if form.validate():
-        team.rename(form.name.data)
-        commit()
-        flash("The team has its new name.")
+        with write_transaction():
+            team.rename(form.name.data)
+        flash(f"Renamed the team to '{team.name}'.")
         return redirect(url_for("teams.show", slug=team.slug))
     return team_page(team, form)
 
 
 @bp.post("/<slug>/owner")
 def hand_over(slug: str) -> Response:
-    """Give the team to another of its members."""
+    """Transfer the team to another member."""
     team = team_for(Capability.HAND_OVER_TEAM, slug)
     member = get_or_404(TeamMember, request.form.get("member", 0, type=int), team_id=team.id)
-    done = f"{member.user.email_address} owns the team now."
-    return run_and_redirect(lambda: team.hand_over(member.user), done, url_for("teams.show", slug=team.slug))
+    message = f"{member.user.email_address} is now the owner of the team."
+    return run_and_redirect(lambda: team.hand_over(member.user), message, url_for("teams.show", slug=team.slug))
 
 
 @bp.post("/<slug>/delete")
 def delete(slug: str) -> Response:
-    """Delete the team, once its name was typed. Its apps stay, for site admins and their other teams."""
+    """Delete the team if its name was entered as confirmation. Its apps are kept."""
     team = team_for(Capability.DELETE_TEAM, slug)
     if request.form.get("confirm", "").strip() != team.name:
-        flash("The team was not deleted: that was not its name.", "error")
+        flash("The team was not deleted because the name you entered does not match.", "error")
         return redirect(url_for("teams.show", slug=team.slug))
-    return run_and_redirect(team.delete, f"{team.name} is deleted.", url_for("teams.index"))
+    return run_and_redirect(team.delete, f"Deleted team '{team.name}'.", url_for("teams.index"))
 
 
-def team_page(team: Team, form: TeamForm | None = None, invitation_form: Form | None = None, **more: Any) -> Page:
-    """The team's page; with a form what was typed into it, and what is wrong with that."""
-    shown = form or TeamForm(formdata=None, name=team.name)
-    status = invitation_form.status if invitation_form else shown.status
+def team_page(team: Team, form: TeamForm | None = None, invitation_form: Form | None = None, **context: Any) -> Page:
+    """Return the team's page; forms that were submitted are shown with their values and errors."""
+    form = form or TeamForm(formdata=None, name=team.name)
     html = render_template(
         "teams/show.html",
         team=team,
-        form=shown,
+        form=form,
         members=team.ranked_members(),
         roles=grantable_roles(current_user(), team),
-        meanings=ROLE_MEANINGS,
-        assignable=_assignable(team) if can(current_user(), Capability.ASSIGN_APPS, team) else [],
+        role_descriptions=ROLE_DESCRIPTIONS,
+        assignable_apps=_assignable_apps(team) if can(current_user(), Capability.ASSIGN_APPS, team) else [],
         invitations=Invitation.open_of(team) if can(current_user(), Capability.INVITE, team) else [],
-        by_mail=mail.is_configured(current_app.config),
+        mail_configured=mail.is_configured(current_app.config),
         invitation_form=invitation_form,
-        **more,
+        **context,
     )
-    return html, status
+    return html, (invitation_form or form).status
 
 
-def _index(form: TeamForm) -> Page:
-    ids = visible_team_ids(current_user())
+def _teams_page(form: TeamForm) -> Page:
+    team_ids = visible_team_ids(current_user())
     members = select(func.count()).where(TeamMember.team_id == Team.id).scalar_subquery()
     apps = select(func.count()).where(TeamApp.team_id == Team.id).scalar_subquery()
-    wanted = select(Team, members, apps).order_by(Team.name)
-    if ids is not None:
-        wanted = wanted.where(Team.id.in_(ids))
-    teams = db.session.execute(wanted).all()
-    return render_template("teams/index.html", teams=teams, form=form, roles=ROLES, meanings=ROLE_MEANINGS), form.status
+    statement = select(Team, members, apps).order_by(Team.name)
+    if team_ids is not None:
+        statement = statement.where(Team.id.in_(team_ids))
+    teams = db.session.execute(statement).all()
+    html = render_template("teams/index.html", teams=teams, form=form, role_descriptions=ROLE_DESCRIPTIONS)
+    return html, form.status
 
 
-def _assignable(team: Team) -> list[App]:
-    """The apps that one administers and that the team does not have."""
-    ids = app_ids_with(current_user(), Capability.DELETE_APP)
-    wanted = select(App).where(App.id.not_in([app.id for app in team.apps])).order_by(App.name)
-    return list(db.session.scalars(wanted if ids is None else wanted.where(App.id.in_(ids))))
+def _assignable_apps(team: Team) -> list[App]:
+    """Return the apps that the user is an admin of and that are not assigned to the team yet."""
+    app_ids = app_ids_with(current_user(), Capability.DELETE_APP)
+    statement = select(App).where(App.id.not_in([app.id for app in team.apps])).order_by(App.name)
+    return list(db.session.scalars(statement if app_ids is None else statement.where(App.id.in_(app_ids))))

@@ -1,4 +1,4 @@
-"""Light or dark: as the system has it, or as chosen; kept in a cookie, since it belongs to the browser."""
+"""The theme: light, dark, or that of the operating system. A cookie stores it, as it belongs to the browser."""
 
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
@@ -9,12 +9,12 @@ from checkend.web.pages import safe_next
 from checkend.web.urls import redirect_path
 
 bp = Blueprint("theme", __name__)
-A_YEAR = 365 * 86400
+YEAR_SECONDS = 365 * 86400
 
 
 @bp.post("/theme")
 def choose() -> Response:
-    """Keep the theme chosen (``auto``, ``light``, ``dark``) and go back to the page."""
+    """Store the chosen theme (``auto``, ``light`` or ``dark``) and redirect back to the page."""
     theme = request.form.get("theme", "")
     if theme not in THEMES:
         abort(400)
@@ -22,7 +22,7 @@ def choose() -> Response:
     response.set_cookie(
         "theme",
         theme,
-        max_age=A_YEAR,
+        max_age=YEAR_SECONDS,
         path=cookie_path(),
         secure=request.is_secure,
         httponly=False,

@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, EmailField
 
 from checkend.auth import password_reset
-from checkend.auth.roles import Capability, require
+from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
-from checkend.db.transactions import commit
+from checkend.db.transactions import write_transaction
 from checkend.models import User
 from checkend.models.user import NewPassword
 from checkend.schemas.user import UserSchema
@@ -22,80 +22,86 @@ from checkend.web.one_time_secrets import pop_secret, redirect_with_secret
 from checkend.web.pages import Page, page_number, run_and_redirect, signed_in_blueprint
 from checkend.web.urls import full_url
 
-bp = signed_in_blueprint("users", "/users", ability=Capability.MANAGE_USERS)
+bp = signed_in_blueprint("users", "/users", capability=Capability.MANAGE_USERS)
 PER_PAGE = 50
 
 
 class NewUserForm(Form):
-    """A new user, who sets their own password with a link."""
+    """A new user. The password is set later, with a link."""
 
     email_address = EmailField("Email address", [SchemaValidator(UserSchema, "email_address")])
-    site_admin = BooleanField("Site admin: may do everything on this server")
+    site_admin = BooleanField("Site admin (can do everything on this server)")
 
 
 @bp.get("")
 def index() -> Page:
-    """List the users, newest first; ``?search=`` narrows to a part of the email address.
+    """List the users, newest first; ``?search=`` filters by a part of the email address.
 
-    After a redirect from `_show_link` the page shows that password link, once.
+    After a redirect from `_redirect_with_link` the page shows that password link once.
     """
-    require(current_user(), Capability.MANAGE_USERS)
-    return _page(NewUserForm(formdata=None), pop_secret())
+    return _users_page(NewUserForm(formdata=None), pop_secret())
 
 
 @bp.post("")
 def create() -> Page | Response:
-    """Create a user, and show the link with which they set their password."""
-    nobody_knows = NewPassword(secrets.token_urlsafe(32))  # slow: before the first question takes the write lock
-    require(current_user(), Capability.MANAGE_USERS)
+    """Create a user with a random password, and show the link to set another one."""
     form = NewUserForm()
-    if not form.validate():
-        return _page(form)
-    user = form.attempt(lambda: User.create(form.email_address.data, nobody_knows, site_admin=form.site_admin.data))
-    if user is None:
-        return _page(form)
-    commit()
-    return _show_link(user)
+    if form.validate():
+        password = NewPassword(secrets.token_urlsafe(32))  # slow: before the write lock is taken
+        with form.catch_domain_errors():
+            with write_transaction():
+                user = User.create(form.email_address.data, password, site_admin=form.site_admin.data)
+            return _redirect_with_link(user)
+    return _users_page(form)
 
 
 @bp.post("/<slug>/password-link")
 def password_link(slug: str) -> Response:
-    """Create a link with which a user sets a new password, and show it."""
-    return _show_link(user_for(slug))
+    """Create a link to set a user's password, and show it."""
+    return _redirect_with_link(user_for(slug))
 
 
 @bp.post("/<slug>/site-admin")
 def set_site_admin(slug: str) -> Response:
-    """Grant or remove site admin; refused for the last one."""
+    """Grant or remove site admin. The last site admin cannot be removed."""
     user = user_for(slug)
     grant = request.form.get("grant") == "yes"
     if user is current_user():
-        flash("Another site admin has to do that to you.", "error")
+        flash("You cannot change your own role. Ask another site admin.", "error")
         return redirect(url_for("users.index"))
-    done = f"{user.email_address} is {'now' if grant else 'no longer'} a site admin."
-    return run_and_redirect(lambda: user.set_site_admin(grant), done, url_for("users.index"))
+    message = f"{user.email_address} is {'now' if grant else 'no longer'} a site admin."
+    return run_and_redirect(lambda: user.set_site_admin(grant), message, url_for("users.index"))
 
 
 @bp.post("/<slug>/delete")
 def delete(slug: str) -> Response:
-    """Delete a user; refused for the last site admin, and for who owns or leads teams."""
+    """Delete a user, except the last site admin and those who own a team or are its last admin."""
     user = user_for(slug)
     if user is current_user():
-        flash("Another site admin has to do that to you.", "error")
+        flash("You cannot delete your own account. Ask another site admin.", "error")
         return redirect(url_for("users.index"))
-    return run_and_redirect(user.delete, f"{user.email_address} is deleted.", url_for("users.index"))
+    return run_and_redirect(user.delete, f"Deleted user {user.email_address}.", url_for("users.index"))
 
 
-def _show_link(user: User) -> Response:
-    """Redirect to the list of users, which shows a new password link of ``user`` once."""
+def _redirect_with_link(user: User) -> Response:
+    """Redirect to the list of users, which shows a new password link for ``user`` once."""
     link = full_url("passwords.renew", token=password_reset.create_token(user))
     return redirect_with_secret(url_for("users.index"), email_address=user.email_address, link=link)
 
 
-def _page(form: NewUserForm, linked: dict[str, Any] | None = None) -> Page:
+def _users_page(form: NewUserForm, password_link: dict[str, Any] | None = None) -> Page:
     search, page = request.args.get("search", "").strip(), page_number()
-    found = User.with_part(search)
-    total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    users = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
-    listing = {"users": users, "total": total, "page": page, "per_page": PER_PAGE, "search": search}
-    return render_template("users/index.html", form=form, linked=linked, **listing), form.status
+    statement = User.with_part(search)
+    total = db.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
+    users = db.session.scalars(statement.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
+    html = render_template(
+        "users/index.html",
+        form=form,
+        password_link=password_link,
+        users=users,
+        total=total,
+        page=page,
+        per_page=PER_PAGE,
+        search=search,
+    )
+    return html, form.status

@@ -1,1 +1,0 @@
-"""Deleting within a request: step by step, and for so long only that nobody waits at a closed door."""
