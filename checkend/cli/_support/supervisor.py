@@ -37,7 +37,7 @@ class Supervisor:
         return self._reasons.get()
 
     def watch_input(self) -> None:
-        """Treat the end of standard input as a reason if it is a pipe or socket: only those end when their writer exits."""
+        """Treat the end of standard input as a reason, if it is a pipe or socket: only those end with their writer."""
         if sys.stdin is None or sys.stdin.closed:
             return
         descriptor = sys.stdin.fileno()
