@@ -24,6 +24,7 @@ from checkend.db.schema import create_or_migrate
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey
+from checkend.services import services
 from tests.support import process_caches
 from tests.support.factories import Factory
 from tests.support.sdk import sdk_python
@@ -111,7 +112,7 @@ def app(tmp_path: Path, empty_database: Path) -> Iterator[Flask]:
     shutil.copyfile(empty_database, tmp_path / "instance" / DATABASE_FILE_NAME)
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path / "instance")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()
 

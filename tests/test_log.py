@@ -68,9 +68,9 @@ def test_neither_keys_nor_passwords_nor_report_contents_stand_in_a_log(runner: s
     assert all(line.keys() >= {"time", "level", "logger", "message"} for line in lines)
     of_requests = [line["message"] for line in lines if line["logger"] == "checkend.access"]
     assert len([line for line in of_requests if "/api/v1/health" not in line]) == len(asked)
-    refusals = [line["message"] for line in lines if line["message"].startswith("refused ")]
+    refusals = [line["message"] for line in lines if line["message"].startswith("rejected ")]
     expected = [f"{method} {path.partition('?')[0]}: {status}" for method, path, *_, status in asked if status >= 400]
-    assert [re.sub(r"refused (\S+ \S+: \d+).*", r"\1", line) for line in refusals][: len(expected)] == expected
+    assert [re.sub(r"rejected (\S+ \S+: \d+).*", r"\1", line) for line in refusals][: len(expected)] == expected
 
 
 def test_a_log_for_people_has_a_line_for_each_refusal_and_none_for_what_went_well(tmp_path: Path) -> None:
@@ -82,4 +82,4 @@ def test_a_log_for_people_has_a_line_for_each_refusal_and_none_for_what_went_wel
         log, _ = process.communicate(timeout=15)
     (line,) = [line for line in log.splitlines() if "/api/v1/" in line]
     time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-    assert re.fullmatch(rf"{time} INFO checkend.errors refused GET /api/v1/apps: 401 Invalid or revoked API key", line)
+    assert re.fullmatch(rf"{time} INFO checkend.errors rejected GET /api/v1/apps: 401 Invalid or revoked API key", line)

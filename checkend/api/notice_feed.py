@@ -4,11 +4,10 @@ A long poll rather than a stream: it takes a request thread only while it waits,
 the others are answered at once. Waiting looks at the store, so it sees what other processes stored too.
 """
 
-import threading
 import time
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 
 from checkend.api.decorators import query, response
 from checkend.api.lookups import with_app
@@ -18,10 +17,10 @@ from checkend.db.session import db
 from checkend.models import App
 from checkend.models.notice import latest_notice_id, notices_stored_after
 from checkend.schemas.notice_feed import NoticeFeedQuery, NoticeFeedSchema
+from checkend.services import services
 
 PAGE_SIZE = 100
 POLL_SECONDS = 0.2
-WAITERS_KEY = "checkend_waiters"
 
 bp = Blueprint("arrivals", __name__)
 bp.before_request(authenticate)
@@ -49,7 +48,7 @@ def app_index(app: App, after: int | None, seconds: int) -> dict[str, Any]:
 def _read_feed(app_id: int | None, after: int | None, seconds: int) -> dict[str, Any]:
     if after is None:
         return {"data": [], "cursor": latest_notice_id()}
-    waiters = _waiters()
+    waiters = services().notice_feed_waiters
     may_wait = waiters.acquire(blocking=False)
     try:
         found, cursor = _wait(app_id, after, seconds if may_wait else 0)
@@ -68,23 +67,5 @@ def _wait(app_id: int | None, cursor: int, seconds: int) -> tuple[list[Any], int
         if found or left <= 0:
             return found, cursor
         db.session.rollback()  # hold no snapshot of the store while asleep
-        if cursor == before and _stops(min(POLL_SECONDS, left)):
+        if cursor == before and services().stopping.wait(min(POLL_SECONDS, left)):
             return found, cursor
-
-
-def _stops(seconds: float) -> bool:
-    """Sleep, but not longer than the server is to run; whether it is to stop."""
-    stopping: threading.Event | None = current_app.extensions.get("checkend_stopping")
-    if stopping is None:
-        time.sleep(seconds)
-        return False
-    return stopping.wait(seconds)
-
-
-def _waiters() -> threading.BoundedSemaphore:
-    """A quarter of the request threads may wait; the others are there for those who report."""
-    most = max(1, current_app.config["THREADS"] // 4)
-    waiters: threading.BoundedSemaphore = current_app.extensions.setdefault(
-        WAITERS_KEY, threading.BoundedSemaphore(most)
-    )
-    return waiters

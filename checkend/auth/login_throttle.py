@@ -6,9 +6,10 @@ from collections import OrderedDict
 from hashlib import blake2b
 from time import monotonic
 
-from flask import Flask, current_app, request
+from flask import request
 
 from checkend.exceptions import ApiError
+from checkend.services import services
 
 WINDOW_SECONDS = 15 * 60
 PER_ACCOUNT = 5
@@ -73,15 +74,9 @@ class LoginThrottle:
         self._account.forgive(f"{account} {client_network()}")
 
 
-def register(app: Flask) -> None:
-    """Count the guesses made at ``app``."""
-    app.extensions["checkend_guesses"] = LoginThrottle()
-
-
 def login_throttle() -> LoginThrottle:
     """The `LoginThrottle` of the current app."""
-    found: LoginThrottle = current_app.extensions["checkend_guesses"]
-    return found
+    return services().login_throttle
 
 
 def client_network() -> str:

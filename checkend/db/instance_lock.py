@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flask import Flask
-
 from checkend.exceptions import StartupError
 
 LOCK_FILE_NAME = "checkend.pid"
@@ -40,17 +38,6 @@ class InstanceLock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-
-def release_at_shutdown(app: Flask, lock: InstanceLock) -> None:
-    """Make the app's shutdown let go of ``lock``, after all else."""
-    stop_writing = app.extensions["checkend_shutdown"]
-
-    def shutdown() -> None:
-        stop_writing()
-        lock.release()
-
-    app.extensions["checkend_shutdown"] = shutdown
 
 
 @contextmanager

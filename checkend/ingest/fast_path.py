@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 from checkend.ingest.pipeline import Ingestion, UnknownKeyError
-from checkend.ingest.responses import cors_headers, metric_outcome, response_body
+from checkend.ingest.responses import API_HEADERS, cors_headers, metric_outcome, response_body
 from checkend.ingest.store import IngestApp, IngestResult
-from checkend.server.response_headers import HEADERS
+from checkend.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -24,16 +22,16 @@ TO_ROUTE_KEY = "checkend.to_route"  # somebody in front wants the route to answe
 FAILED_KEY = "checkend.failed"  # why it was not stored: the route answers with it instead of trying again
 _TYPES = frozenset(("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"))
 _STATUS = {200: "200 OK", 201: "201 CREATED"}
-_HEADERS = [("Content-Type", "application/json"), *HEADERS.items()]
+_HEADERS = [("Content-Type", "application/json"), *API_HEADERS.items()]
 
 
 class IngestFastPath:
-    """WSGI middleware in front of ``app``."""
+    """WSGI middleware that stores ordinary reports and passes every other request on."""
 
-    def __init__(self, app: Flask, into: Ingestion) -> None:
-        self._app = app
-        self._wsgi_app: WSGIApplication = app.wsgi_app
+    def __init__(self, wsgi_app: "WSGIApplication", into: Ingestion, metrics: Metrics) -> None:
+        self._wsgi_app = wsgi_app
         self._into = into
+        self._metrics = metrics
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         sender = self._ordinary(environ)
@@ -41,7 +39,7 @@ class IngestFastPath:
         if sender is None or stored is None:
             return self._wsgi_app(environ, start_response)
         body, status = response_body(stored, documented_200=self._into.documented_200)
-        self._app.extensions["checkend_counts"].report(sender.app_id, metric_outcome(stored), status)
+        self._metrics.report(sender.app_id, metric_outcome(stored), status)
         headers = [*_HEADERS, ("Content-Length", str(len(body))), *cors_headers(environ.get("HTTP_ORIGIN"))]
         start_response(_STATUS[status], headers)
         return [body]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flask import Flask, current_app
+from flask import Flask
 
 from checkend import clock
 from checkend.db.connection import DatabaseConnection, connect
@@ -36,6 +36,7 @@ from checkend.ingest.store import (
 )
 from checkend.ingest.writer import STALL_SECONDS, DatabaseUnavailableError, Writer
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
+from checkend.services import services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -329,5 +330,4 @@ def _digest(value: Any) -> bytes:
 
 def ingestion(app: Flask | None = None) -> Ingestion:
     """The `Ingestion` of ``app``, or of the current one."""
-    found: Ingestion = (app or current_app).extensions["checkend_ingestion"]
-    return found
+    return services(app).ingestion

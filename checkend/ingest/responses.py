@@ -4,6 +4,10 @@ import orjson
 
 from checkend.ingest.store import IngestResult
 
+# Headers of every response below /api/ and /ingest/. Keys are not sent in `Authorization`, so shared caches would store
+# the responses without them.
+API_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
 
 def response_body(stored: IngestResult, *, documented_200: bool) -> tuple[bytes, int]:
     """The JSON of the answer and its status: 201, and with ``documented_200`` 200 without an id for a repeat."""

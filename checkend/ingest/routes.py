@@ -5,7 +5,7 @@ import re
 import zlib
 from typing import TypeVar
 
-from flask import Blueprint, Request, Response, current_app, g, request
+from flask import Blueprint, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from checkend.exceptions import ApiError
@@ -18,8 +18,7 @@ from checkend.ingest.responses import cors_headers, metric_outcome, response_bod
 from checkend.ingest.store import IngestResult
 from checkend.ingest.writer import DatabaseUnavailableError, ReportRejectedError
 from checkend.models.api_key import PREFIX as API_KEY_PREFIX
-from checkend.server.error_handlers import MESSAGES
-from checkend.telemetry.metrics import Metrics
+from checkend.services import services
 
 INGESTION_KEY_HEADER = "Checkend-Ingestion-Key"
 _JSON_TYPE = re.compile(r"(?:application/(?:[\w.+-]+\+)?json|text/plain|text/json)\Z")
@@ -68,7 +67,7 @@ def _store_report(asked: Request, into: Ingestion) -> IngestResult:
         raise ApiError(429, str(error), retry_after=error.retry_after) from error
     except DatabaseUnavailableError as error:
         g.rejected_for = error.reason
-        raise ApiError(503, MESSAGES[503]) from error
+        raise ApiError(503) from error
 
 
 @bp.route("/ingest/v1/errors", methods=["OPTIONS"], strict_slashes=False)
@@ -88,7 +87,7 @@ def finish(response: Response) -> Response:
     """Count what became of a report, and let the page that sent it read the answer."""
     asked = _current(request)
     if asked.method == "POST":
-        counts: Metrics = current_app.extensions["checkend_counts"]
+        counts = services().metrics
         counts.report(g.get("reporting_app"), g.get("outcome", "refused"), response.status_code)
         if reason := g.get("rejected_for"):
             counts.rejection(g.reporting_app, reason)

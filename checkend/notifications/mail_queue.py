@@ -14,6 +14,7 @@ from time import monotonic
 from flask import Flask, current_app
 
 from checkend.notifications import mail
+from checkend.services import services
 
 QUEUE_SIZE = 100
 DRAIN_SECONDS = 3.0
@@ -67,21 +68,9 @@ class MailQueue:
                     log.exception("a mail could not be made")
 
 
-def register(app: Flask) -> None:
-    """Give ``app`` a `MailQueue`, which its shutdown drains."""
-    mail_queue = app.extensions["checkend_mail"] = MailQueue(app)
-    stop_the_rest = app.extensions["checkend_shutdown"]
-
-    def shutdown() -> None:
-        mail_queue.close()
-        stop_the_rest()
-
-    app.extensions["checkend_shutdown"] = shutdown
-
-
 def run_later(job: Job) -> None:
     """Run ``job`` after the response, in the current app's `MailQueue`."""
-    current_app.extensions["checkend_mail"].put(job)
+    services().mail_queue.put(job)
 
 
 def send_later(to: str, subject: str, text: str) -> None:

@@ -11,15 +11,16 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from checkend.config.urls import http_url
 from checkend.exceptions import StartupError
 from checkend.server.connection import Phase
+from checkend.server.lifecycle import REJECT_SECONDS, STOP_SECONDS
 from checkend.server.listener import Listener, limit_for_descriptors
+from checkend.services import services
 
 # From the signal on, all in all under the 10 s that container runtimes give before they kill:
 # For requests that are on their way, and for the rest of those that have arrived in part:
 GRACE_SECONDS = {Phase.IDLE: 0.3, Phase.DRAINING: 0.3, Phase.HEAD: 3.0, Phase.BODY: 3.0}
-REJECT_SECONDS = 6.0  # then reports that still wait for the database are rejected
-STOP_SECONDS = 7.5  # then whatever is not finished
 BACKLOG = 1024
 LOOP_SECONDS = 1.0
 HEAD_BYTES = 65536
@@ -55,7 +56,7 @@ def bind(host: str, port: int) -> socket.socket:
 def url_of(bound: socket.socket) -> str:
     """The URL under which the server on this socket answers."""
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return http_url(host, port)
 
 
 class WaitressServer:
@@ -68,7 +69,8 @@ class WaitressServer:
         self.url = url_of(bound)
         self._map: dict[int, Any] = {}
         self._app = app
-        self._stopping = app.extensions["checkend_stopping"] = threading.Event()  # for requests that wait
+        # A new event: an app may be served again after a server of it has stopped.
+        self._stopping = services(app).stopping = threading.Event()
         self._threads = ThreadedTaskDispatcher()
         self._threads.set_thread_count(app.config["THREADS"])
         limit = limit_for_descriptors(app.config["MAX_CONNECTIONS"])
@@ -112,7 +114,7 @@ class WaitressServer:
             passed = time.monotonic() - stopped_at
             if passed > REJECT_SECONDS and not rejected:
                 rejected = True
-                self._app.extensions["checkend_reject_waiting"]()
+                services(self._app).ingestion.writer.reject_waiting()
             if passed > STOP_SECONDS:
                 return self._give_up()
         return None

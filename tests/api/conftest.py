@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from checkend.app import create_app
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
+from checkend.services import services
 from tests.support.api import Api
 
 
@@ -20,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The server of all tests of the API."""
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path_factory.mktemp("api"))
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from checkend import create_app
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, Team, User
+from checkend.services import services
 from tests.api.test_permission_matrix import TABLE
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
@@ -105,4 +106,4 @@ def test_the_largest_body_can_be_set(tmp_path: Path) -> None:
     small = Api(client, {"Checkend-API-Key": value})
     assert_error(small.post("/apps", {"name": "a" * 1024}), 413)
     assert small.post("/apps", {"name": "a" * 200}).status_code == 201
-    app.extensions["checkend_shutdown"]()
+    services(app).close()

@@ -13,6 +13,7 @@ from checkend.db import session as db_session
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey, App
+from checkend.services import services
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 
@@ -36,9 +37,9 @@ def test_the_log_tells_the_number_of_faults_and_not_what_was_sent(api: Api, capf
     assert_error(api.post("/apps", {"name": "A", "hunter2": 1, "hunter3": 2}), 422)
     assert_error(api.post("/teams", {"name": "A", "owner_id": "hunter4"}), 422)
     lines = capfd.readouterr().err.splitlines()
-    assert [line.partition("refused ")[2] for line in lines] == [
-        "POST /api/v1/apps: 422 2 faults",
-        "POST /api/v1/teams: 422 1 fault",
+    assert [line.partition("rejected ")[2] for line in lines] == [
+        "POST /api/v1/apps: 422 2 validation errors",
+        "POST /api/v1/teams: 422 1 validation error",
     ]
 
 
@@ -103,7 +104,7 @@ def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         _, value = ApiKey.create("x", ALL_PERMISSIONS)
         db.session.commit()
     yield Api(app.test_client(), {"Checkend-API-Key": value})
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_reading_goes_on_while_another_process_holds_the_store(impatient: Api) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from flask.testing import FlaskClient
 
 from checkend import create_app
+from checkend.services import services
 from tests.support.api import TIME, assert_error
 
 
@@ -23,4 +24,4 @@ def test_a_store_that_cannot_be_used_is_unhealthy(tmp_path: Path) -> None:
     store.execute("DROP TABLE alembic_version")
     store.close()
     assert_error(app.test_client().get("/api/v1/health"), 503)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()

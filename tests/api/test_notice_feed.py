@@ -8,11 +8,11 @@ import pytest
 from flask import Flask
 
 from checkend import clock
-from checkend.api.notice_feed import WAITERS_KEY
 from checkend.db.compression import compress
 from checkend.ingest.pipeline import ingestion
 from checkend.models import Notice
 from checkend.models.notice import ID_SCAN_LIMIT
+from checkend.services import services
 from checkend.testing import Client, Server
 from tests.support.api import Api, assert_error, counting
 from tests.support.factories import Factory
@@ -125,8 +125,8 @@ def test_those_who_wait_leave_threads_to_those_who_report_and_do_not_hold_up_the
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        extensions = server._runs._running.fixture.app.extensions  # type: ignore[union-attr]  # it runs in a thread
-        assert soon(lambda: WAITERS_KEY in extensions and extensions[WAITERS_KEY]._value == 0)
+        app = server._runs._running.fixture.app  # type: ignore[union-attr]  # it runs in a thread
+        assert soon(lambda: services(app).notice_feed_waiters._value == 0)
         started = time.monotonic()
         client.arrivals(after=0, wait=20)
         assert time.monotonic() - started < 5  # the second is answered at once

@@ -5,6 +5,7 @@ from flask import Flask, Response
 
 from checkend.app import create_app
 from checkend.db.session import db
+from checkend.services import services
 from tests.support.api import Api
 from tests.support.factories import Factory
 
@@ -63,6 +64,6 @@ def test_a_route_may_set_its_own(tmp_path: object) -> None:
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=str(tmp_path))
     app.add_url_rule("/api/v1/document", view_func=lambda: Response("{}", headers={"Cache-Control": "max-age=60"}))
     assert app.test_client().get("/api/v1/document").headers["Cache-Control"] == "max-age=60"
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()

@@ -16,6 +16,7 @@ from checkend.app import create_app
 from checkend.db import integrity, schema
 from checkend.db.instance_lock import InstanceLock
 from checkend.db.partial_files import partial_file
+from checkend.services import services
 from tests.support.factories import Factory
 
 
@@ -146,7 +147,7 @@ def test_what_a_killed_copy_leaves_is_removed_by_the_next_one_and_by_the_next_st
     run("db", "backup", str(tmp_path / "copy.sqlite3"))
     assert [path.name for path in tmp_path.glob("*partial*")] == [busy.name], "a copy under way must stay"
     left = killed_while_copying(instance / "checkend.sqlite3")
-    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    services(create_app({}, instance_path=instance)).close()
     assert not left.exists()
 
 
@@ -155,7 +156,7 @@ def test_a_backup_replaces_nothing_but_regular_files_that_are_not_the_servers_ow
     run: Any, instance: Path, tmp_path: Path, name: str
 ) -> None:
     run("app", "create", "Shop")
-    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    services(create_app({}, instance_path=instance)).close()
     target = tmp_path / name if name in ("link", "folder", "pipe") else instance / name
     target.unlink(missing_ok=True)
     if name == "link":

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from checkend.app import create_app
 from checkend.db import database_file, schema
 from checkend.db.session import db
+from checkend.services import services
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
@@ -57,7 +58,7 @@ def notices(path: Path) -> int:
 
 
 def stop(app: Flask) -> None:
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()
 

@@ -12,6 +12,7 @@ from checkend.db import schema
 from checkend.db.session import db
 from checkend.models import App, Team, User
 from checkend.models.slugs import by_slug_or_id
+from checkend.services import services
 from tests.support.factories import Factory
 
 SLUGS = {
@@ -56,7 +57,7 @@ def test_a_number_names_the_record_with_that_id_after_an_upgrade(old_database: P
     with app.app_context():
         assert [getattr(by_slug_or_id(App, str(number)), "id", None) for number in (1, 2, 9)] == [1, 2, None]
         assert [getattr(by_slug_or_id(App, slug), "id", None) for slug in ("app-1-1", "app-0007")] == [2, 8]
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_a_name_of_digits_gets_a_slug_that_is_no_id(make: Factory) -> None:

@@ -22,6 +22,7 @@ from checkend.db import schema as db_schema
 from checkend.db.instance_lock import InstanceLock, servers_excluded
 from checkend.db.schema import IncompatibleDatabaseError
 from checkend.exceptions import StartupError
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import environment
 from tests.support.warm_processes import Checkend, run
@@ -72,7 +73,7 @@ def store(tmp_path: Path) -> Path:
     app = create_app({}, instance_path=tmp_path)
     make = Factory(app)
     make.problem(make.app()["id"])
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     return path
 
 
@@ -264,7 +265,7 @@ def test_processes_that_start_at_once_in_an_empty_folder_agree(tmp_path: Path) -
 def test_only_its_owner_may_read_what_a_start_makes(tmp_path: Path) -> None:
     app = create_app({}, instance_path=tmp_path / "instance")
     made = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "instance").iterdir()}
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     assert {"checkend.sqlite3", "secret_key"} <= made.keys()
     assert set(made.values()) == {0o600}
     assert (tmp_path / "instance").stat().st_mode & 0o777 == 0o700

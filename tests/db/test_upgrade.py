@@ -22,6 +22,7 @@ from flask.testing import FlaskClient
 from checkend.app import create_app
 from checkend.db import integrity
 from checkend.db import schema as db_schema
+from checkend.services import services
 from tests.db.test_schema import schema
 from tests.support.pages import sign_in
 from tests.support.server_process import command
@@ -69,7 +70,7 @@ def served(upgraded: Path, tmp_path: Path) -> Iterator[Flask]:
     db_schema.database_path(tmp_path).write_bytes(upgraded.read_bytes())
     app = create_app({}, instance_path=tmp_path)
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def tables(path: Path) -> dict[str, list[dict[str, Any]]]:

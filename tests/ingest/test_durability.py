@@ -23,6 +23,7 @@ from flask.testing import FlaskClient
 
 from checkend.db.connection import connect
 from checkend.db.schema import database_path
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import Connection, LiveServer, command
 
@@ -204,7 +205,7 @@ def test_a_store_that_cannot_be_written_answers_503_and_recovers(
 ) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     assert client.post(INGEST, json=report(0), headers=headers).status_code == 201
-    writing = app.extensions["checkend_ingestion"].writer._store._connection
+    writing = services(app).ingestion.writer._store._connection
     writing.execute("PRAGMA query_only = ON")  # every write now fails as on a read-only disk: SQLITE_READONLY
     refused = client.post(INGEST, json=report(30), headers=headers)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
@@ -234,7 +235,7 @@ def test_a_report_that_poisons_its_batch_fails_alone(app: Flask, make: Factory) 
     threads = [threading.Thread(target=send, args=(number,)) for number in range(1, 20)]
     for thread in threads:
         thread.start()
-    writer = app.extensions["checkend_ingestion"].writer
+    writer = services(app).ingestion.writer
     until = time.monotonic() + 5
     while writer.queue_length < 10 and time.monotonic() < until:
         time.sleep(0.01)
@@ -255,7 +256,7 @@ def test_the_writer_goes_on_when_all_that_waited_gave_up(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
-    writer = app.extensions["checkend_ingestion"].writer
+    writer = services(app).ingestion.writer
     app.test_client().post(INGEST, json=report(0), headers=headers)
     monkeypatch.setattr("checkend.ingest.writer.LINGER_SECONDS", 0.2)
     with writer._guard:  # a report arrives, and is taken back while the writer waits for a second one

@@ -16,6 +16,7 @@ from checkend.grouping.languages import app_frames, function_names
 from checkend.ingest.pipeline import Ingestion
 from checkend.ingest.store import ReportStore
 from checkend.scrubbing.scrubber import SHORTENED, Scrubber, ScrubbingPolicy
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.hostile_bodies import bodies
 from tests.support.report_costs import cost, reference
@@ -160,7 +161,7 @@ def test_two_long_fingerprints_with_the_same_beginning_stay_apart(client: FlaskC
 @pytest.mark.slow
 def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flask, make: Factory) -> None:
     """The class, fingerprint, notifier, key names, frames and facets of many reports, as long as allowed."""
-    ingestion: Ingestion = app.extensions["checkend_ingestion"]
+    ingestion: Ingestion = services(app).ingestion
     sender = ingestion.sender(make.app()["ingestion_key"])
 
     def send(number: int) -> None:
@@ -195,7 +196,7 @@ def test_remembered_reports_are_forgotten_in_the_order_in_which_they_came(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("checkend.ingest.pipeline._GROUPING_CACHE_SIZE", 3)
-    ingestion: Ingestion = app.extensions["checkend_ingestion"]
+    ingestion: Ingestion = services(app).ingestion
     sender = ingestion.sender(make.app()["ingestion_key"])
     for number in range(5):
         ingestion.accept(sender, {"error": {"class": f"X{number}"}})
@@ -206,7 +207,7 @@ def test_remembered_reports_are_forgotten_in_the_order_in_which_they_came(
 
 def test_facet_values_are_remembered_up_to_a_number(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checkend.ingest.counters._VALUE_CACHE_SIZE", 10)
-    ingestion: Ingestion = app.extensions["checkend_ingestion"]
+    ingestion: Ingestion = services(app).ingestion
     sender = ingestion.sender(make.app()["ingestion_key"])
     for number in range(40):
         value = {"error": {"class": f"X{number % 8}"}, "context": {"hostname": f"web-{number}", "revision": "r"}}

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from checkend.app import create_app
 from checkend.models import App, Problem
+from checkend.services import services
 from tests.support.factories import Factory
 
 URL = "/ingest/v1/errors"
@@ -320,7 +321,7 @@ class TestRepeats:
         try:
             answers = [app.test_client().post(f"{URL}?key={key}", json=error()) for _ in range(2)]
         finally:
-            app.extensions["checkend_shutdown"]()
+            services(app).close()
         assert [("id" in answer.get_json()) for answer in answers] == [True, answers[1].status_code == 201]
         return [(answer.status_code, answer.get_json()["deduplicated"]) for answer in answers]
 
@@ -447,7 +448,7 @@ class TestBothWays:
             bodies = [error(), {}, error(line=2), {}, error(line=3)]
             statuses = [client.post(URL, json=body, headers=key).status_code for body in bodies]
         finally:
-            app.extensions["checkend_shutdown"]()
+            services(app).close()
         assert statuses == [201, 422, 201, 422, 429]
 
 
@@ -465,7 +466,7 @@ class TestRateLimit:
             assert answers[3].headers["Access-Control-Allow-Origin"] == "https://shop.example"
             assert client.post(f"{URL}?key={other}", json=error()).status_code == 201
         finally:
-            app.extensions["checkend_shutdown"]()
+            services(app).close()
 
 
 class TestPrivacy:

@@ -22,6 +22,7 @@ from checkend.models.selection import ProblemSelection, delete_in_batches
 from checkend.models.storage import used_bytes
 from checkend.retention.cleanup import RetentionLimits, clean_up
 from checkend.retention.size_limits import is_near_limit
+from checkend.services import services
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
@@ -42,7 +43,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     yield start
     for app in apps:
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
 
 
 def send(client: FlaskClient, key: str, error: dict[str, Any], noise: int = 0) -> Any:
@@ -83,12 +84,12 @@ def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: 
     assert set(statuses) == {201, 429}
     with app.app_context():
         assert is_near_limit(CAP)
-    app.extensions["checkend_retention"].run(whole=False)
+    services(app).retention.run(whole=False)
     assert notices_of(app, calm["id"]) == mine
     with app.app_context():
         assert not is_near_limit(CAP)
     assert send(client, flooding["ingestion_key"], numbered(99)).status_code == 201
-    assert app.extensions["checkend_retention"].failures == 0
+    assert services(app).retention.failures == 0
     assert wrong_counts(app) == []
 
 
@@ -103,7 +104,7 @@ def test_a_small_app_cannot_take_the_last_bytes_from_everyone_else(serve: Serve)
     assert statuses == {201, 429}
     answers = [send(client, calm["ingestion_key"], numbered(number)) for number in range(3)]
     assert [answer.status_code for answer in answers] == [201] * 3
-    app.extensions["checkend_retention"].run(whole=False)
+    services(app).retention.run(whole=False)
     answers = [send(client, small["ingestion_key"], numbered(100 + number), 3_000) for number in range(20)]
     assert {answer.status_code for answer in answers} == {201}
     assert wrong_counts(app) == []
@@ -126,7 +127,7 @@ def test_problems_are_removed_too_where_they_are_what_fills_the_store(
     assert answer.status_code == 429
     assert "The database is nearly full" in answer.json["error"]
     assert send(client, calm["ingestion_key"], numbered(7)).status_code == 201
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention.run(whole=False)
     assert retention.removed.problems > 20
     assert notices_of(app, calm["id"])[:3] == mine
@@ -149,7 +150,7 @@ def test_room_is_made_by_the_app_that_uses_the_most_and_only_until_it_does_not(s
         before[one["id"]] = notices_of(app, one["id"])
     with app.app_context():
         assert is_near_limit(CAP)
-    app.extensions["checkend_retention"].run(whole=False)
+    services(app).retention.run(whole=False)
     assert notices_of(app, old["id"]) == before[old["id"]]
     assert notices_of(app, small["id"]) == before[small["id"]]
 
@@ -169,7 +170,7 @@ def test_an_app_at_its_limit_loses_its_own_oldest_notices_and_is_rejected_meanwh
     metrics = client.get("/metrics").get_data(as_text=True)
     assert 'checkend_reports_total{app="full",outcome="refused",status="429"} 1' in metrics
     before = notices_of(app, full["id"])
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention.run(whole=False)
     after = notices_of(app, full["id"])
     assert 0 < len(after) < len(before)
@@ -366,7 +367,7 @@ def test_an_app_that_cannot_become_smaller_is_logged_once_an_hour(
     send(app.test_client(), key, numbered(1))
     with Factory(app).writing() as session:
         session.execute(update(App).values(stored_bytes=2 * CAP))
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     logging.getLogger("checkend").propagate = True
 
     def warnings_of_looks(number: int) -> int:

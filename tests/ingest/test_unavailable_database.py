@@ -23,6 +23,7 @@ from checkend.db.schema import database_path
 from checkend.ingest.quota import StorageLimits
 from checkend.ingest.store import IngestApp, IngestResult, PreparedReport, ReportStore, StaleKeyError
 from checkend.ingest.writer import STALL_SECONDS, DatabaseUnavailableError, Writer
+from checkend.services import services
 from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer
@@ -448,7 +449,7 @@ def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
     write()
     assert statuses[-1] == 201
     other.close()
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_a_stall_that_no_report_waits_for_any_more_rejects_no_further_ones(

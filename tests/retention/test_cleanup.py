@@ -31,6 +31,7 @@ from checkend.retention.cleanup import RetentionLimits, clean_up, count_expired
 from checkend.retention.removal import CleanupResult
 from checkend.retention.size_limits import is_near_limit
 from checkend.retention.worker import RetentionWorker
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.pages import sign_in
 from tests.support.server_process import environment
@@ -225,7 +226,7 @@ def test_a_running_server_removes_problems_too_and_brings_latest_messages_into_t
         body = report(number, message=f"message {number}", fingerprint="one")
         client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": shop["ingestion_key"]})
     monkeypatch.setattr("checkend.retention.worker.POLLS_PER_INDEXING", 1)
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention.run()
     assert (retention.failures, retention.removed.problems) == (0, 1)
     with app.app_context():
@@ -339,7 +340,7 @@ def capped(tmp_path: Path) -> Iterator[Flask]:
     settings = {"RATE_LIMIT_ENABLED": "false", "MAX_STORE_BYTES": "4194304", "RETENTION_NOTICES": "0"}
     app = create_app(settings, instance_path=tmp_path / "instance")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_near_the_cap_the_oldest_go_loudly_and_beyond_it_nothing_is_written(
@@ -356,7 +357,7 @@ def test_near_the_cap_the_oldest_go_loudly_and_beyond_it_nothing_is_written(
     path = database_path(Path(capped.instance_path))
     assert status == 429
     before = ids(capped, Notice)
-    retention = capped.extensions["checkend_retention"]
+    retention = services(capped).retention
     retention.run(whole=False)
     left = ids(capped, Notice)
     assert 0 < len(left) < len(before)
@@ -368,7 +369,8 @@ def test_near_the_cap_the_oldest_go_loudly_and_beyond_it_nothing_is_written(
     loud = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert any("MAX_STORE_BYTES" in line for line in loud)
     assert (
-        f"{len(before) - len(left)} of the oldest notices and 0 problems went, since the store was near its cap" in loud
+        f"removed {len(before) - len(left)} of the oldest notices and 0 problems, since the database was near its limit"
+        in loud
     )
     assert client.post(INGEST, json=report(1), headers={"Checkend-Ingestion-Key": key}).status_code == 201
 
@@ -378,14 +380,14 @@ def test_the_thread_of_a_server_runs_and_ends_with_it(
 ) -> None:
     make.notice(make.problem(make.app()["id"]), at=days_ago(100))
     monkeypatch.setattr("checkend.retention.worker.INITIAL_DELAY_SECONDS", 0.01)
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention._max_share = 100
     retention.start()
     until = time.monotonic() + 10
     while not retention.runs and time.monotonic() < until:
         time.sleep(0.01)
     assert (retention.runs, retention.removed.notices) == (1, 1)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     assert not any(thread.name == "checkend-retention" for thread in threading.enumerate())
 
 
@@ -396,7 +398,7 @@ def test_a_run_that_fails_is_counted_and_the_next_one_goes_on(app: Flask, make: 
             db.text("CREATE TRIGGER stuck BEFORE DELETE ON notices BEGIN SELECT RAISE(ABORT, 'no'); END")
         )
         db.session.commit()
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention._max_share = 100
     retention.run()
     assert (retention.failures, retention.removed.notices) == (1, 0)
@@ -457,6 +459,6 @@ def test_sessions_that_have_expired_are_deleted(app: Flask, client: FlaskClient,
             newest = session.scalars(select(UserSession).order_by(UserSession.id.desc()).limit(1)).one()
             for column, days in ages.items():
                 setattr(newest, column, clock.now() - timedelta(days=days))
-    app.extensions["checkend_retention"].run()
-    assert app.extensions["checkend_retention"].failures == 0
+    services(app).retention.run()
+    assert services(app).retention.failures == 0
     assert make.run(lambda: list(db.session.scalars(select(UserSession.id)))) == [1]

@@ -15,6 +15,7 @@ from checkend.app import create_app
 from checkend.db.session import db
 from checkend.models import Notice, Problem
 from checkend.retention.clock_guard import AgeGuard
+from checkend.services import services
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
@@ -43,7 +44,7 @@ def app(fake: FakeClock, tmp_path: Path) -> Any:
     settings = {"RATE_LIMIT_ENABLED": "false", "RETENTION_NOTICES": 2}
     app = create_app(settings, instance_path=tmp_path / "instance")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()
 
@@ -84,7 +85,7 @@ def notices(app: Flask) -> list[int]:
 def limited(client: FlaskClient) -> str:
     lines = client.get("/metrics").text.splitlines()
     (line,) = [line for line in lines if line.startswith("checkend_retention_limited ")]
-    return line.rpartition(" ")[2]
+    return line.rpartition(" ")[2].removesuffix(".0")
 
 
 @pytest.mark.parametrize("more", [0, 3], ids=["no report since", "reports since"])
@@ -101,7 +102,7 @@ def test_with_the_clock_a_year_ahead_retention_removes_nothing_at_first_and_then
     monkeypatch.setattr(logging.getLogger("checkend"), "propagate", True)
     fake.move(days=365)
     late = [send(f"late {number}")["id"] for number in range(more)]
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention.run()
     assert notices(app) == history + late
     assert limited(client) == "1"
@@ -119,7 +120,7 @@ def test_with_the_clock_a_year_ahead_retention_removes_nothing_at_first_and_then
 
 
 def test_a_clock_that_is_right_limits_nothing(app: Flask, fake: FakeClock, history: list[int]) -> None:
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention._limits = retention._limits._replace(days=30)  # most is overdue at once, as after a change of settings
     retention.run()
     assert 30 < len(notices(app)) < 45
@@ -133,7 +134,7 @@ def test_notices_received_while_the_clock_was_behind_stay_once_it_is_set_right(
     behind = [send(f"behind {number}")["id"] for number in range(5)]
     fake.move(days=200, hours=1)
     after = send("after")["id"]
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     for _ in range(3):
         retention.run()
     assert notices(app) == [*history, *behind, after]
@@ -184,7 +185,7 @@ def test_notices_from_the_future_do_not_push_out_those_received_later(app: Flask
     for number in range(2):
         later.append(send("one problem", f"later {number}")["id"])
         fake.move(minutes=5)
-    app.extensions["checkend_retention"].run()
+    services(app).retention.run()
     assert notices(app) == later
 
 

@@ -104,7 +104,7 @@ def test_the_python_sdk_installed_over_the_server_stops_the_start(tmp_path: Path
     done = create_app(python, tmp_path, tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: the Python SDK (the distribution 'checkend' 1.0.0) is installed in this")
-    assert "install only checkend-server there" in done.stderr
+    assert "install only checkend-server in it" in done.stderr
 
 
 def test_the_python_sdk_whose_modules_lie_over_the_servers_fails_with_the_same_advice(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from checkend.app import create_app
 from checkend.db.session import db
 from checkend.server.waitress_server import bind
+from checkend.services import services
 from tests.support.server_process import environment
 
 pytestmark = pytest.mark.slow
@@ -41,7 +42,7 @@ def wait_for(status: int, port: int, process: subprocess.Popen[bytes]) -> None:
 
 def test_it_responds_503_until_there_is_room_and_then_recovers(tmp_path: Path) -> None:
     app = create_app({}, instance_path=tmp_path)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()  # SQLite removes what it needs beside the database, and must make it again
     with closing(bind("127.0.0.1", 0)) as free:

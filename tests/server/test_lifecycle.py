@@ -19,6 +19,7 @@ import pytest
 
 from checkend.app import create_app
 from checkend.server.waitress_server import bind
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer, command, environment
 from tests.support.warm_processes import Checkend, run
@@ -38,7 +39,7 @@ def new_app(instance: Path) -> str:
     """The ingestion key of an app in a store made for it."""
     app = create_app({}, instance_path=instance)
     key: str = Factory(app).app()["ingestion_key"]
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     return key
 
 
@@ -92,7 +93,7 @@ def wait_until_one_waits(port: int) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         while True:
             connection.request("GET", "/metrics")
-            if b"\ncheckend_queue_length 1\n" in connection.getresponse().read():
+            if b"\ncheckend_queue_length 1.0\n" in connection.getresponse().read():
                 return
             assert time.monotonic() < until, "no report has come"
             time.sleep(0.02)
@@ -180,7 +181,7 @@ def test_the_first_start_prints_the_real_address_and_how_to_make_the_first_admin
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=10)
     assert f"Checkend is listening on http://127.0.0.1:{port}\n" in output
-    assert "the store in " in output
+    assert "the database in " in output
     assert "checkend user create you@example.com --site-admin" in output
     assert re.search(rf"http://127.0.0.1:{port}/setup/\S+\n", output)
     command(tmp_path, "user", "create", "a@example.com", "--site-admin", "--password-stdin", stdin="long enough")
@@ -197,7 +198,7 @@ def test_what_a_start_says_keeps_a_json_log_json_and_the_setup_token_out_of_it(t
     token = (tmp_path / "setup_token").read_text().strip()
     created, begin = [json.loads(line) for line in errors.splitlines()]
     assert (created["level"], created["logger"]) == ("info", "checkend.start")
-    assert created["message"] == f"the store in {tmp_path} was created."
+    assert created["message"] == f"the database in {tmp_path} was created."
     assert f"http://127.0.0.1:{port}/setup/TOKEN with the TOKEN in the file {tmp_path}/setup_token" in begin["message"]
     assert "checkend user create you@example.com --site-admin" in begin["message"]
     assert token not in errors
@@ -212,7 +213,7 @@ def test_a_second_server_on_the_same_store_is_noticed_and_works(tmp_path: Path) 
             report(int(first.url.rsplit(":", 1)[1]), key, answers)
             second.send_signal(signal.SIGTERM)
             output, _ = second.communicate(timeout=10)
-        assert f"another server (process {first.process.pid}) uses this store too. That is safe" in output
+        assert f"another server (process {first.process.pid}) uses this database too. That is safe" in output
         assert answers == [201, 201]
     with running(tmp_path, "waitress-serve wsgi:app") as (alone, _):
         alone.send_signal(signal.SIGTERM)
@@ -255,8 +256,8 @@ def test_an_instance_folder_that_cannot_be_made_is_refused_with_a_sentence(tmp_p
     done = start(tmp_path / "file" / "instance", "serve")
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: The instance folder {tmp_path}/file/instance cannot be made: Not a directory. "
-        "Make it writable, or name another folder with CHECKEND_INSTANCE_PATH.\n"
+        f"Error: The instance folder {tmp_path}/file/instance cannot be created: Not a directory. "
+        "Make it writable, or choose another folder with CHECKEND_INSTANCE_PATH.\n"
     )
 
 
@@ -265,7 +266,7 @@ def test_an_instance_folder_that_cannot_be_written_is_refused_with_a_sentence(tm
     (tmp_path / "instance").mkdir(mode=0o500)
     done = start(tmp_path / "instance", "serve")
     assert done.returncode == 1
-    assert "cannot be written. Make it writable" in done.stderr
+    assert "is not writable. Make it writable" in done.stderr
 
 
 def test_developers_have_flask_db_and_it_finds_models_and_migrations_agree(tmp_path: Path) -> None:

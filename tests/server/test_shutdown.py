@@ -14,6 +14,7 @@ from flask import Flask
 from checkend.ingest import writer
 from checkend.server import waitress_server
 from checkend.server.connection import Phase
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_thread import UP, RunningServer, read_all, read_response, served
 
@@ -123,7 +124,7 @@ def test_reports_that_wait_for_a_locked_database_are_rejected_and_not_stored_lat
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"Retry-After: 5\r\n" in answer
         started = time.monotonic()
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
         assert time.monotonic() - started < 3
     with locked(app) as count_notices:
         assert count_notices() == 0

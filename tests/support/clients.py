@@ -14,6 +14,7 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
 from checkend.models import ApiKey
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer
 
@@ -104,5 +105,5 @@ def make_instance(folder: Path) -> tuple[str, str]:
         _, api_key = ApiKey.create("test", ALL_PERMISSIONS)
         db.session.commit()
         db.engine.dispose()
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     return ingestion_key, api_key

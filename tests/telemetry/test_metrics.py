@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import CollectorRegistry
 
 from checkend import clock
 from checkend.app import create_app
 from checkend.cli.status import parse
 from checkend.notifications.mail import MailError, send
-from checkend.telemetry.metrics import Histogram, MetricsPage
+from checkend.services import services
+from checkend.telemetry.exposition import histogram_family
+from checkend.telemetry.metrics import Histogram
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
 from tests.support.server_process import LiveServer, command, environment
@@ -62,8 +67,8 @@ def test_the_page_is_prometheus_text_and_tells_of_writer_requests_store_and_rete
     make.notice(problem, at=clock.from_micros(0))
     client.get("/api/v1/health")
     client.post(INGEST, json=report(1), headers={"Checkend-Ingestion-Key": make.app("Other")["ingestion_key"]})
-    app.extensions["checkend_retention"]._max_share = 100  # the notice of 1970 looks like a clock that has jumped
-    app.extensions["checkend_retention"].run()
+    services(app).retention._max_share = 100  # the notice of 1970 looks like a clock that has jumped
+    services(app).retention.run()
     answer = client.get("/metrics")
     text = answer.text
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
@@ -104,28 +109,35 @@ def test_mails_are_counted_by_outcome(client: FlaskClient) -> None:
     assert counted() == (before[0] + 1, before[1] + 1)
 
 
+def rendered(family: Metric) -> str:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.collect = lambda: [family]  # type: ignore[method-assign]  # a registry of one family
+    return generate_latest(registry).decode()
+
+
 def test_buckets_hold_what_is_at_most_their_bound() -> None:
     histogram = Histogram((1, 2, 5))
     for number in (0.5, 1, 1.5, 5, 6):
         histogram.add(number)
-    page = MetricsPage()
-    page.histogram("h", "help", [({}, histogram)])
-    assert page.text().splitlines() == [
+    assert rendered(histogram_family("h", "help", [([], histogram)])).splitlines() == [
         "# HELP h help",
         "# TYPE h histogram",
-        'h_bucket{le="1"} 2',
-        'h_bucket{le="2"} 3',
-        'h_bucket{le="5"} 4',
-        'h_bucket{le="+Inf"} 5',
+        'h_bucket{le="1"} 2.0',
+        'h_bucket{le="2"} 3.0',
+        'h_bucket{le="5"} 4.0',
+        'h_bucket{le="+Inf"} 5.0',
+        "h_count 5.0",
         "h_sum 14.0",
-        "h_count 5",
     ]
 
 
 def test_labels_are_escaped() -> None:
-    page = MetricsPage()
-    page.number("n", "gauge", "help", [({"a": 'q"b\\c\nd'}, 1)])
-    assert page.text().splitlines()[-1] == r'n{a="q\"b\\c\nd"} 1'
+    histogram = Histogram((1,))
+    histogram.add(1)
+    family = histogram_family("h", "help", [(['q"b\\c\nd'], histogram)], ("a",))
+    text = rendered(family)
+    assert text.splitlines()[-1] == r'h_sum{a="q\"b\\c\nd"} 1.0'
+    assert value(text, "h_sum", a='q"b\\c\nd') == 1
 
 
 @pytest.mark.parametrize(
@@ -156,7 +168,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Flask]:
     settings = {"METRICS_TOKEN": "s3cret", "TRUSTED_PROXIES": "1"}
     app = create_app(settings, instance_path=tmp_path / "instance")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from checkend.app import create_app
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
 from tests.support.server_thread import served
@@ -110,4 +111,4 @@ def mailing(tmp_path: Path, mail_server: MailServer) -> Iterator[Flask]:
     app = create_app(settings, instance_path=tmp_path / "mailing")
     Factory(app).user("ada@example.com")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()

@@ -18,6 +18,7 @@ from checkend.models import ApiKey, App, Problem
 from checkend.models.problem import ProblemFilter, find_problems
 from checkend.models.selection import ProblemSelection, delete_app_in_batches, delete_in_batches
 from checkend.schemas.problem import ProblemSchema
+from checkend.services import services
 from checkend.testing import diagnostics
 from checkend.testing.faults import Faults
 from checkend.testing.journal import Journal, JournalEntry
@@ -180,7 +181,7 @@ class Fixture:
     def close(self) -> None:
         """End all waits, and close the database."""
         self.release()
-        self.app.extensions["checkend_shutdown"]()
+        services(self.app).close()
         with self.app.app_context():
             db.engine.dispose()
 
