@@ -10,6 +10,7 @@ from checkend.cli._support.output import (
     confirm,
     json_option,
     open_database,
+    pluralize,
     print_json,
     print_table,
     yes_option,
@@ -148,7 +149,7 @@ def delete(app: str, yes: bool) -> None:
     with open_database():
         record = find_app(app)
         slug, label, count = record.slug, f"app {record.name!r} (id {record.id})", record.problems_count
-    confirm(f"Delete {label} and its {count:,} problem{'' if count == 1 else 's'} permanently?", yes)
+    confirm(f"Delete {label} and its {pluralize(count, 'problem')} permanently?", yes)
     with open_database():
         from checkend.db.transactions import write_in_steps
         from checkend.models.selection import delete_app_in_batches

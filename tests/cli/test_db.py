@@ -70,7 +70,7 @@ def test_a_backup_replaces_no_file_unasked_and_never_the_store(run: Any, instanc
     run("db", "backup", str(target), "--force")
     assert integrity.find_corruption(target) == []
     assert "the store itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
-    assert "There is no store yet" not in run("db", "check").stdout
+    assert "There is no database at" not in run("db", "check").stdout
 
 
 def test_a_restored_store_is_the_one_that_was_backed_up(run: Any, read: Any, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
     app = make.app()
     problem = make.problem(app["id"], notices=2)
     store = instance / "checkend.sqlite3"
-    assert "is sound" in run("db", "check").stdout
+    assert "has no errors" in run("db", "check").stdout
     change(store, "UPDATE apps SET problems_count = 5, unresolved_problems_count = 6, stored_bytes = 7")
     change(store, "UPDATE problems SET notices_count = 1")
     change(store, "INSERT INTO problem_hours VALUES (1, 0, 99)")
@@ -261,7 +261,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
 def test_check_finds_a_store_of_a_newer_version_unusable(run: Any, read: Any, instance: Path) -> None:
     run("app", "create", "Shop")
     change(instance / "checkend.sqlite3", "UPDATE alembic_version SET version_num = '9999'")
-    assert "This Checkend cannot use it: " in run("db", "check", status=1).stderr
+    assert "This version of Checkend cannot use it: " in run("db", "check", status=1).stderr
     found = read("db", "check", status=1)
     assert (found["version"], found["ok"]) == ("9999", False)
     assert "written by a newer one" in found["faults"][0]
@@ -273,5 +273,5 @@ def test_upgrade_makes_a_store_and_says_when_there_is_nothing_to_do(read: Any) -
 
 @pytest.mark.parametrize("command", [["backup", "x.sqlite3"], ["check"]])
 def test_without_a_store_there_is_nothing_to_copy_or_check(run: Any, instance: Path, command: list[str]) -> None:
-    assert "There is no store yet" in run("db", *command, status=1).stderr
+    assert "There is no database at" in run("db", *command, status=1).stderr
     assert not instance.exists()

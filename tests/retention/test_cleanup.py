@@ -423,10 +423,10 @@ def test_prune_by_hand_says_what_would_go_and_then_removes_it(app: Flask, make: 
     assert len(ids(app, Notice)) == 4
     done = checkend(app.instance_path, "prune", "--force", RETENTION_DAYS="30")
     assert done.returncode == 0
-    assert done.stdout.startswith("3 notices, 0 problems and 0 backtraces removed.")
-    assert "3 notices removed" in done.stderr
+    assert done.stdout.startswith("Removed 3 notices, 0 problems and 0 backtraces.")
+    assert "Removed 3 notices" in done.stderr
     assert len(ids(app, Notice)) == 1
-    assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notice is overdue.\n"
+    assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notices are overdue.\n"
 
 
 def test_tags_that_no_problem_carries_any_more_are_removed(app: Flask, client: FlaskClient, make: Factory) -> None:

@@ -120,7 +120,7 @@ def test_options_after_the_dashes_are_the_commands() -> None:
 def test_a_command_that_cannot_be_run_has_the_status_of_shells(command: str, status: int) -> None:
     ran = run_fixture("--", command)
     assert ran.returncode == status
-    assert ran.stderr.startswith(f"Error: {command} cannot be run: ")
+    assert ran.stderr.startswith(f"Error: Cannot run {command}: ")
 
 
 def test_a_command_that_a_signal_ended_has_the_status_of_shells() -> None:
@@ -151,7 +151,7 @@ def test_what_was_reported_fails_the_whole_and_is_shown() -> None:
     assert run_fixture("--", sys.executable, "-c", SEND, body).returncode == 0
     ran = run_fixture("--fail-on-error", "--", sys.executable, "-c", SEND, body)
     assert ran.returncode == 1
-    assert "the command reported errors" in ran.stderr
+    assert "The command reported errors" in ran.stderr
     assert "1 x Boom: in the cellar" in ran.stderr
     code = SEND + "raise SystemExit(5)"
     assert run_fixture("--fail-on-error", "--", sys.executable, "-c", code, body).returncode == 5
@@ -182,7 +182,7 @@ def test_a_taken_port_is_said() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--fail-on-error"], 2, "--fail-on-error goes with a COMMAND"),
+        (["--fail-on-error"], 2, "--fail-on-error requires a COMMAND"),
         (["--set", "THREADS"], 2, "'THREADS' is not of the form NAME=VALUE."),
         (["--set", "TREADS=3"], 1, "did you mean THREADS?"),
     ],

@@ -60,6 +60,11 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], empty_mes
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def pluralize(number: int, noun: str) -> str:
+    """Return, for example, ``1 app`` or ``1,234 apps``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def command_errors() -> Iterator[None]:
     """Raise `CommandError` for invalid settings and violated rules in the block.

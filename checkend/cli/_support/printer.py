@@ -1,4 +1,4 @@
-"""Prints reports in a terminal as they are received: for ``checkend tail`` and ``checkend dev``."""
+"""Prints reports as a server receives them, for ``checkend tail`` and ``checkend dev``."""
 
 import time
 from http.client import HTTPException
@@ -6,6 +6,7 @@ from itertools import groupby
 
 import click
 
+from checkend.cli._support.output import pluralize
 from checkend.cli._support.terminal import output_is_closed, style
 from checkend.client.client import ApiError, Client
 from checkend.client.types import FeedEntry, Notice, Problem
@@ -94,7 +95,7 @@ def format_stacktrace(notice: Notice) -> list[str]:
     for is_in_app, run in groupby(innermost_first(frames, language), lambda frame: _is_in_app(frame, language)):
         lines += _format_run(list(run), is_in_app)
     rest = len(lines) - MAX_LINES
-    return lines if rest <= 0 else [*lines[:MAX_LINES], f"… {rest} more line{'' if rest == 1 else 's'}"]
+    return lines if rest <= 0 else [*lines[:MAX_LINES], f"… {pluralize(rest, 'more line')}"]
 
 
 def _is_in_app(frame: Frame, language: str) -> bool:
@@ -105,7 +106,7 @@ def _format_run(run: list[Frame], is_in_app: bool) -> list[str]:
     if is_in_app:
         return [f"→ {_format_frame(frame)}" for frame in run]
     first, rest = f"  {_format_frame(run[0])}", len(run) - 1
-    return [first, style(f"  … {rest} more library frame{'' if rest == 1 else 's'}", dim=True)] if rest else [first]
+    return [first, style(f"  … {pluralize(rest, 'more library frame')}", dim=True)] if rest else [first]
 
 
 def _format_frame(frame: Frame) -> str:
