@@ -13,7 +13,7 @@ from checkend.cli._support.records import load_fields
 from checkend.cli.serve import run_server
 
 if TYPE_CHECKING:
-    from checkend.demo import Filled
+    from checkend.demo import DemoData
 
 
 @click.command("demo", epilog="Example: checkend demo --serve --open")
@@ -71,22 +71,22 @@ def _serve(password: str, seed: int, port: int | None, open_browser: bool) -> No
         run_server(settings, open_browser, folder)
 
 
-def _fill(folder: Path | None, password: str, seed: int) -> "Filled":
+def _fill(folder: Path | None, password: str, seed: int) -> "DemoData":
     from checkend.app import create_database_app
     from checkend.demo import fill
 
     return fill(create_database_app(instance_path=folder), password, seed=seed, progress=_progress)
 
 
-def _print(filled: "Filled", password: str, as_json: bool) -> None:
-    logins = [{"email_address": email, "role": role, "password": password} for email, role in filled.logins]
+def _print(data: "DemoData", password: str, as_json: bool) -> None:
+    logins = [{"email_address": email, "role": role, "password": password} for email, role in data.logins]
     if as_json:
-        counts = {"apps": filled.apps, "problems": filled.problems, "notices": filled.notices}
-        print_json({**counts, "occurrences": filled.occurrences, "logins": logins})
+        counts = {"apps": data.apps, "problems": data.problems, "notices": data.notices}
+        print_json({**counts, "occurrences": data.occurrences, "logins": logins})
         return
     click.echo(
-        f"Created {filled.apps} apps, {filled.problems} problems and {filled.occurrences:,} occurrences "
-        f"({filled.notices:,} of them stored). Sign in as any of these users with the password {password}\n"
+        f"Created {data.apps} apps, {data.problems} problems and {data.occurrences:,} occurrences "
+        f"({data.notices:,} of them stored). Sign in as any of these users with the password {password}\n"
     )
     print_table(("email address", "role"), [(login["email_address"], login["role"]) for login in logins], "")
 
