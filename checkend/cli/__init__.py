@@ -7,11 +7,11 @@ from checkend.cli import api_key, app, config, db, demo, dev, fixture, prune, se
 from checkend.cli._support.errors import CommandGroup
 from checkend.server import sdk_conflict
 
-sdk_conflict.check()  # before click parses the command line, so that --version fails, too
+sdk_conflict.check()  # before click parses the command line, so that even --version fails
 
 EPILOG = (
-    "Exit status: 0 success; 1 rejected or failed, with the reason on standard error; 2 invalid command line; "
-    "3 no such record. Every command has --help with an example."
+    "Exit status: 0 on success; 1 if the command is rejected or fails, with the reason on standard error; 2 if the "
+    "command line is invalid; 3 if a record does not exist. The --help of every command contains an example."
 )
 
 
@@ -22,8 +22,8 @@ EPILOG = (
 def main() -> None:
     """Checkend, a self-hosted error monitor.
 
-    All data is in one folder: instance/ next to wsgi.py in a checkout, otherwise in your platform's data folder, or the
-    folder in CHECKEND_INSTANCE_PATH. All commands can be used while a server is running on it.
+    All data is in one folder: the one in CHECKEND_INSTANCE_PATH, otherwise instance/ next to wsgi.py in a checkout or a
+    folder among your platform's application data. Most commands can be used while a server is running on this folder.
     """
 
 
