@@ -169,7 +169,7 @@ def test_a_fixture_for_other_containers_responds_to_addresses_and_not_to_names()
 
 @pytest.fixture
 def development(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
-    """The URL and ingestion key of the server of ``checkend dev``."""
+    """Provide the URL and ingestion key of the server of ``checkend dev``."""
     monkeypatch.setenv("CHECKEND_INSTANCE_PATH", str(tmp_path))
     with dev._server(0) as (app, url):
         yield url, dev._keys(app)[0]

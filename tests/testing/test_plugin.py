@@ -30,7 +30,7 @@ def report(env, error_class, key=None):
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A suite that finds this checkout, with the plugin installed as the distribution installs it."""
+    """Provide a suite that imports this checkout, with the plugin registered as the distribution does."""
     entry_points = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
     installed = pytester.path / "installed" / "checkend_server-0.dist-info"
     installed.mkdir(parents=True)
@@ -45,7 +45,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 def run(
     suite: pytest.Pytester, code: str, *options: str, passed: int = 0, failed: int = 0, own_process: bool = False
 ) -> str:
-    """What pytest prints about the tests in ``code``: of a run within this one, or in a process of its own."""
+    """Return what pytest prints about the tests in ``code``, run in this process or in another."""
     suite.makepyfile(REPORT + code)
     before = folders()
     options = ("-W", "error", "-p", "no:cacheprovider", *options)
