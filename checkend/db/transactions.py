@@ -14,13 +14,6 @@ Step = TypeVar("Step")
 INDEPENDENT_WRITE_TIMEOUT_SECONDS = 0.25
 
 
-def begin_writing() -> None:
-    """Make the session's transactions write (BEGIN IMMEDIATE) until the end of the app context. Deprecated."""
-    if not g.get("writing"):
-        db.session.rollback()
-        g.writing = True
-
-
 @contextmanager
 def write_transaction() -> Iterator[None]:
     """Run a block as the database's only writer, and commit when it ends; an exception rolls everything back.

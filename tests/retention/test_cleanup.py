@@ -24,6 +24,7 @@ from checkend.app import create_app
 from checkend.db.integrity import find_wrong_counters
 from checkend.db.schema import database_path
 from checkend.db.session import db
+from checkend.db.transactions import write_transaction
 from checkend.db.vacuum import file_usage
 from checkend.models import App, Backtrace, Notice, Problem, Tag, UserSession
 from checkend.models.scope import AppScope
@@ -395,18 +396,16 @@ def test_the_worker_starts_and_stops_with_the_server(
 
 def test_a_failed_run_is_counted_and_the_next_one_continues(app: Flask, make: Factory) -> None:
     make.notice(make.problem(make.app()["id"]), at=days_ago(100))
-    with app.app_context():
+    with app.app_context(), write_transaction():
         db.session.execute(
             db.text("CREATE TRIGGER stuck BEFORE DELETE ON notices BEGIN SELECT RAISE(ABORT, 'no'); END")
         )
-        db.session.commit()
     retention = services(app).retention
     retention._max_share = 100
     retention.run()
     assert (retention.failures, retention.removed.notices) == (1, 0)
-    with app.app_context():
+    with app.app_context(), write_transaction():
         db.session.execute(db.text("DROP TRIGGER stuck"))
-        db.session.commit()
     retention.run()
     assert (retention.failures, retention.removed.notices) == (1, 1)
 
@@ -425,10 +424,10 @@ def test_prune_lists_what_would_be_removed_and_then_removes_it(app: Flask, make:
     assert len(ids(app, Notice)) == 4
     done = checkend(app.instance_path, "prune", "--force", RETENTION_DAYS="30")
     assert done.returncode == 0
-    assert done.stdout.startswith("3 notices, 0 problems and 0 backtraces removed.")
-    assert "3 notices removed" in done.stderr
+    assert done.stdout.startswith("Removed 3 notices, 0 problems and 0 backtraces.")
+    assert "Removed 3 notices" in done.stderr
     assert len(ids(app, Notice)) == 1
-    assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notice is overdue.\n"
+    assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notices are overdue.\n"
 
 
 def test_tags_without_problems_are_removed(app: Flask, client: FlaskClient, make: Factory) -> None:

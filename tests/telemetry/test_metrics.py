@@ -247,17 +247,17 @@ def test_status_works_with_and_without_a_running_server(tmp_path: Path) -> None:
         text = status(tmp_path, "--url", server.url)
         found = json.loads(status(tmp_path, "--url", server.url, "--json"))
     assert f"Server     {server.url}, version " in text
-    assert "2 stored, 1 counted as repeats; refused: 1 with 401" in text
-    assert "1 apps, 2 problems, 2 notices" in text
-    assert "the newest 1,000 of a problem, for 90 days" in text
+    assert "2 stored, 1 duplicate; rejected: 1 with 401" in text
+    assert "1 app, 2 problems, 2 notices" in text
+    assert "the newest 1,000 notices of a problem, for 90 days" in text
     assert found["server"]["reports_stored"] == 2
     assert found["server"]["reports_refused"] == {"401": 1}
     assert 0 <= found["server"]["up_seconds"] < 120
     assert found["store"]["notices"] == 2
 
     without = status(tmp_path, PORT="1")
-    assert "none answers at http://127.0.0.1:1" in without
-    assert "1 apps, 2 problems, 2 notices" in without
+    assert "no server responds at http://127.0.0.1:1" in without
+    assert "1 app, 2 problems, 2 notices" in without
     assert json.loads(status(tmp_path, "--json", PORT="1"))["server"] is None
 
 

@@ -160,7 +160,7 @@ def test_empty_parameters_count_as_not_given(tested: CheckendApp) -> None:
 def test_a_fixture_for_other_containers_responds_to_addresses_and_not_to_names() -> None:
     running = FixtureRunner({}, host="0.0.0.0")
     try:
-        running.fixture.make_app("main")
+        running.fixture.create_app("main")
         url = running.fixture.url
         assert url.startswith("http://127.0.0.1:")
         assert ask(url, "GET", "/_fixture/journal", Host="10.1.2.3:80")[0] == 200
@@ -171,7 +171,7 @@ def test_a_fixture_for_other_containers_responds_to_addresses_and_not_to_names()
 
 @pytest.fixture
 def development(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
-    """The URL and ingestion key of the server of ``checkend dev``."""
+    """Provide the URL and ingestion key of the server of ``checkend dev``."""
     monkeypatch.setenv("CHECKEND_INSTANCE_PATH", str(tmp_path))
     with dev._server(0) as (app, url):
         yield url, dev._keys(app)[0]
