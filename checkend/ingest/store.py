@@ -15,7 +15,7 @@ from checkend.ingest.reports import IngestResult, PreparedReport
 # Roughly how much a batch adds to the file if every request thread sends 1 MB.
 MAX_BATCH_BYTES = 16_777_216
 _NO_LIMITS = StorageLimits()
-# Errors that say that nothing can be written at the moment, whatever the report.
+# Errors that mean that currently no report can be written.
 _UNAVAILABLE = tuple(
     "SQLITE_BUSY SQLITE_LOCKED SQLITE_FULL SQLITE_READONLY SQLITE_IOERR SQLITE_CANTOPEN SQLITE_NOMEM SQLITE_CORRUPT "
     "SQLITE_NOTADB SQLITE_PROTOCOL SQLITE_PERM SQLITE_AUTH".split()
@@ -56,7 +56,7 @@ class ReportStore:
 
         The transaction is the one that `lock` began, or a new one.
 
-        An exception in the list stands for a report that was left out: `StaleKeyError` when the key or its app has
+        An exception in the list is the reason why a report was left out: `StaleKeyError` when the key or its app has
         changed, `NotDuplicateError` when a report without content has to be stored, `StorageLimitError` when its app
         uses too much of the database.
 
@@ -130,6 +130,6 @@ def is_full(error: Exception) -> bool:
 
 
 def is_unavailable(error: Exception) -> bool:
-    """Return whether the error means that nothing can be written at the moment, whatever the report."""
+    """Return whether the error means that currently no report can be written."""
     name = getattr(error, "sqlite_errorname", "")
     return name.startswith(_UNAVAILABLE) or (isinstance(error, sqlite3.OperationalError) and not name)
