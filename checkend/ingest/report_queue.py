@@ -69,7 +69,7 @@ class ReportQueue:
         if self.is_closed:
             raise DatabaseUnavailableError("the server is stopping", "stopping")
         if self.is_failing and waiting:
-            raise DatabaseUnavailableError("the database could not be written, and another report is trying it")
+            raise DatabaseUnavailableError("the database cannot be written, and another report is the probe")
         if self._stalled and not waiting:
             # All reports that waited gave up before the writer got to them, so there was no batch whose end would have
             # ended the stall. With a limit of 0, as for a single request thread, every later report would be rejected.
@@ -77,7 +77,7 @@ class ReportQueue:
         if self._stalled and waiting >= self.stalled_limit:
             raise _stalled_error()
         if len(self._pending) >= self._size:
-            raise DatabaseUnavailableError(f"{len(self._pending)} reports wait to be stored", "queue_full")
+            raise DatabaseUnavailableError(f"{len(self._pending)} reports are waiting to be stored", "queue_full")
 
     def submit(self, report: PreparedReport, deadline: float | None) -> IngestResult:
         """Queue ``report`` and wait for its outcome; see `Writer.submit`."""
@@ -96,7 +96,7 @@ class ReportQueue:
         if isinstance(pending.outcome, Exception):
             raise pending.outcome
         if pending.outcome is None:
-            raise DatabaseUnavailableError("the report's batch failed in an unexpected way")
+            raise DatabaseUnavailableError("the report's batch failed with an unexpected exception")
         return pending.outcome
 
     def _wait_for_stalled_writer(self, pending: PendingReport, started: float, deadline: float) -> None:
@@ -178,4 +178,4 @@ class ReportQueue:
 
 
 def _stalled_error() -> DatabaseUnavailableError:
-    return DatabaseUnavailableError("the database is not being written, and enough reports wait for it", "stalled")
+    return DatabaseUnavailableError("the writer is stalled, and enough reports wait for it", "stalled")

@@ -103,7 +103,7 @@ def finish(response: Response) -> Response:
 
 
 def _current(proxy: T) -> T:
-    """Return the object behind Flask's proxy, which looks it up again at every access."""
+    """Return the object behind Flask's proxy, which would otherwise be resolved at every access."""
     current: T = proxy._get_current_object()  # type: ignore[attr-defined]  # the type stubs hide the proxy
     return current
 

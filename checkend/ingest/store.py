@@ -51,7 +51,7 @@ class ReportStore:
 
         The transaction is the one that `lock` began, or a new one.
 
-        An exception in the list stands for a report that was left out: `StaleKeyError` when the key or its app has
+        An exception in the list is the reason why a report was left out: `StaleKeyError` when the key or its app has
         changed, `NotDuplicateError` when a report without content has to be stored, `StorageLimitError` when its app
         uses too much of the database.
 

@@ -70,7 +70,7 @@ class Writer:
                 self._thread.start()
 
     def close(self, timeout: float = CLOSE_SECONDS) -> None:
-        """Write the reports in the queue, stop, and close the store. Later reports are rejected.
+        """Write the reports in the queue, stop, and close the database connection. Later reports are rejected.
 
         Reports that cannot be written within ``timeout`` seconds are rejected. Takes at most `CLOSE_SECONDS` longer.
         """
@@ -83,7 +83,7 @@ class Writer:
                 self.queue.reject_pending()
                 thread.join(CLOSE_SECONDS)
             if thread.is_alive():  # the disk hangs: closing the connection under the thread would hang as well
-                log.error("the database could not be closed: a transaction does not end")
+                log.error("the database connection was not closed, because a transaction has not ended")
                 return
         self._store.close()
 
@@ -93,7 +93,7 @@ class Writer:
                 if self.queue and self._lock():
                     self._write(self.queue.take_batch())
             except Exception:  # without this thread no report would ever be stored again
-                log.exception("a batch of reports failed in an unexpected way; none of it is acknowledged")
+                log.exception("a batch of reports failed with an unexpected exception; none of them was acknowledged")
 
     def _lock(self) -> bool:
         """Lock the database; return False if that failed, and the queue was rejected.
@@ -141,12 +141,12 @@ class Writer:
         """
         over_limit = is_full(error) and self._store.is_at_limit
         if over_limit and len(batch) == 1:
-            log.error("a report was not stored: CHECKEND_MAX_STORE_BYTES is reached")
+            log.error("a report was not stored because CHECKEND_MAX_STORE_BYTES is reached")
             batch[0].outcome = DatabaseUnavailableError(str(error), "store_limit")
         elif is_unavailable(error) and not over_limit:
             if not self.queue.is_failing:  # once, not for every report of a flood
                 self.queue.set_failing(True)
-                log.error("Reports cannot be stored: %s. They get 503 until one can.", error)
+                log.error("Reports cannot be stored: %s. Clients receive 503 until a report can be stored.", error)
             for pending in batch:
                 pending.outcome = DatabaseUnavailableError(str(error))
         elif len(batch) == 1:

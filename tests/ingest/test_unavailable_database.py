@@ -252,9 +252,9 @@ def test_after_a_failed_batch_one_report_at_a_time_is_the_probe(
     wait_until(lambda: writer.queue_length == 1)
     began = time.monotonic()
     for _ in range(20):
-        with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
+        with pytest.raises(DatabaseUnavailableError, match="another report is the probe"):
             writer.submit(prepared("late"))
-        with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
+        with pytest.raises(DatabaseUnavailableError, match="another report is the probe"):
             writer.queue.check()
     assert time.monotonic() - began < 0.3
     store.locked.clear()
