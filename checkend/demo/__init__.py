@@ -23,7 +23,8 @@ from checkend.demo.story import DemoApp, Story
 from checkend.exceptions import DomainError
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.pipeline import Ingestion
-from checkend.ingest.store import IngestApp, PreparedReport, ReportStore
+from checkend.ingest.reports import IngestApp, PreparedReport
+from checkend.ingest.store import ReportStore
 from checkend.models import App, Problem, Team, User
 from checkend.models.team import ROLES, Role
 
@@ -112,19 +113,19 @@ def _report(
     path = database_path(Path(app.instance_path))
     pipeline, reports = Ingestion(path, app.config), ReportStore(path, REPEATS_WITHIN_SECONDS)
     try:
-        senders = {name: sender for name, key in keys.items() if (sender := pipeline.sender(key))}
+        ingest_apps = {name: pipeline.apps.find(key) for name, key in keys.items()}
         for start in range(0, len(told), BATCH):
-            reports.write([_prepared(pipeline, senders, one, random) for one in told[start : start + BATCH]])
+            reports.write([_prepared(pipeline, ingest_apps, one, random) for one in told[start : start + BATCH]])
             progress(min(start + BATCH, len(told)), len(told))
     finally:
         reports.close()
         pipeline.close()
 
 
-def _prepared(pipeline: Ingestion, senders: dict[str, IngestApp], one: Event, random: Random) -> PreparedReport:
+def _prepared(pipeline: Ingestion, ingest_apps: dict[str, IngestApp], one: Event, random: Random) -> PreparedReport:
     moment, demo, story = one
     return pipeline.prepare(
-        senders[demo.name], normalize_report(report(demo, story, moment, random), moment), clock.to_micros(moment)
+        ingest_apps[demo.name], normalize_report(report(demo, story, moment, random), moment), clock.to_micros(moment)
     )
 
 

@@ -114,7 +114,7 @@ class WaitressServer:
             elapsed = time.monotonic() - stopped_at
             if elapsed > REJECT_SECONDS and not rejected:
                 rejected = True
-                services(self._app).ingestion.writer.reject_waiting()
+                services(self._app).ingestion.writer.queue.reject_pending()
             if elapsed > STOP_SECONDS:
                 unfinished = self._listener.connections
                 log.error("%d requests were aborted: they took more than %d s to finish", len(unfinished), STOP_SECONDS)

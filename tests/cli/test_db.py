@@ -176,7 +176,7 @@ def test_neither_a_pipe_nor_the_database_itself_is_restored(run: Any, read: Any,
     os.mkfifo(instance / "pipe")
     assert "is not a regular file" in run("db", "restore", str(instance / "pipe"), "--force", status=1).stderr
     own = str(instance / "checkend.sqlite3")
-    assert "belongs to the store" in run("db", "restore", own, "--force", status=1).stderr
+    assert "belongs to the database that would be replaced" in run("db", "restore", own, "--force", status=1).stderr
     assert [app["name"] for app in read("app", "list")] == ["Shop"]
 
 
@@ -215,11 +215,14 @@ def lookalike(path: Path) -> None:
     ("spoil", "sentence"),
     [
         (lookalike, "It has no table app_hours."),
-        (lambda path: change(path, "ALTER TABLE apps RENAME COLUMN slug TO slag"), "no such columns as this version"),
+        (
+            lambda path: change(path, "ALTER TABLE apps RENAME COLUMN slug TO slag"),
+            "lacks columns, or has other types for them: slug",
+        ),
         (lambda path: change(path, "DROP TRIGGER problems_search_update"), "It has no trigger problems_search_update."),
         (damaged, ""),
         (lambda path: change(path, "UPDATE alembic_version SET version_num = '9999'"), "does not know"),
-        (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend store"),
+        (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend database"),
         (lambda path: change(path, "INSERT INTO team_apps VALUES (7, 8)"), "refers to a row of"),
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b"garbage" * 1000), "file is not a database"),
@@ -254,7 +257,7 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
         "App shop counts 6 unresolved problems, but has 1.",
         f"Problem {problem} counts 1 notices, but has 2.",
         f"Problem {problem} counts 1 occurrences, but its hours contain 99.",
-        "App shop counts 7 stored bytes, but its notices, backtraces, shared values and hours take 245.",
+        "App shop counts 7 stored bytes, but its notices, backtraces, facet values and hours take 245.",
     ]
 
 
@@ -264,7 +267,7 @@ def test_check_finds_a_store_of_a_newer_version_unusable(run: Any, read: Any, in
     assert "This Checkend cannot use it: " in run("db", "check", status=1).stderr
     found = read("db", "check", status=1)
     assert (found["version"], found["ok"]) == ("9999", False)
-    assert "written by a newer one" in found["faults"][0]
+    assert "written by a newer Checkend" in found["faults"][0]
 
 
 def test_upgrade_makes_a_store_and_says_when_there_is_nothing_to_do(read: Any) -> None:

@@ -9,8 +9,9 @@ import click
 from checkend.cli._support.terminal import output_is_closed, style
 from checkend.client.client import ApiError, Client
 from checkend.client.types import FeedEntry, Notice, Problem
-from checkend.grouping.languages.app_frames import FrameOrigin, classify_frame
-from checkend.grouping.languages.runtimes import detect_language, innermost_first
+from checkend.grouping.frames import FrameOrigin, classify_frame
+from checkend.grouping.language import Language
+from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import UNKNOWN, Frame, parse_stacktrace
 
 WAIT_SECONDS = 20
@@ -92,13 +93,13 @@ def trace(notice: Notice) -> list[str]:
     frames = parse_stacktrace(notice["backtrace"])
     language = detect_language(notice["notifier"], frames)
     lines = []
-    for own, run in groupby(innermost_first(frames, language), lambda frame: _is_own(frame, language)):
+    for own, run in groupby(language.innermost_first(frames), lambda frame: _is_own(frame, language)):
         lines += _run_lines(list(run), own)
     rest = len(lines) - MAX_LINES
     return lines if rest <= 0 else [*lines[:MAX_LINES], f"… {rest} more lines"]
 
 
-def _is_own(frame: Frame, language: str) -> bool:
+def _is_own(frame: Frame, language: Language) -> bool:
     return classify_frame(frame, language) is FrameOrigin.APPLICATION
 
 

@@ -13,7 +13,8 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.client.sdk_environment import sdk_environment
 from checkend.db.session import db
 from checkend.db.transactions import begin_writing
-from checkend.ingest.pipeline import UnknownKeyError, ingestion
+from checkend.ingest.exceptions import UnknownKeyError
+from checkend.ingest.pipeline import ingestion
 from checkend.models import ApiKey, App, Problem
 from checkend.models.problem import ProblemFilter, find_problems
 from checkend.models.scope import AppScope
@@ -130,7 +131,7 @@ class Fixture:
     def app_of(self, ingestion_key: str) -> str | None:
         """The slug of the app with this key; None for a key that is no app's."""
         try:
-            app_id = ingestion(self.app).sender(ingestion_key).app_id
+            app_id = ingestion(self.app).apps.find(ingestion_key).app_id
         except UnknownKeyError:
             return None
         return next((slug for slug, made in list(self._made.items()) if made.app_id == app_id), None)
