@@ -203,18 +203,15 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         share = limit if self._per_peer is None else int(limit * MAX_BUFFER_SHARE_PER_PEER)
         if self._buffered[connection.peer] <= share and self._buffered.total() <= limit:
             return
-        self._recount_buffered()
+        self._closing = [each for each in self._closing if each.requests]
+        self._buffered.clear()
+        for each in (*self.connections, *self._closing):
+            self._buffered[each.peer] += each.buffered_bytes
         while self._buffered[connection.peer] > share * BUFFER_TARGET and self._reject_body(connection.peer):
             pass
         while self._buffered.total() > limit * BUFFER_TARGET:
             if not any(self._reject_body(peer) for peer, _ in self._buffered.most_common()):
                 return
-
-    def _recount_buffered(self) -> None:
-        self._closing = [connection for connection in self._closing if connection.requests]
-        self._buffered.clear()
-        for connection in (*self.connections, *self._closing):
-            self._buffered[connection.peer] += connection.buffered_bytes
 
     def _reject_body(self, peer: str) -> bool:
         """Reject the largest body of ``peer`` that is still arriving; return False if there is none."""
