@@ -1,4 +1,4 @@
-"""Stores to measure with: an empty one, and one with 10,000 problems and 1,000,000 notices."""
+"""Databases for the benchmarks: an empty one, and one with 10,000 problems and 1,000,000 notices."""
 
 import json
 import sqlite3
@@ -11,28 +11,26 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.compression import compress
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.search import fold
-from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey, App, User
 
 EMAIL, PASSWORD = "bench@example.com", "correct horse"
 HOUR = 3_600_000_000
 
 
-def store(instance: Path) -> dict[str, str]:
-    """A new store with an app, an API key and a site admin: ``ingestion_key slug api_key``."""
+def create_database(instance: Path) -> dict[str, str]:
+    """Create a database with an app, an API key and a site admin; return its ingestion key, slug and API key."""
     app = create_database_app({}, instance_path=instance)
     with app.app_context():
-        begin_writing()
-        User.create(EMAIL, PASSWORD, site_admin=True)
-        shop = App.create("Shop", environment="production")
-        _, api_key = ApiKey.create("bench", ALL_PERMISSIONS)
-        db.session.commit()
+        with write_transaction():
+            User.create(EMAIL, PASSWORD, site_admin=True)
+            shop = App.create("Shop", environment="production")
+            _, api_key = ApiKey.create("bench", ALL_PERMISSIONS)
         return {"ingestion_key": shop.ingestion_key, "slug": shop.slug, "api_key": api_key}
 
 
 def fill(instance: Path, problems: int, notices: int) -> None:
-    """Put that many problems and notices in, spread over 80 days, with their counts, hours and shared values."""
+    """Insert problems and notices, spread over 80 days, with their counters and facets."""
     now = clock.to_micros(clock.now())
     each = notices // problems
     payloads = [

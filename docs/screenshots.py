@@ -48,6 +48,7 @@ def _server(folder: Path) -> Iterator[str]:
 
     from checkend.app import create_app
     from checkend.demo import fill
+    from checkend.services import services
 
     app = create_app(instance_path=folder / "instance")
     fill(app, PASSWORD)
@@ -57,7 +58,7 @@ def _server(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
         server.close()
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
 
 
 def _take(browser: Browser, url: str, theme: str, suffix: str, folder: Path, images: frozenset[str] | None) -> None:

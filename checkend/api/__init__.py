@@ -5,13 +5,11 @@ from flask.json.provider import DefaultJSONProvider
 
 
 def register(app: Flask) -> None:
-    """Register every blueprint of the API on ``app``; answers keep the order of their fields."""
+    """Register the blueprints of the API on ``app``. Responses keep the order of the schemas' fields."""
     from checkend.api import apps, health, notice_feed, notices, problems, tags, team_apps, team_members, teams, users
-    from checkend.api.equivalent_urls import EquivalentUrls
 
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
     for module in (health, apps, problems, notices, notice_feed, tags, teams, team_apps, team_members, users):
-        # The dashboard has blueprints of the same names.
+        # The prefix is needed because the dashboard has blueprints with the same names.
         app.register_blueprint(module.bp, url_prefix="/api/v1", name=f"api_{module.bp.name}")
-    app.wsgi_app = EquivalentUrls(app.wsgi_app)  # type: ignore[method-assign]  # how Flask documents it

@@ -8,8 +8,7 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import with_app
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.db.session import db
-from checkend.db.transactions import commit
+from checkend.db.transactions import write_in_steps
 from checkend.models import App
 from checkend.models.selection import delete_app_in_batches
 from checkend.schemas.app import AppSchema, AppWithKeySchema
@@ -22,7 +21,7 @@ bp.before_request(authenticate)
 @requires("apps:read")
 @response(AppSchema(many=True))
 def index() -> list[App]:
-    """All apps, newest first."""
+    """List all apps, newest first."""
     return App.newest_first()
 
 
@@ -31,10 +30,8 @@ def index() -> list[App]:
 @body(AppSchema())
 @response(AppWithKeySchema(), 201)
 def create(data: dict[str, Any]) -> App:
-    """Make an app. The answer, and no later one, shows its ingestion key."""
-    app = App.create(**data)
-    commit()
-    return app
+    """Create an app. Only this response, and that of regenerate_ingestion_key, contains the ingestion key."""
+    return App.create(**data)
 
 
 @bp.get("/apps/<app_id>")
@@ -42,7 +39,7 @@ def create(data: dict[str, Any]) -> App:
 @with_app
 @response(AppSchema())
 def show(app: App) -> App:
-    """An app."""
+    """Show an app."""
     return app
 
 
@@ -52,20 +49,19 @@ def show(app: App) -> App:
 @body(AppSchema(), partial=True)
 @response(AppSchema())
 def update(app: App, data: dict[str, Any]) -> App:
-    """Change what is sent of an app. Its slug stays."""
+    """Update the fields of an app that are sent. Its slug stays the same."""
     app.change(**data)
-    commit()
     return app
 
 
 @bp.delete("/apps/<app_id>")
-@requires("apps:write")
+@requires("apps:write", writing=False)  # a transaction per batch
 @with_app
 @response(status=204)
 def delete(app: App) -> None:
     """Delete an app with all its problems and notices."""
-    for _ in delete_app_in_batches(app):
-        db.session.commit()
+    for _ in write_in_steps(delete_app_in_batches(app)):
+        pass
 
 
 @bp.post("/apps/<app_id>/regenerate_ingestion_key")
@@ -73,7 +69,6 @@ def delete(app: App) -> None:
 @with_app
 @response(AppWithKeySchema())
 def regenerate_ingestion_key(app: App) -> App:
-    """Give an app a new ingestion key, which the answer shows; the old one is refused from now on."""
+    """Replace an app's ingestion key; the response contains the new one. The old key is rejected from now on."""
     app.regenerate_ingestion_key()
-    commit()
     return app

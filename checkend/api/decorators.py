@@ -1,4 +1,7 @@
-"""What stands on a view to say what it takes and gives. Each notes its schema on the view, for the OpenAPI document."""
+"""Decorators for views: request body, query parameters, response and pagination.
+
+Each keeps its schema on the view, for the OpenAPI document.
+"""
 
 import json
 from collections.abc import Callable
@@ -7,7 +10,6 @@ from typing import Any, TypeVar
 
 from flask import Response, current_app, jsonify, request
 from marshmallow import Schema, ValidationError
-from sqlalchemy import Select
 from werkzeug.datastructures import MultiDict
 
 from checkend.auth.decorators import read_body
@@ -22,48 +24,62 @@ Responding = Callable[..., Response]
 
 
 def body(schema: Resource, *, partial: bool = False) -> Callable[[View], View]:
-    """The view gets the request's body, read by ``schema``, as ``data``; with ``partial`` no field is required.
+    """Pass the request's body to the view as ``data``, as loaded by ``schema``; with ``partial`` no field is required.
 
-    Answers 400 for what is no JSON object, 413 when it is too large, 415 for another type, 422 for wrong fields.
+    Respond with 400 if it is not a JSON object, 413 if it is too large, 415 for another content type, and 422 for
+    invalid fields.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def reading(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, **kwargs, data=_load(schema, _unwrap_root(schema, _json_object()), partial=partial))
+        def with_body(*args: Any, **kwargs: Any) -> Any:
+            data = _unwrap_root(schema, _json_object())
+            try:
+                loaded = schema.load(data, partial=partial)
+            except ValidationError as error:
+                raise ApiError(422, messages=format_error_messages(schema, error)) from None
+            return view(*args, **kwargs, data=loaded)
 
-        reading.body = (schema, partial)  # type: ignore[attr-defined]  # for the OpenAPI document
-        return reading  # type: ignore[return-value]  # the view without `data`
+        with_body.body = (schema, partial)  # type: ignore[attr-defined]  # for the OpenAPI document
+        return with_body  # type: ignore[return-value]  # the view without `data`
 
     return decorate
 
 
 def query(schema: Query) -> Callable[[View], View]:
-    """Pass what ``schema`` makes of the query parameters to the view as arguments; 422 for invalid or unknown ones.
+    """Pass the query parameters to the view as arguments, as loaded by ``schema``.
 
-    Parameters without a value count as not given.
+    Respond with 422 for invalid or unknown parameters. A parameter without a value counts as not given.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def reading(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, **kwargs, **_load_parameters(schema))
+        def with_query(*args: Any, **kwargs: Any) -> Any:
+            messages = unknown_parameters(request.args, schema.parameters)
+            values = MultiDict((name, value) for name, value in request.args.items(multi=True) if value)
+            try:
+                loaded: Any = schema.load(values)
+            except ValidationError as error:
+                messages += format_error_messages(schema, error)
+            if messages:
+                raise ApiError(422, messages=messages)
+            return view(*args, **kwargs, **loaded)
 
-        reading.query = schema  # type: ignore[attr-defined]  # for the OpenAPI document
-        return reading  # type: ignore[return-value]  # the view without what the schema makes
+        with_query.query = schema  # type: ignore[attr-defined]  # for the OpenAPI document
+        return with_query  # type: ignore[return-value]  # the view without the arguments that the schema makes
 
     return decorate
 
 
 def response(schema: Schema | None = None, status: int = 200) -> Callable[[Callable[..., Any]], Responding]:
-    """What the view returns is answered as ``schema`` shows it, with ``status``; without a schema, with no body.
+    """Respond with the view's result, as dumped by ``schema``, and ``status``; without a schema, with no body.
 
-    Query parameters are rejected with 422, unless a `query` above it accepts some.
+    Reject query parameters with 422, unless the view has a `query` decorator.
     """
 
     def decorate(view: Callable[..., Any]) -> Responding:
         @wraps(view)
-        def answering(*args: Any, **kwargs: Any) -> Response:
+        def respond(*args: Any, **kwargs: Any) -> Response:
             if request.args and not hasattr(current_app.view_functions[str(request.endpoint)], "query"):
                 raise ApiError(422, messages=unknown_parameters(request.args, ()))
             result = view(*args, **kwargs)
@@ -71,58 +87,37 @@ def response(schema: Schema | None = None, status: int = 200) -> Callable[[Calla
                 empty = Response(status=status)
                 del empty.headers["Content-Type"]
                 return empty
-            answer = jsonify(schema.dump(result))
-            answer.status_code = status
-            return answer
+            db.session.flush()  # `requires` commits later, and only a flush sets columns such as updated_at
+            response = jsonify(schema.dump(result))
+            response.status_code = status
+            return response
 
-        answering.response = (schema, status)  # type: ignore[attr-defined]  # for the OpenAPI document
-        return answering
+        respond.response = (schema, status)  # type: ignore[attr-defined]  # for the OpenAPI document
+        return respond
 
     return decorate
 
 
 def paginated(schema: Schema) -> Callable[[Callable[..., Any]], Responding]:
-    """The view returns a statement and how many rows it finds in all; answered is the page asked for.
+    """Respond with one page of the statement that the view returns together with its total number of rows.
 
-    Takes ``page`` from a `query` above it.
+    Takes ``page`` from a `query` decorator above it.
     """
 
     def decorate(view: Callable[..., Any]) -> Responding:
         @wraps(view)
-        def answering(*args: Any, page: Page, **kwargs: Any) -> Response:
+        def respond(*args: Any, page: Page, **kwargs: Any) -> Response:
             statement, total = view(*args, **kwargs)
-            return jsonify(data=schema.dump(_rows(statement, page, total), many=True), pagination=page.summary(total))
+            rows: list[Any] = []
+            if page.offset < total:  # an offset of more than 64 bits would be rejected by SQLite
+                rows = list(db.session.scalars(statement.limit(page.per_page).offset(page.offset)))
+            return jsonify(data=schema.dump(rows, many=True), pagination=page.summary(total))
 
-        answering.response = (schema, 200)  # type: ignore[attr-defined]  # for the OpenAPI document
-        answering.paginated = True  # type: ignore[attr-defined]
-        return answering
+        respond.response = (schema, 200)  # type: ignore[attr-defined]  # for the OpenAPI document
+        respond.paginated = True  # type: ignore[attr-defined]  # also for the OpenAPI document
+        return respond
 
     return decorate
-
-
-def _rows(statement: Select[Any], page: Page, total: int) -> list[Any]:
-    if page.offset >= total:  # also keeps numbers beyond SQLite's out of the statement
-        return []
-    return list(db.session.scalars(statement.limit(page.per_page).offset(page.offset)))
-
-
-def _load(schema: Schema, data: Any, **options: Any) -> Any:
-    try:
-        return schema.load(data, **options)
-    except ValidationError as error:
-        raise ApiError(422, messages=format_error_messages(schema, error)) from None
-
-
-def _load_parameters(schema: Query) -> Any:
-    messages = unknown_parameters(request.args, schema.parameters)
-    given = MultiDict((name, value) for name, value in request.args.items(multi=True) if value)
-    try:
-        loaded = schema.load(given)
-    except ValidationError as error:
-        messages += format_error_messages(schema, error)
-    if messages:
-        raise ApiError(422, messages=messages)
-    return loaded
 
 
 def _json_object() -> dict[str, Any]:
@@ -140,12 +135,12 @@ def _json_object() -> dict[str, Any]:
     return value
 
 
-def _unwrap_root(schema: Resource, sent: dict[str, Any]) -> dict[str, Any]:
-    """The resource in ``sent``, which may hold it under its root key; what stands beside that key stays a fault."""
+def _unwrap_root(schema: Resource, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the resource in ``data``, which may be wrapped in its root key; the schema rejects keys beside that."""
     for root in schema.roots:
-        if root in sent:
-            inner = sent.pop(root)
-            if not isinstance(inner, dict):
+        if root in data:
+            resource = data.pop(root)
+            if not isinstance(resource, dict):
                 raise ApiError(400, f"{root} must be a JSON object.")
-            return sent | inner
-    return sent
+            return data | resource
+    return data

@@ -1,4 +1,4 @@
-"""GET /api/v1/health."""
+"""The health check: /api/v1/health."""
 
 from typing import Any
 
@@ -16,6 +16,6 @@ bp = Blueprint("health", __name__)
 @bp.get("/health")
 @response(HealthSchema())
 def show() -> dict[str, Any]:
-    """Whether the server and its store can be used. Needs no key."""
+    """Show that the server and its database work. Requires no key."""
     db.session.execute(text("SELECT 1 FROM alembic_version"))
     return {"status": "ok", "timestamp": clock.now()}

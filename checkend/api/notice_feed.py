@@ -1,14 +1,14 @@
-"""What was stored since, for programs that follow: /api/v1/arrivals and /api/v1/apps/:app_id/arrivals.
+"""New notices for programs that follow along: /api/v1/arrivals and /api/v1/apps/:app_id/arrivals.
 
-A long poll rather than a stream: it takes a request thread only while it waits, and only so many may wait at a time;
-the others are answered at once. Waiting looks at the store, so it sees what other processes stored too.
+A long poll rather than a stream: it occupies a request thread only while it waits, and the number of requests that
+may wait is limited; the others are answered at once. Waiting polls the database, so notices that other server
+processes stored are found too.
 """
 
-import threading
 import time
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 
 from checkend.api.decorators import query, response
 from checkend.api.lookups import with_app
@@ -17,11 +17,12 @@ from checkend.auth.decorators import requires
 from checkend.db.session import db
 from checkend.models import App
 from checkend.models.notice import latest_notice_id, notices_stored_after
+from checkend.models.scope import AppScope
 from checkend.schemas.notice_feed import NoticeFeedQuery, NoticeFeedSchema
+from checkend.services import services
 
 PAGE_SIZE = 100
 POLL_SECONDS = 0.2
-WAITERS_KEY = "checkend_waiters"
 
 bp = Blueprint("arrivals", __name__)
 bp.before_request(authenticate)
@@ -32,8 +33,8 @@ bp.before_request(authenticate)
 @query(NoticeFeedQuery())
 @response(NoticeFeedSchema())
 def index(after: int | None, seconds: int) -> dict[str, Any]:
-    """The reports stored after a cursor, oldest first, waited for if need be; without a cursor, where to begin."""
-    return _read_feed(None, after, seconds)
+    """List the notices stored after a cursor, oldest first, waiting for one if asked to; without one, the cursor."""
+    return _read_feed(AppScope.all(), after, seconds)
 
 
 @bp.get("/apps/<app_id>/arrivals")
@@ -42,49 +43,31 @@ def index(after: int | None, seconds: int) -> dict[str, Any]:
 @query(NoticeFeedQuery())
 @response(NoticeFeedSchema())
 def app_index(app: App, after: int | None, seconds: int) -> dict[str, Any]:
-    """The same for the reports of one app."""
-    return _read_feed(app.id, after, seconds)
+    """List the notices of one app, as `index` does for all apps."""
+    return _read_feed(AppScope.of([app.id]), after, seconds)
 
 
-def _read_feed(app_id: int | None, after: int | None, seconds: int) -> dict[str, Any]:
+def _read_feed(scope: AppScope, after: int | None, seconds: int) -> dict[str, Any]:
     if after is None:
         return {"data": [], "cursor": latest_notice_id()}
-    waiters = _waiters()
+    waiters = services().notice_feed_waiters
     may_wait = waiters.acquire(blocking=False)
     try:
-        found, cursor = _wait(app_id, after, seconds if may_wait else 0)
+        notices, cursor = _wait(scope, after, seconds if may_wait else 0)
     finally:
         if may_wait:
             waiters.release()
-    return {"data": found, "cursor": cursor}
+    return {"data": notices, "cursor": cursor}
 
 
-def _wait(app_id: int | None, cursor: int, seconds: int) -> tuple[list[Any], int]:
-    until = time.monotonic() + seconds
+def _wait(scope: AppScope, cursor: int, seconds: int) -> tuple[list[Any], int]:
+    deadline = time.monotonic() + seconds
     while True:
-        before = cursor
-        found, cursor = notices_stored_after(cursor, app_id, PAGE_SIZE)
-        left = until - time.monotonic()
-        if found or left <= 0:
-            return found, cursor
-        db.session.rollback()  # hold no snapshot of the store while asleep
-        if cursor == before and _stops(min(POLL_SECONDS, left)):
-            return found, cursor
-
-
-def _stops(seconds: float) -> bool:
-    """Sleep, but not longer than the server is to run; whether it is to stop."""
-    stopping: threading.Event | None = current_app.extensions.get("checkend_stopping")
-    if stopping is None:
-        time.sleep(seconds)
-        return False
-    return stopping.wait(seconds)
-
-
-def _waiters() -> threading.BoundedSemaphore:
-    """A quarter of the request threads may wait; the others are there for those who report."""
-    most = max(1, current_app.config["THREADS"] // 4)
-    waiters: threading.BoundedSemaphore = current_app.extensions.setdefault(
-        WAITERS_KEY, threading.BoundedSemaphore(most)
-    )
-    return waiters
+        previous = cursor
+        notices, cursor = notices_stored_after(cursor, scope, PAGE_SIZE)
+        remaining = deadline - time.monotonic()
+        if notices or remaining <= 0:
+            return notices, cursor
+        db.session.rollback()  # a snapshot that is kept open keeps the write-ahead log from being reset
+        if cursor == previous and services().stopping.wait(min(POLL_SECONDS, remaining)):
+            return notices, cursor

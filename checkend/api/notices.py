@@ -10,7 +10,7 @@ from checkend.api.lookups import with_notice, with_problem
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.models import Notice, Problem
-from checkend.models.notice import NoticeFilter, count_notices, notices_of
+from checkend.models.notice import NoticeFilter, count_notices, find_notices
 from checkend.schemas.notice import NoticeQuery, NoticeSchema
 
 bp = Blueprint("notices", __name__)
@@ -22,9 +22,9 @@ bp.before_request(authenticate)
 @with_problem
 @query(NoticeQuery())
 @paginated(NoticeSchema())
-def index(problem: Problem, wanted: NoticeFilter) -> tuple[Select[Any], int]:
-    """A page of a problem's notices, the latest first."""
-    return notices_of(problem, wanted), count_notices(problem, wanted)
+def index(problem: Problem, filters: NoticeFilter) -> tuple[Select[Any], int]:
+    """List a page of a problem's notices, newest first."""
+    return find_notices(problem, filters), count_notices(problem, filters)
 
 
 @bp.get("/apps/<app_id>/problems/<problem_id>/notices/<notice_id>")
@@ -32,5 +32,5 @@ def index(problem: Problem, wanted: NoticeFilter) -> tuple[Select[Any], int]:
 @with_notice
 @response(NoticeSchema())
 def show(notice: Notice) -> Notice:
-    """A notice with all that was sent."""
+    """Show a notice with everything that was reported."""
     return notice

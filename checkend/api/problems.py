@@ -9,9 +9,10 @@ from checkend.api.decorators import body, paginated, query, response
 from checkend.api.lookups import with_app, with_problem
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.db.transactions import commit
 from checkend.models import App, Problem, ProblemFilter
-from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, find_problems, set_status
+from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, find_problems
+from checkend.models.scope import AppScope
+from checkend.models.selection import ProblemSelection, bulk_set_status
 from checkend.schemas.problem import BulkResultSchema, ProblemIdsSchema, ProblemQuery, ProblemSchema
 
 bp = Blueprint("problems", __name__)
@@ -23,9 +24,10 @@ bp.before_request(authenticate)
 @with_app
 @query(ProblemQuery())
 @paginated(ProblemSchema())
-def index(app: App, wanted: ProblemFilter) -> tuple[Select[Any], int]:
-    """A page of an app's problems, the latest first, narrowed by status, text, tags, time and number of notices."""
-    return find_problems([app.id], wanted), count_problems([app.id], wanted)
+def index(app: App, filters: ProblemFilter) -> tuple[Select[Any], int]:
+    """List a page of an app's problems, filtered and sorted."""
+    scope = AppScope.of([app.id])
+    return find_problems(scope, filters), count_problems(scope, filters)
 
 
 @bp.get("/apps/<app_id>/problems/<problem_id>")
@@ -33,7 +35,7 @@ def index(app: App, wanted: ProblemFilter) -> tuple[Select[Any], int]:
 @with_problem
 @response(ProblemSchema())
 def show(problem: Problem) -> Problem:
-    """A problem."""
+    """Show a problem."""
     return problem
 
 
@@ -42,9 +44,8 @@ def show(problem: Problem) -> Problem:
 @with_problem
 @response(ProblemSchema())
 def resolve(problem: Problem) -> Problem:
-    """Mark a problem as resolved; no change when it is."""
+    """Mark a problem as resolved; repeating the request is not an error."""
     problem.resolve()
-    commit()
     return problem
 
 
@@ -53,9 +54,8 @@ def resolve(problem: Problem) -> Problem:
 @with_problem
 @response(ProblemSchema())
 def unresolve(problem: Problem) -> Problem:
-    """Open a problem again; no change when it is open."""
+    """Reopen a problem; repeating the request is not an error."""
     problem.unresolve()
-    commit()
     return problem
 
 
@@ -65,8 +65,8 @@ def unresolve(problem: Problem) -> Problem:
 @body(ProblemIdsSchema())
 @response(BulkResultSchema())
 def bulk_resolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Mark the app's problems among these ids as resolved."""
-    return _mark(app, data["problem_ids"], RESOLVED)
+    """Mark those problems of the app whose ids are sent as resolved."""
+    return _set_status(app, data["problem_ids"], RESOLVED)
 
 
 @bp.post("/apps/<app_id>/problems/bulk_unresolve")
@@ -75,11 +75,13 @@ def bulk_resolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
 @body(ProblemIdsSchema())
 @response(BulkResultSchema())
 def bulk_unresolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Open the app's problems among these ids again."""
-    return _mark(app, data["problem_ids"], UNRESOLVED)
+    """Reopen those problems of the app whose ids are sent."""
+    return _set_status(app, data["problem_ids"], UNRESOLVED)
 
 
-def _mark(app: App, problem_ids: list[int], status: Status) -> dict[str, Any]:
-    count = set_status(app.id, problem_ids, status)
-    commit()
+def _set_status(app: App, problem_ids: list[int], status: Status) -> dict[str, Any]:
+    count = 0
+    for selection in ProblemSelection.in_batches(AppScope.of([app.id]), problem_ids):
+        count += selection.count()
+        bulk_set_status(selection, status)
     return {"message": f"{count} problem(s) marked as {status}", "count": count}

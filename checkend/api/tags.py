@@ -1,4 +1,4 @@
-"""A problem's tags: /api/v1/apps/:app_id/problems/:problem_id/tags."""
+"""The tags of a problem: /api/v1/apps/:app_id/problems/:problem_id/tags."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import with_problem, with_problem_and_tag
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.db.transactions import commit
 from checkend.models import Problem, Tag
 from checkend.schemas.tag import TagSchema
 
@@ -21,7 +20,7 @@ bp.before_request(authenticate)
 @with_problem
 @response(TagSchema(many=True))
 def index(problem: Problem) -> list[Tag]:
-    """The tags of a problem, by name."""
+    """List the tags of a problem by name."""
     return problem.tags
 
 
@@ -31,10 +30,8 @@ def index(problem: Problem) -> list[Tag]:
 @body(TagSchema())
 @response(TagSchema(), 201)
 def create(problem: Problem, data: dict[str, Any]) -> Tag:
-    """Put a tag on a problem."""
-    tag = problem.add_tag(data["name"])
-    commit()
-    return tag
+    """Add a tag to a problem."""
+    return problem.add_tag(data["name"])
 
 
 @bp.delete("/apps/<app_id>/problems/<problem_id>/tags/<tag_id>")
@@ -42,6 +39,5 @@ def create(problem: Problem, data: dict[str, Any]) -> Tag:
 @with_problem_and_tag
 @response(status=204)
 def delete(problem: Problem, tag: Tag) -> None:
-    """Take a tag off a problem."""
+    """Remove a tag from a problem."""
     problem.tags.remove(tag)
-    commit()

@@ -8,7 +8,6 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import resolve_reference, with_team, with_team_and_app
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.db.transactions import commit
 from checkend.exceptions import DomainError
 from checkend.models import App, Team
 from checkend.schemas.app import AppSchema
@@ -23,7 +22,7 @@ bp.before_request(authenticate)
 @with_team
 @response(AppSchema(many=True))
 def index(team: Team) -> list[App]:
-    """The apps assigned to a team, by name."""
+    """List the apps assigned to a team by name."""
     return team.apps
 
 
@@ -33,12 +32,11 @@ def index(team: Team) -> list[App]:
 @body(AssignmentSchema())
 @response(MessageSchema(), 201)
 def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
-    """Assign an app to a team; no change when it is assigned."""
+    """Assign an app to a team; assigning it again changes nothing."""
     apps = {resolve_reference(App, reference, "App not found") for reference in data.values()}
     if len(apps) > 1:
-        raise DomainError("The body names more than one app.")
+        raise DomainError("The body identifies more than one app.")
     team.assign(apps.pop())
-    commit()
     return {"message": "App assigned to team successfully"}
 
 
@@ -47,6 +45,5 @@ def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
 @with_team_and_app
 @response(status=204)
 def delete(team: Team, app: App) -> None:
-    """Take an app away from a team; no change if it is not assigned. The app stays."""
+    """Unassign an app from a team; an app that is not assigned is not an error. The app itself stays."""
     team.unassign(app)
-    commit()

@@ -8,7 +8,6 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import resolve_reference, with_member, with_team
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.db.transactions import commit
 from checkend.exceptions import DomainError
 from checkend.models import Team, TeamMember, User
 from checkend.schemas.team import MemberSchema, NewMemberSchema
@@ -22,7 +21,7 @@ bp.before_request(authenticate)
 @with_team
 @response(MemberSchema(many=True))
 def index(team: Team) -> list[TeamMember]:
-    """The members of a team: highest role first, then oldest."""
+    """List the members of a team: highest role first, then oldest first."""
     return team.ranked_members()
 
 
@@ -32,10 +31,8 @@ def index(team: Team) -> list[TeamMember]:
 @body(NewMemberSchema())
 @response(MemberSchema(), 201)
 def create(team: Team, data: dict[str, Any]) -> TeamMember:
-    """Take a user, named by id or email address, into a team."""
-    member = team.add_member(_user_of(data), data.get("role", "member"))
-    commit()
-    return member
+    """Add a user, identified by id or email address, to a team."""
+    return team.add_member(_resolve_user(data), data.get("role", "member"))
 
 
 @bp.route("/teams/<team_id>/members/<member_id>", methods=["PATCH", "PUT"])
@@ -46,7 +43,6 @@ def create(team: Team, data: dict[str, Any]) -> TeamMember:
 def update(member: TeamMember, data: dict[str, Any]) -> TeamMember:
     """Change a member's role."""
     member.set_role(data.get("role", member.role))
-    commit()
     return member
 
 
@@ -55,18 +51,18 @@ def update(member: TeamMember, data: dict[str, Any]) -> TeamMember:
 @with_member
 @response(status=204)
 def delete(member: TeamMember) -> None:
-    """Take a user out of a team; refused for its last admin."""
+    """Remove a user from a team; rejected for its last admin."""
     member.remove()
-    commit()
 
 
-def _user_of(data: dict[str, Any]) -> User:
-    addressed = User.with_email_address(data["email_address"]) if "email_address" in data else None
+def _resolve_user(data: dict[str, Any]) -> User:
+    """Return the user with the id and the email address in ``data``. Raise `DomainError` if they differ."""
+    user_with_address = User.with_email_address(data["email_address"]) if "email_address" in data else None
     if "user_id" not in data:
-        if addressed is None:
+        if user_with_address is None:
             raise DomainError("User not found")
-        return addressed
+        return user_with_address
     user = resolve_reference(User, data["user_id"], "User not found")
-    if "email_address" in data and user is not addressed:
-        raise DomainError("User id and email address name different users.")
+    if "email_address" in data and user is not user_with_address:
+        raise DomainError("User id and email address belong to different users.")
     return user

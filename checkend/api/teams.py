@@ -8,7 +8,6 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import resolve_reference, with_team
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.db.transactions import commit
 from checkend.models import Team, User
 from checkend.schemas.team import TeamSchema
 
@@ -20,7 +19,7 @@ bp.before_request(authenticate)
 @requires("teams:read")
 @response(TeamSchema(many=True))
 def index() -> list[Team]:
-    """All teams, newest first."""
+    """List all teams, newest first."""
     return Team.newest_first()
 
 
@@ -29,10 +28,8 @@ def index() -> list[Team]:
 @body(TeamSchema())
 @response(TeamSchema(), 201)
 def create(data: dict[str, Any]) -> Team:
-    """Make a team. Its owner becomes a member with the role admin."""
-    team = Team.create(data["name"], resolve_reference(User, data["owner_id"], "Owner user not found"))
-    commit()
-    return team
+    """Create a team. Its owner becomes a member with the role admin."""
+    return Team.create(data["name"], resolve_reference(User, data["owner_id"], "Owner user not found"))
 
 
 @bp.get("/teams/<team_id>")
@@ -40,7 +37,7 @@ def create(data: dict[str, Any]) -> Team:
 @with_team
 @response(TeamSchema())
 def show(team: Team) -> Team:
-    """A team."""
+    """Show a team."""
     return team
 
 
@@ -50,11 +47,10 @@ def show(team: Team) -> Team:
 @body(TeamSchema(), partial=True)
 @response(TeamSchema())
 def update(team: Team, data: dict[str, Any]) -> Team:
-    """Rename a team, or hand it over to another owner, who becomes an admin member. Its slug stays."""
+    """Rename a team, or transfer it to another owner, who becomes an admin member. Its slug stays the same."""
     if "owner_id" in data:
-        team.hand_over(resolve_reference(User, data["owner_id"], "Owner user not found"))
+        team.transfer_to(resolve_reference(User, data["owner_id"], "Owner user not found"))
     team.rename(data.get("name", team.name))
-    commit()
     return team
 
 
@@ -63,6 +59,5 @@ def update(team: Team, data: dict[str, Any]) -> Team:
 @with_team
 @response(status=204)
 def delete(team: Team) -> None:
-    """Delete a team. Its members and its apps stay, without it."""
+    """Delete a team. Its members' accounts and its apps stay."""
     team.delete()
-    commit()

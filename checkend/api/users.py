@@ -8,7 +8,7 @@ from checkend.api.decorators import body, response
 from checkend.api.lookups import with_user
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
-from checkend.db.transactions import begin_writing, commit
+from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import User
 from checkend.models.user import NewPassword, normalize_email_address
@@ -22,19 +22,19 @@ bp.before_request(authenticate)
 @requires("users:read")
 @response(UserSchema(many=True))
 def index() -> list[User]:
-    """All users, newest first."""
+    """List all users, newest first."""
     return User.newest_first()
 
 
 @bp.post("/users")
-@requires("users:write")
+@requires("users:write", writing=False)
 @body(UserSchema())
 @response(UserSchema(), 201)
 def create(data: dict[str, Any]) -> User:
-    """Make a user. Site admins are made in the dashboard or by the command line."""
-    user = User.create(**data)
-    commit()
-    return user
+    """Create a user. Site admins are created in the dashboard or on the command line."""
+    password = NewPassword(data["password"])  # slow: before the write lock is taken
+    with write_transaction():
+        return User.create(data["email_address"], password)
 
 
 @bp.get("/users/<user_id>")
@@ -42,7 +42,7 @@ def create(data: dict[str, Any]) -> User:
 @with_user
 @response(UserSchema())
 def show(user: User) -> User:
-    """A user."""
+    """Show a user."""
     return user
 
 
@@ -52,18 +52,17 @@ def show(user: User) -> User:
 @body(UserSchema(), partial=True)
 @response(UserSchema())
 def update(user: User, data: dict[str, Any]) -> User:
-    """Change a user's email address or password, unless they are a site admin. The slug stays."""
+    """Change the email address or password of a user who is not a site admin. The slug stays the same."""
     _reject_site_admin(user, data)
     password = NewPassword(data["password"]) if "password" in data else None
     if password is not None:
         user.reject_recent(password)  # slow: before the write lock is taken
-    begin_writing()
-    _reject_site_admin(user, data)  # again, as the only writer: they may have become one meanwhile
-    if "email_address" in data:
-        user.set_email_address(data["email_address"])
-    if password is not None:
-        user.set_password(password, reject_recent=True)
-    commit()
+    with write_transaction():
+        _reject_site_admin(user, data)  # again, as the only writer: the user may have become one since
+        if "email_address" in data:
+            user.set_email_address(data["email_address"])
+        if password is not None:
+            user.set_password(password, reject_recent=True)
     return user
 
 
@@ -72,13 +71,12 @@ def update(user: User, data: dict[str, Any]) -> User:
 @with_user
 @response(status=204)
 def delete(user: User) -> None:
-    """Delete a user; refused for the last site admin, and for one who owns teams."""
+    """Delete a user; rejected for the last site admin, and for a user who owns teams."""
     user.delete()
-    commit()
 
 
 def _reject_site_admin(user: User, data: dict[str, Any]) -> None:
-    """Raise `ApiError` 403 where ``data`` would let a key sign in as a site admin, who may do more than any key."""
+    """Raise `ApiError` 403 if ``data`` would let a key sign in as a site admin, who may do more than any key."""
     new_address = normalize_email_address(data.get("email_address", user.email_address))
     if user.site_admin and ("password" in data or new_address != user.email_address):
         raise ApiError(

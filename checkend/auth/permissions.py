@@ -1,18 +1,22 @@
-"""What an API key may be allowed to do."""
+"""Permissions of API keys."""
 
 from enum import StrEnum
 
 
-class Permission(StrEnum):
-    """A permission of the Management API, ``resource:action``. Writing does not imply reading."""
+class DescribedEnum(StrEnum):
+    """An enum whose members have a value and a description: ``NAME = "value", "description"``."""
 
     help: str
 
-    def __new__(cls, value: str, help: str = "") -> "Permission":
+    def __new__(cls, value: str, help: str = "") -> "DescribedEnum":
         member = str.__new__(cls, value)
         member._value_ = value
         member.help = help
         return member
+
+
+class Permission(DescribedEnum):
+    """A permission of the Management API, ``resource:action``. Writing does not imply reading."""
 
     APPS_READ = "apps:read", "List apps and see their settings."
     APPS_WRITE = "apps:write", "Create, change and delete apps, and regenerate ingestion keys."
@@ -27,7 +31,7 @@ class Permission(StrEnum):
     USERS_WRITE = (
         "users:write",
         "Create and delete users, and set the email address and password of everyone but site admins: "
-        "whoever has the key can sign in as any of them.",
+        "anyone with the key can sign in as any of them.",
     )
 
 

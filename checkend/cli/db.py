@@ -17,14 +17,13 @@ def group() -> None:
 @contextmanager
 def _files() -> Iterator[None]:
     """A block that copies and moves files, whose faults end the command with a sentence."""
-    import sqlite3
-
     from checkend.cli._support.errors import explain
+    from checkend.db.errors import DriverError
 
     with command_errors():
         try:
             yield
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, DriverError) as error:
             raise CommandError(f"That failed, and the store is as it was. {explain(error) or error}") from error
 
 

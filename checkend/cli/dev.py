@@ -54,6 +54,7 @@ def _server(port: int) -> Iterator[tuple["Flask", str]]:
     from checkend.app import create_app
     from checkend.server import waitress_server
     from checkend.server.loopback import LoopbackOnlyMiddleware
+    from checkend.services import services
 
     folder = Path(config.instance_path()) / "dev"
     bound = waitress_server.bind("127.0.0.1", port)
@@ -68,7 +69,7 @@ def _server(port: int) -> Iterator[tuple["Flask", str]]:
     finally:
         server.stop()
         thread.join(STOP_SECONDS)
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
 
 
 def _keys(app: "Flask") -> tuple[str, str]:

@@ -41,8 +41,9 @@ def configured_url(config: Mapping[str, Any]) -> str:
     """Where the settings say that this machine's server answers."""
     if config["URL"]:
         return str(config["URL"])
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config["HOST"], config["HOST"])
-    return f"http://[{host}]:{config['PORT']}" if ":" in host else f"http://{host}:{config['PORT']}"
+    from checkend.config.urls import local_url
+
+    return local_url(config["HOST"], config["PORT"])
 
 
 def _report() -> dict[str, Any]:

@@ -40,8 +40,8 @@ def run_server(settings: dict[str, Any], open_browser: bool, folder: Path | None
     with collector_paused():
         from checkend import config
         from checkend.app import create_app
-        from checkend.retention import worker as retention_worker
         from checkend.server import waitress_server
+        from checkend.services import services
 
         values = config.load(folder or config.instance_path())
         config.override(values, settings)
@@ -50,14 +50,14 @@ def run_server(settings: dict[str, Any], open_browser: bool, folder: Path | None
     try:
         server = waitress_server.WaitressServer(app, bound)
         _stop_on_signals(server)
-        retention_worker.start(app)
+        services(app).retention.start()
         echo_if_possible(f"Checkend is listening on {server.url}")
         if open_browser:
             address = server.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run()
     finally:
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
     echo_if_possible("Checkend has stopped.")
 
 

@@ -1,6 +1,5 @@
 """``checkend status``."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ from checkend.cli._support.output import json_option, open_database, print_json
 if TYPE_CHECKING:
     from checkend.config import Value
 
-_SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? ([0-9.e+-]+)\Z")
-_LABEL = re.compile(r'(?<!\w)(\w+)="((?:[^"\\]|\\.)*)"')
 TIMEOUT_SECONDS = 5
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
@@ -46,29 +43,32 @@ def status(url: str | None, as_json: bool) -> None:
 
 
 def _metrics_url(values: "dict[str, Value]") -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(values["HOST"].value, values["HOST"].value)
-    return f"http://{f'[{host}]' if ':' in host else host}:{values['PORT'].value}"
+    from checkend.config.urls import local_url
+
+    return local_url(values["HOST"].value, values["PORT"].value)
 
 
 def _fetch_metrics(address: str, token: str) -> Samples | None:
-    """What the server's /metrics says; None where no Checkend answers."""
+    """Return the samples of the server's /metrics, or None if no Checkend server responds."""
     from urllib.request import ProxyHandler, Request, build_opener
 
     request = Request(f"{address}/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_SECONDS) as answer:
-            samples = parse(answer.read().decode())
-    except (OSError, ValueError):  # refused, no answer, no HTTP, no address
+            text = answer.read().decode()
+            return parse(text) if "\ncheckend_info{" in text else None
+    except (OSError, ValueError):  # connection refused, no response, not HTTP, invalid URL, not Prometheus' format
         return None
-    return samples if "checkend_info" in samples else None
 
 
 def parse(text: str) -> Samples:
-    """The samples of a page in Prometheus' text form, by name."""
+    """Return the samples in ``text``, in Prometheus' text format, by name."""
+    from prometheus_client.parser import text_string_to_metric_families
+
     samples: Samples = {}
-    for line in text.splitlines():
-        if not line.startswith("#") and (found := _SAMPLE.match(line)):
-            samples.setdefault(found[1], []).append((dict(_LABEL.findall(found[2] or "")), float(found[3])))
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            samples.setdefault(sample.name, []).append((sample.labels, sample.value))
     return samples
 
 
@@ -128,15 +128,19 @@ def _store(folder: Path) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
+    from datetime import timedelta
+
+    from humanize import naturalsize, precisedelta
+
     server, store, kept = found["server"], found["store"], found["retention"]
     if server is None:
         click.echo(f"Server     none answers at {found['url']} (--url names another address)")
     else:
-        hours, minutes = divmod(server["up_seconds"] // 60, 60)
+        up = precisedelta(timedelta(seconds=server["up_seconds"]), minimum_unit="minutes", format="%d")
         refused = ", ".join(f"{count:,} with {status}" for status, count in sorted(server["reports_refused"].items()))
         stored, repeats = server["reports_stored"], server["reports_counted_as_repeats"]
-        click.echo(f"Server     {found['url']}, version {server['version']}, up {hours} h {minutes} min,")
-        click.echo(f"           {_size(server['memory_bytes'])} of memory")
+        click.echo(f"Server     {found['url']}, version {server['version']}, up {up},")
+        click.echo(f"           {naturalsize(server['memory_bytes'])} of memory")
         click.echo(f"Reports    {stored:,} stored, {repeats:,} counted as repeats; refused: {refused or 'none'}")
         means = f"{server['mean_batch']} reports and {server['mean_commit_ms']} ms a commit on average"
         click.echo(f"Writer     {server['reports_waiting']:,} reports wait; {means}")
@@ -144,17 +148,11 @@ def _print(found: dict[str, Any]) -> None:
         counts = f"{server['retention_removed_notices']:,} notices removed, {server['retention_failures']} failures"
         click.echo(f"Retention  last run: {ended}; {counts}")
         click.echo(f"Mail       {server['mails_sent']:,} sent, {server['mails_failed']:,} failed")
-    click.echo(f"Store      {store['path']}: {_size(store['bytes'])}, {_size(store['used_bytes'])} of it used,")
-    click.echo(f"           {_size(store['log_bytes'])} of log beside it")
+    click.echo(
+        f"Store      {store['path']}: {naturalsize(store['bytes'])}, {naturalsize(store['used_bytes'])} of it used,"
+    )
+    click.echo(f"           {naturalsize(store['log_bytes'])} of log beside it")
     click.echo(f"Content    {store['apps']:,} apps, {store['problems']:,} problems, {store['notices']:,} notices")
     days = f"for {kept['days']} days" if kept["days"] else "for ever"
     newest = f"the newest {kept['notices']:,} of a problem" if kept["notices"] else "all of a problem"
     click.echo(f"Kept       {newest}, {days}, where the app does not say otherwise")
-
-
-def _size(number: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if number < 1000:
-            return f"{number:,.0f} {unit}"
-        number /= 1000
-    return f"{number:,.1f} GB"

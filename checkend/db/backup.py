@@ -1,4 +1,4 @@
-"""Copying the database to a backup, and which files a copy must never replace."""
+"""Copying the database to a backup file, without ever replacing a file of the server."""
 
 import stat
 from pathlib import Path
@@ -8,48 +8,48 @@ from checkend.db.schema import IncompatibleDatabaseError
 
 
 class CorruptDatabaseError(IncompatibleDatabaseError):
-    """The copy has errors, so it replaced nothing."""
+    """The copy has errors, so it did not replace the target."""
 
 
 def back_up(database: Path, target: Path, *, keep_unsound: bool = False) -> None:
-    """Copy ``database`` to ``target``, which is replaced only by a copy that was checked.
+    """Copy ``database`` to ``target``, after the copy has been checked.
 
-    With ``keep_unsound`` a copy with errors is kept under the name of ``target`` with ``.unsound`` added. Raises
-    `IncompatibleDatabaseError` for a target that must not be replaced, and `CorruptDatabaseError`.
+    With ``keep_unsound``, a copy with errors is kept with ``.unsound`` appended to the name of ``target``. Raise
+    `IncompatibleDatabaseError` for a target that must not be replaced, `CorruptDatabaseError` for a copy with errors.
     """
     reject_target(target, database)
-    kept = target.with_name(f"{target.name}.unsound") if keep_unsound else None
-    if kept is not None:
-        reject_target(kept, database)
+    unsound_copy = target.with_name(f"{target.name}.unsound") if keep_unsound else None
+    if unsound_copy is not None:
+        reject_target(unsound_copy, database)
 
     def check(copy: Path) -> None:
-        if errors := _errors(copy):
+        errors = integrity.find_corruption(copy)
+        if not errors and schema.version(copy) == schema.HEAD:
+            errors = integrity.find_wrong_counters(copy)
+        if errors:
             raise CorruptDatabaseError(
                 f"The database {database} has errors, so {target} was not written. {' '.join(errors)} "
-                + (f"The copy with errors is {kept}. " if kept else "--keep-unsound keeps the copy nevertheless. ")
-                + "An earlier backup can be put back with `checkend db restore`."
+                + (
+                    f"The copy with errors is {unsound_copy}. "
+                    if unsound_copy
+                    else "--keep-unsound keeps the copy anyway. "
+                )
+                + "Restore an earlier backup with `checkend db restore`."
             )
 
     schema.version(database)
     try:
         schema.copy_database(database, target, check=check)
     except CorruptDatabaseError:
-        if kept is not None:
-            schema.copy_database(database, kept)
+        if unsound_copy is not None:
+            schema.copy_database(database, unsound_copy)
         raise
 
 
-def _errors(copy: Path) -> list[str]:
-    errors = integrity.find_corruption(copy)
-    if not errors and schema.version(copy) == schema.HEAD:
-        return integrity.find_wrong_counters(copy)
-    return errors
-
-
 def reject_target(target: Path, database: Path) -> None:
-    """Raise `IncompatibleDatabaseError` where a file at ``target`` must not be replaced by a copy of ``database``.
+    """Raise `IncompatibleDatabaseError` if a copy of ``database`` must not replace ``target``.
 
-    That is anything but a regular file, and whatever the server keeps beside its database.
+    That is the case for anything but a regular file, and for the files that the server keeps in its instance folder.
     """
     try:
         mode = target.lstat().st_mode
@@ -61,12 +61,12 @@ def reject_target(target: Path, database: Path) -> None:
         )
     if is_own_file(target, database):
         raise IncompatibleDatabaseError(
-            f"{target} belongs to the server: it is the store itself, or a file that the store needs."
+            f"{target} belongs to the server: it is the database itself, or another file of the instance folder."
         )
 
 
 def is_own_file(path: Path, database: Path) -> bool:
-    """Return whether ``path`` is ``database``, under whatever name, or one of the files that belong to it."""
+    """Return whether ``path`` is ``database`` or another file of the server, possibly through a link."""
     folder = database.parent.resolve()
     beside = {f"{database.name}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")}
     own = beside | {database.with_suffix(".lock").name, "checkend.pid", "secret_key", "setup_token", "config.py"}
@@ -76,7 +76,7 @@ def is_own_file(path: Path, database: Path) -> bool:
 
 
 def file_kind(mode: int) -> str:
-    """Return what a file of ``mode`` is, as messages name it, where it is not a regular one."""
+    """Return the kind of a file of ``mode`` that is not a regular file, for messages."""
     if stat.S_ISLNK(mode):
         return "a symbolic link"
     return "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"

@@ -1,4 +1,4 @@
-"""How JSON values are packed into the store: compact JSON, deflated against a dictionary of what reports contain."""
+"""Compression of JSON values in the database: compact JSON, deflated with a dictionary of typical report content."""
 
 import json
 import zlib
@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-# The likeliest strings stand last, where deflate reaches them with the shortest distances. Changing a byte of this
-# text makes what is stored unreadable: a new dictionary needs a new first byte (`_FORMAT`).
+# The most frequent strings come last, since deflate encodes short distances in fewer bits. Changing a byte of this
+# dictionary makes stored values unreadable: a new dictionary needs a new first byte (`_FORMAT`).
 _DICTIONARY = (
     b"site-packages/flask/app.py site-packages/django/core/handlers/base.py node_modules/express/lib/router/layer.js "
     b"node:internal/process/task_queues:95:5) at process.processTicksAndRejections (node:internal/modules/cjs/loader "
@@ -30,18 +30,18 @@ COMPRESSION_LEVEL = 6
 
 
 def compress(value: Any) -> bytes:
-    """``value``, any JSON value, as bytes for the store."""
+    """Return ``value``, any JSON value, as bytes for the database."""
     try:
         text = orjson.dumps(value)
     except TypeError:  # integers of more than 64 bits
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    squeezer = zlib.compressobj(COMPRESSION_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
-    return _FORMAT + squeezer.compress(text) + squeezer.flush()
+    compressor = zlib.compressobj(COMPRESSION_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
+    return _FORMAT + compressor.compress(text) + compressor.flush()
 
 
 def decompress(packed: bytes) -> Any:
-    """The value that `compress` packed. Raises ValueError for bytes that it did not make."""
+    """Return the value that `compress` compressed. Raise ValueError for an unknown format."""
     if packed[:1] != _FORMAT:
-        raise ValueError(f"unknown packing {packed[:1]!r}")
-    opener = zlib.decompressobj(-15, _DICTIONARY)
-    return json.loads(opener.decompress(packed[1:]) + opener.flush())
+        raise ValueError(f"unknown format {packed[:1]!r}")
+    decompressor = zlib.decompressobj(-15, _DICTIONARY)
+    return json.loads(decompressor.decompress(packed[1:]) + decompressor.flush())

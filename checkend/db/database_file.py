@@ -1,7 +1,7 @@
-"""Notice when the database file, or its write-ahead log, is removed or replaced while this process has it open.
+"""Detection of a database file, or write-ahead log, that is removed or replaced while this process has it open.
 
-SQLite goes on with the file it has open, wherever that went: what is committed then is lost when the process ends. And
-a write-ahead log that lies beside another database than its own is played into that one, which corrupts it.
+SQLite continues to use the file that it opened, even after it was moved or deleted: later commits are lost when the
+process ends. And SQLite would apply a write-ahead log to any database of the same name, which corrupts a replacement.
 """
 
 import logging
@@ -27,25 +27,27 @@ class DatabaseReplacedError(sqlite3.OperationalError):
 
 
 class DatabaseFile:
-    """The database file at ``path`` as it was when this object was made, and the connections that have it open."""
+    """The database file that was at ``path`` when this object was created, and the open connections to it."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)
         self.uri = f"{Path(path).absolute().as_uri()}?mode=rw"  # a missing file is never created
         self._identity = _identity(self.path)
-        resolved = os.path.realpath(self.path)  # where SQLite puts the files beside it
+        resolved = os.path.realpath(self.path)  # SQLite creates its other files next to this one
         self._side_paths = (f"{resolved}-wal", f"{resolved}-shm")
         self._side_identities: tuple[Identity, ...] | None = None
         self._connections: WeakSet[sqlite3.Connection] = WeakSet()
         self._lock = threading.RLock()
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._rejecting = False
 
     @contextmanager
     def opening(self) -> Iterator["WeakSet[sqlite3.Connection]"]:
-        """A block that opens a connection and adds it to the set. Raises `DatabaseReplacedError`.
+        """Guard a block that opens a connection and adds it to the set. Raise `DatabaseReplacedError`.
 
-        Opening and closing take turns: the connection closed last removes the write-ahead log, the first creates it.
+        Opening and closing exclude each other. The last connection that closes deletes the write-ahead log, and the
+        first that opens creates it: without the lock, a connection could record the identity of a log that another
+        thread is about to delete, and would from then on report the new log as replaced.
         """
         with self._lock:
             self._compare(None)
@@ -58,23 +60,23 @@ class DatabaseFile:
 
     @contextmanager
     def closing(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """A block that closes ``connection``."""
+        """Guard a block that closes ``connection``."""
         with self._lock:
             yield
             self._connections.discard(connection)
 
     def check(self, connection: sqlite3.Connection) -> None:
-        """Raise `DatabaseReplacedError` unless ``connection``, which is open, has open what lies at the path.
+        """Raise `DatabaseReplacedError` if the file at the path is not the one that ``connection`` has open.
 
-        Looks at the file each time (a microsecond or two), at the ones beside it once a second.
+        Checks the file itself each time, which takes 1 to 2 µs, and the log and its index once per second.
         """
-        if _identity(self.path) == self._identity and not self._rejecting and time.monotonic() < self._next_look:
+        if _identity(self.path) == self._identity and not self._rejecting and time.monotonic() < self._next_check:
             return
         with self._lock:
             self._compare(connection)
 
     def _compare(self, connection: sqlite3.Connection | None) -> None:
-        self._next_look = time.monotonic() + SIDE_FILES_EVERY_SECONDS
+        self._next_check = time.monotonic() + SIDE_FILES_EVERY_SECONDS
         if _identity(self.path) != self._identity:
             changed = self.path
         elif self._connections and self._side_identities not in (None, self._check_side_files()):
@@ -82,7 +84,7 @@ class DatabaseFile:
         else:
             if self._rejecting:
                 self._rejecting = False
-                log.info("the database file %s is back: requests are served again", self.path)
+                log.info("the database file %s is back; serving requests again", self.path)
             return
         if not self._rejecting:
             self._rejecting = True
@@ -95,51 +97,53 @@ class DatabaseFile:
     def _advice(self, changed: str, connection: sqlite3.Connection | None) -> str:
         candidates = [connection] if connection is not None else list(self._connections)
         saved = any(map(_checkpoint, candidates))
-        what = f"{changed} was removed or replaced while the server was running. Every request gets 503, and nothing "
-        what += "is written. "
+        event = f"{changed} was removed or replaced while the server was running. Every request gets 503, and nothing "
+        event += "is written. "
         if changed != self.path:
-            how = "Everything stored so far was written to the database file: restart the server."
-            return what + (how if saved else "Stop the server with SIGTERM, not SIGKILL, so that it can save its data.")
-        how = (
-            f"The database file {what}If it was moved, move it back: the server then continues by itself. Otherwise "
+            advice = "Everything stored so far was written to the database file: restart the server."
+            return event + (
+                advice if saved else "Stop the server with SIGTERM, not SIGKILL, so that it can save its data."
+            )
+        advice = (
+            f"The database file {event}If it was moved, move it back: the server then continues by itself. Otherwise "
             "stop the server, restore a backup with `checkend db restore`, and start the server again."
         )
         if still_open := self._still_open():
-            how += f" Until the server stops, the removed database can be copied from {still_open}."
-        return how
+            advice += f" Until the server stops, the removed database can be copied from {still_open}."
+        return advice
 
     def _still_open(self) -> str:
-        """Where Linux shows a file that has no name any more but is still open; empty elsewhere."""
+        """Return the path in /proc of a deleted file that is still open; "" on systems other than Linux."""
         with suppress(OSError):
             for number in os.listdir("/proc/self/fd"):
                 with suppress(OSError):
-                    found = os.stat(f"/proc/self/fd/{number}")
-                    if (found.st_dev, found.st_ino) == self._identity and not found.st_nlink:
+                    status = os.stat(f"/proc/self/fd/{number}")
+                    if (status.st_dev, status.st_ino) == self._identity and not status.st_nlink:
                         return f"/proc/{os.getpid()}/fd/{number}"
         return ""
 
 
 def _identity(path: str) -> Identity:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _checkpoint(connection: sqlite3.Connection) -> bool:
-    """Write the log of the file that ``connection`` has open into it, and empty the log; whether that was done.
+    """Checkpoint and truncate the write-ahead log of the file that ``connection`` has open; return whether that worked.
 
-    Everything acknowledged is then in one file, wherever that is now, and no log is left that could be played into
-    another database at the same path.
+    Then all commits are in one file, wherever it is now, and there is no log left that SQLite could apply to another
+    database at the same path.
     """
     with suppress(sqlite3.Error):
-        (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        (timeout,) = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_SECONDS * 1000:.0f}")
         try:
             (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {before}")
+            connection.execute(f"PRAGMA busy_timeout = {timeout}")
         return not busy
     return False
 
@@ -148,11 +152,11 @@ _files: dict[str, DatabaseFile] = {}
 
 
 def track(path: Path | str) -> DatabaseFile:
-    """Take the file that lies at ``path`` now for the database, from here on."""
+    """Record the file that is at ``path`` now as the database."""
     file = _files[str(path)] = DatabaseFile(path)
     return file
 
 
 def tracked(path: Path | str) -> DatabaseFile:
-    """The file at ``path`` as it was tracked last, or from now on."""
+    """Return the recorded file at ``path``; record it if there is none."""
     return _files.get(str(path)) or track(path)

@@ -1,17 +1,17 @@
-"""A lock that whoever has waited longest gets next."""
+"""A lock that is acquired in the order of arrival."""
 
 import threading
 import time
 from collections import deque
 
-# With ``withdraw``, after how many seconds, or a multiple of them, a blocked holder is no longer waited for.
+# How often, in seconds, a thread that waits with ``withdraw`` checks whether the holder is blocked.
 BLOCKED_SECONDS = 0.5
 
 
 class FairLock:
-    """A lock that is handed to whoever waited longest, so that a busy writer cannot starve the others.
+    """A lock that passes to the thread that has waited longest, so that a busy writer cannot starve the others.
 
-    ``blocked_since`` is when its holder began to wait for something else, by time.monotonic(); None while it does not.
+    ``blocked_since`` is set by the holder: the time.monotonic() at which it began to wait for another lock, or None.
     """
 
     def __init__(self) -> None:
@@ -21,9 +21,9 @@ class FairLock:
         self.blocked_since: float | None = None
 
     def acquire(self, timeout: float, *, withdraw: bool = False) -> bool:
-        """Wait up to ``timeout`` seconds; False when the lock did not become free in that time.
+        """Wait for the lock for up to ``timeout`` seconds; return whether it was acquired.
 
-        With ``withdraw``, also False after `BLOCKED_SECONDS` or a multiple of them, if the holder is blocked then.
+        With ``withdraw``, give up early if the holder is blocked itself, checked every `BLOCKED_SECONDS`.
         """
         with self._guard:
             if not self._held:
@@ -32,25 +32,27 @@ class FairLock:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        until = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         while True:
-            left = max(until - time.monotonic(), 0)
-            if turn.acquire(timeout=min(left, BLOCKED_SECONDS) if withdraw else left):
+            remaining = max(deadline - time.monotonic(), 0)
+            if turn.acquire(timeout=min(remaining, BLOCKED_SECONDS) if withdraw else remaining):
                 return True
-            if (withdraw and self._is_blocked()) or time.monotonic() >= until:
+            if (withdraw and self._is_blocked()) or time.monotonic() >= deadline:
                 break
         with self._guard:
             if turn in self._waiting:
                 self._waiting.remove(turn)
                 return False
-        return True  # handed over just as the time ran out
+        # Between the timeout and taking the guard, release() removed this thread from the queue and passed the lock on
+        # to it. Returning False would leave the lock acquired with no thread to release it.
+        return True
 
     def _is_blocked(self) -> bool:
         since = self.blocked_since
         return since is not None and time.monotonic() - since > BLOCKED_SECONDS / 5
 
     def release(self) -> None:
-        """Hand the lock to the longest waiting thread, or free it."""
+        """Pass the lock to the thread that has waited longest, if any."""
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()

@@ -1,8 +1,8 @@
-"""Knowing whether a server uses an instance folder: each holds a lock there for as long as it runs.
+"""The lock on an instance folder, which every running server holds.
 
-Several servers on one store are safe: all that matters is in SQLite, and what a process remembers it checks against
-the store. But the store must not be replaced or migrated under a running server, so both ask here first. The lock is
-the operating system's (flock), so that it ends with its process however that ends.
+Several servers may share a database: all state is in SQLite, and caches are validated against it. But the database
+must not be replaced or migrated while a server runs, so both require the absence of this lock. It is a lock of the
+operating system (flock), which is released when its process ends, even if that is killed.
 """
 
 import fcntl
@@ -11,59 +11,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flask import Flask
-
 from checkend.exceptions import StartupError
 
 LOCK_FILE_NAME = "checkend.pid"
 
 
 class DatabaseInUseError(StartupError):
-    """A running server uses the store; the text says which, and what to do."""
+    """A running server uses the database; the message names its process and what to do."""
 
 
 class InstanceLock:
-    """A server's hold on its instance folder. ``others`` are the process ids of those that hold it too."""
+    """A server's lock on its instance folder. ``others`` are the process ids of other servers that hold it."""
 
     def __init__(self, folder: Path) -> None:
         self._file = os.open(folder / LOCK_FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        self.shared = not _try_alone(self._file)
+        self.shared = not _try_exclusive(self._file)
         self.others = _running(self._file) if self.shared else []
         if not self.shared:
             os.ftruncate(self._file, 0)
-        fcntl.flock(self._file, fcntl.LOCK_SH)  # waits only while a store is being restored or migrated
-        with suppress(OSError):  # a full disk: the lock counts, the process id is only for messages
+        fcntl.flock(self._file, fcntl.LOCK_SH)  # waits only while the database is being restored or migrated
+        with suppress(OSError):  # a full disk: the process id is only needed for messages
             os.write(self._file, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
-        """Let go; no change when it was."""
+        """Release the lock; no change if it was released."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
-def release_at_shutdown(app: Flask, lock: InstanceLock) -> None:
-    """Make the app's shutdown let go of ``lock``, after all else."""
-    stop_writing = app.extensions["checkend_shutdown"]
-
-    def shutdown() -> None:
-        stop_writing()
-        lock.release()
-
-    app.extensions["checkend_shutdown"] = shutdown
-
-
 @contextmanager
 def servers_excluded(folder: Path) -> Iterator[None]:
-    """A block during which no server runs on ``folder``; one that starts meanwhile waits.
+    """Keep servers from using ``folder`` during the block; one that starts meanwhile waits for its end.
 
-    Raises `DatabaseInUseError`.
+    Raise `DatabaseInUseError` if a server is running.
     """
     file = os.open(folder / LOCK_FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        if not _try_alone(file):
+        if not _try_exclusive(file):
             raise DatabaseInUseError(
-                f"A running server{format_processes(_running(file))} uses the store in {folder}. Stop it first."
+                f"A running server{format_processes(_running(file))} uses the database in {folder}. Stop it first."
             )
         yield
     finally:
@@ -71,12 +58,12 @@ def servers_excluded(folder: Path) -> Iterator[None]:
 
 
 def format_processes(processes: list[int]) -> str:
-    """`` (process 12)``, or nothing for an empty list."""
+    """Return `` (process 12)``, or an empty string for an empty list."""
     label = "process" if len(processes) == 1 else "processes"
     return f" ({label} {', '.join(map(str, processes))})" if processes else ""
 
 
-def _try_alone(file: int) -> bool:
+def _try_exclusive(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -85,7 +72,7 @@ def _try_alone(file: int) -> bool:
 
 
 def _running(file: int) -> list[int]:
-    """The processes noted in the file that still live; this one left out."""
+    """Return the ids of the running processes recorded in the file, without this one."""
     lines = os.pread(file, 65536, 0).decode("ascii", "replace").split()
     return [
         pid
@@ -97,7 +84,7 @@ def _running(file: int) -> list[int]:
 def is_process_running(pid: int) -> bool:
     """Return whether a process has the id ``pid``."""
     with suppress(ProcessLookupError, OverflowError):
-        with suppress(PermissionError):  # another user's: it lives
+        with suppress(PermissionError):  # the process belongs to another user, so it exists
             os.kill(pid, 0)
         return True
     return False

@@ -1,4 +1,4 @@
-"""Whether a store is sound: its pages, its references, and its kept counts against its rows."""
+"""Integrity checks: the pages of the file, foreign keys, and maintained counters compared with the rows."""
 
 import sqlite3
 from contextlib import closing
@@ -6,7 +6,7 @@ from pathlib import Path
 
 MAX_SHOWN = 20
 
-# What must hold, each with a statement that finds the rows for which it does not.
+# Error messages, each with a statement that returns the rows that violate the rule.
 COUNTS = (
     (
         "app {} counts {} problems, but has {}",
@@ -19,19 +19,19 @@ COUNTS = (
         "FROM problems p WHERE p.app_id = a.id AND p.status = 'unresolved') AS n FROM apps a) "
         "WHERE unresolved_problems_count <> n",
     ),
-    (  # not "equal": retention removes notices, and the count of those ever stored stays
+    (  # "<", not "<>": retention removes notices, but the count includes all that were ever stored
         "problem {} counts {} notices, but has {}",
         "SELECT id, notices_count, n FROM (SELECT p.id, p.notices_count, (SELECT count(*) FROM notices n "
         "WHERE n.problem_id = p.id) AS n FROM problems p) WHERE notices_count < n",
     ),
     (
-        "problem {} counts {} occurrences, but its hours hold {}",
+        "problem {} counts {} occurrences, but its hours contain {}",
         "SELECT id, total, n FROM (SELECT p.id, p.notices_count + p.deduplicated_count AS total, "
         "(SELECT coalesce(sum(h.count), 0) FROM problem_hours h WHERE h.problem_id = p.id) AS n FROM problems p) "
         "WHERE total < n",
     ),
     (  # the same sum as `checkend.models.storage` defines
-        "app {} counts {} stored bytes, but its notices, backtraces, shared values and hours take {}",
+        "app {} counts {} stored bytes, but its notices, backtraces, facet values and hours take {}",
         "WITH noticed AS (SELECT p.app_id, sum(100 + length(n.payload) "
         "+ coalesce(length(CAST(n.own_error_class AS BLOB)), 0) "
         "+ coalesce(length(CAST(n.own_error_message AS BLOB)), 0)) AS total "
@@ -52,27 +52,26 @@ COUNTS = (
 
 
 def find_corruption(path: Path) -> list[str]:
-    """What is broken in the file itself, in sentences; empty for a sound one. Takes one reading transaction."""
+    """Return a message for each error in the file itself."""
     try:
-        with closing(_open(path)) as store:
-            found = [f"The file is damaged: {row[0]}." for row in store.execute(f"PRAGMA integrity_check({MAX_SHOWN})")]
-            if found == ["The file is damaged: ok."]:
-                found = []
-            for table, row_id, parent, _ in store.execute("PRAGMA foreign_key_check").fetchmany(MAX_SHOWN):
-                found.append(f"Row {row_id} of {table} refers to a row of {parent} that does not exist.")
-            return found
+        with closing(_open(path)) as database:
+            results = [result for (result,) in database.execute(f"PRAGMA integrity_check({MAX_SHOWN})")]
+            errors = [f"The file is damaged: {result}." for result in results if results != ["ok"]]
+            for table, row_id, parent, _ in database.execute("PRAGMA foreign_key_check").fetchmany(MAX_SHOWN):
+                errors.append(f"Row {row_id} of {table} refers to a row of {parent} that does not exist.")
+            return errors
     except sqlite3.DatabaseError as error:
         return [f"The file cannot be read: {error}."]
 
 
 def find_wrong_counters(path: Path) -> list[str]:
-    """Kept counts that do not agree with the rows, in sentences; empty when all do. The file must be sound."""
-    with closing(_open(path)) as store:
-        store.execute("BEGIN")
+    """Return a message for each counter that differs from its rows. The file itself must be intact."""
+    with closing(_open(path)) as database:
+        database.execute("BEGIN")
         return [
-            sentence.format(*row).capitalize() + "."
-            for sentence, statement in COUNTS
-            for row in store.execute(statement).fetchmany(MAX_SHOWN)
+            message.format(*row).capitalize() + "."
+            for message, statement in COUNTS
+            for row in database.execute(statement).fetchmany(MAX_SHOWN)
         ]
 
 

@@ -1,4 +1,4 @@
-"""Files that are written beside their final name and renamed once complete, and the removal of those left behind."""
+"""Files that are written under a temporary name and renamed when complete, and removal of abandoned ones."""
 
 import os
 import re
@@ -14,9 +14,9 @@ _NAME = re.compile(r".+\.([0-9]+)\.checkend-partial(-wal|-shm|-journal)?")
 
 @contextmanager
 def partial_file(target: Path) -> Iterator[Path]:
-    """Create an empty file beside ``target`` that only its owner may read; remove it at the end, unless it was renamed.
+    """Create an empty file next to ``target``, readable by its owner only; delete it at the end unless it was renamed.
 
-    Those of processes that were killed are removed first.
+    Files of processes that were killed are deleted first.
     """
     remove_stale(target.parent)
     path = target.with_name(f"{target.name}.{os.getpid()}.{SUFFIX}")
@@ -29,23 +29,22 @@ def partial_file(target: Path) -> Iterator[Path]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the partial files in ``folder`` whose process has ended, or has the id of this one, as in a container."""
+    """Delete the partial files in ``folder`` whose process has ended or, as in a container, had the id of this one."""
     for entry in os.scandir(folder):
         match = _NAME.fullmatch(entry.name)
-        if match and entry.is_file(follow_symlinks=False) and _has_ended(int(match[1])):
-            with suppress(OSError):  # another process removes it at this moment, or it belongs to another user
+        if not match or not entry.is_file(follow_symlinks=False):
+            continue
+        process_id = int(match[1])
+        if process_id == os.getpid() or not is_process_running(process_id):
+            with suppress(OSError):  # another process has just deleted it, or it belongs to another user
                 os.unlink(entry.path)
 
 
 def rename_into_place(partial: Path, target: Path) -> None:
-    """Rename ``partial`` to ``target``, and see both its content and its name onto the disk."""
+    """Rename ``partial`` to ``target``, and sync both its content and its name to the disk."""
     _sync(partial)
     partial.replace(target)
     _sync(target.parent)
-
-
-def _has_ended(process_id: int) -> bool:
-    return process_id == os.getpid() or not is_process_running(process_id)
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A deadline for what requests read, so that no single query holds a request thread for long."""
+"""A deadline for the queries of requests, so that no single query occupies a request thread for long."""
 
 import time
 from typing import Any
@@ -7,13 +7,13 @@ from flask import g, has_request_context
 from sqlalchemy import Connection, Engine, event
 
 READ_SECONDS = 5.0
-# SQLite asks after so many steps of its virtual machine: every 0.1 s in the most expensive text search, every
-# millisecond in a scan, where asking costs less than a thousandth.
+# The number of steps of SQLite's virtual machine between two calls of the progress handler. They take 0.1 s in the most
+# expensive text search, and a millisecond in a scan, where the calls cost less than 0.1 % of the time.
 STEPS_BETWEEN_CHECKS = 10_000
 
 
 class _Deadline:
-    """When the statement under way is interrupted, in seconds of the monotonic clock; None for never."""
+    """The time.monotonic() at which the running statement is interrupted; None for never."""
 
     __slots__ = ("at",)
 
@@ -25,10 +25,9 @@ class _Deadline:
 
 
 def register(engine: Engine) -> None:
-    """Interrupt each statement that a request reads with after `READ_SECONDS`: SQLite raises SQLITE_INTERRUPT.
+    """Interrupt each query of a request after `READ_SECONDS`; it raises an error for which `is_interrupted` is true.
 
-    Statements in a writing transaction are not interrupted, and neither is anything outside a request (retention,
-    commands).
+    Statements in write transactions and outside of requests (retention, commands) are not interrupted.
     """
     event.listen(engine, "connect", _install)
     event.listen(engine, "before_cursor_execute", _start)

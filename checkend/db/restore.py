@@ -1,4 +1,4 @@
-"""Putting a backup in the place of the store."""
+"""Restoring a backup: replacing the database by it."""
 
 import sqlite3
 from contextlib import closing
@@ -7,35 +7,36 @@ from pathlib import Path
 from checkend.db import instance_lock, integrity, schema, schema_check
 from checkend.db.backup import file_kind, is_own_file
 from checkend.db.connection import LOCK_TIMEOUT_SECONDS
+from checkend.db.errors import is_busy
 from checkend.db.schema import IncompatibleDatabaseError
 
 
 def restore(source: Path, path: Path) -> str:
-    """Replace the store at ``path`` by the backup ``source``, and return its version; ``source`` stays as it is.
+    """Replace the database at ``path`` by a copy of the backup ``source``, and return its version.
 
-    Raises `IncompatibleDatabaseError` for a backup that is damaged, no Checkend store or of a newer version, and
-    `instance_lock.DatabaseInUseError` while a server runs. Then the store is as it was.
+    Raise `IncompatibleDatabaseError` for a backup that is damaged, not a Checkend database or of a newer version, and
+    `instance_lock.DatabaseInUseError` while a server runs. The database is unchanged then.
     """
-    _reject_place(source, path)
+    _reject_unusable_paths(source, path)
 
     def check(copy: Path) -> None:
         _reject_unsound(source, copy)
-        _leave_no_log(path)
+        _remove_log(path)
 
     with instance_lock.servers_excluded(path.parent):
-        path.with_name("restoring.sqlite3").unlink(missing_ok=True)  # as 0.1.0 left it behind when it was killed
-        schema.version(source)  # for the sentence about a file that is no store
+        path.with_name("restoring.sqlite3").unlink(missing_ok=True)  # version 0.1.0 left it behind when it was killed
+        schema.version(source)  # raises the error for a file that is not a database
         schema.copy_database(source, path, check=check)
-        found = schema.version(path)
-    assert found is not None  # it was checked
-    return found
+        version = schema.version(path)
+    assert version is not None  # the copy was checked
+    return version
 
 
-def _reject_place(source: Path, path: Path) -> None:
+def _reject_unusable_paths(source: Path, path: Path) -> None:
     if not source.is_file():
         raise IncompatibleDatabaseError(f"{source} is not a regular file.")
     if is_own_file(source, path):
-        raise IncompatibleDatabaseError(f"{source} belongs to the store that would be replaced. Name a backup.")
+        raise IncompatibleDatabaseError(f"{source} belongs to the database that would be replaced. Name a backup.")
     if path.is_symlink():
         raise IncompatibleDatabaseError(
             f"{path} is a symbolic link to {path.resolve()}. Remove the link, then restore."
@@ -45,27 +46,29 @@ def _reject_place(source: Path, path: Path) -> None:
 
 
 def _reject_unsound(source: Path, copy: Path) -> None:
-    found = schema.version(copy)
-    if found is None:
-        raise IncompatibleDatabaseError(f"{source} is empty: it holds no store.")
-    schema.reject_unknown_version(source, found)
+    version = schema.version(copy)
+    if version is None:
+        raise IncompatibleDatabaseError(f"{source} is empty: it contains no database.")
+    schema.reject_unknown_version(source, version)
     if errors := integrity.find_corruption(copy):
-        raise IncompatibleDatabaseError(f"{source} is not sound, so it was not restored. {' '.join(errors)}")
-    if errors := schema_check.find_differences(copy, found):
-        raise IncompatibleDatabaseError(f"{source} is not a Checkend store, so it was not restored. {' '.join(errors)}")
+        raise IncompatibleDatabaseError(f"{source} is damaged, so it was not restored. {' '.join(errors)}")
+    if errors := schema_check.find_differences(copy, version):
+        raise IncompatibleDatabaseError(
+            f"{source} is not a Checkend database, so it was not restored. {' '.join(errors)}"
+        )
 
 
-def _leave_no_log(path: Path) -> None:
-    """The write-ahead log of the old store must not be played into the new one: write it back, or drop it.
+def _remove_log(path: Path) -> None:
+    """Checkpoint and delete the write-ahead log of the old database: SQLite would apply it to the new one.
 
-    Raises sqlite3.OperationalError while another process has the old store locked.
+    Raise sqlite3.OperationalError while another process has the old database locked.
     """
     if path.exists():
         try:
             with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_SECONDS)) as old:
                 old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:  # a damaged store is why one restores
-            if str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
+        except sqlite3.Error as error:  # expected: a damaged database is a reason to restore a backup
+            if is_busy(error):
                 raise
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)

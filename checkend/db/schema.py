@@ -1,7 +1,7 @@
-"""Brings the store to the version that this code needs, or refuses it with a sentence.
+"""The schema of the database: creating it, migrating it to the current version, or rejecting it.
 
-A new store is made at once from the models. One from an older version is copied beside itself and then migrated;
-one from a newer version, or a file that is no Checkend store, is refused and left as it is.
+A new database is created directly from the models. A database of an older version is copied and then migrated. One of a
+newer version, and a file that is not a Checkend database, are rejected and left unchanged.
 """
 
 import fcntl
@@ -17,6 +17,7 @@ from checkend import clock
 from checkend.db import instance_lock
 from checkend.db.connection import DATABASE_FILE_NAME, LOCK_TIMEOUT_SECONDS, set_pragmas
 from checkend.db.database_file import track
+from checkend.db.errors import is_busy, is_inaccessible
 from checkend.db.instance_lock import InstanceLock
 from checkend.db.partial_files import partial_file, remove_stale, rename_into_place
 from checkend.db.search import SEARCH_DDL
@@ -32,52 +33,52 @@ OWN_TABLES = {"alembic_version", "apps", "problems", "notices"}
 
 
 class IncompatibleDatabaseError(StartupError):
-    """The store cannot be used by this version; the text says why and what to do."""
+    """This version of Checkend cannot use the database; the message says why and what to do."""
 
 
 def database_path(instance_path: Path) -> Path:
-    """Where the SQLite file of an instance folder lies."""
+    """Return the path of the database file in an instance folder."""
     return instance_path / DATABASE_FILE_NAME
 
 
 def create_or_migrate(path: Path) -> str:
-    """Make the store at ``path`` fit for this code: ``"created"``, ``"migrated"`` or ``"current"``.
+    """Bring the database at ``path`` to the current version; return ``"created"``, ``"migrated"`` or ``"current"``.
 
-    Safe when several processes start at once. Raises `IncompatibleDatabaseError`, and `DatabaseInUseError` where an
-    older server runs.
+    Several processes may do so at the same time. Raise `IncompatibleDatabaseError`, or `DatabaseInUseError` while a
+    server of an older version runs.
     """
     if version(path) == HEAD:
         return "current"
-    with _only_one(path.with_suffix(".lock")):
-        found = version(path)
-        if found == HEAD:
+    with _exclusive(path.with_suffix(".lock")):
+        old_version = version(path)
+        if old_version == HEAD:
             return "current"
-        if found is None:
+        if old_version is None:
             try:
                 _create(path)
             except (OSError, sqlite3.Error) as error:
                 raise IncompatibleDatabaseError(f"{path} cannot be created: {error}.") from error
             return "created"
-        _migrate(path, found)
+        _migrate(path, old_version)
         return "migrated"
 
 
 def version(path: Path) -> str | None:
-    """The schema version of the store; None when there is none yet.
+    """Return the schema version of the database; None if the file is missing or empty.
 
-    Raises `IncompatibleDatabaseError` for any other file.
+    Raise `IncompatibleDatabaseError` for a file that cannot be read, or is not a Checkend database.
     """
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
         tables, row = _read_version(path, "mode=ro")
     except sqlite3.DatabaseError as error:
-        return _version_despite(error, path)
+        return _read_version_alone(path, error)
     if not tables:
         return None
     if not row:
         raise IncompatibleDatabaseError(
-            f"{path} is not a Checkend store. Move it away, or name another instance folder."
+            f"{path} is not a Checkend database. Move it away, or name another instance folder."
         )
     return str(row[0])
 
@@ -86,23 +87,23 @@ def _read_version(path: Path, mode: str) -> tuple[set[str], Any]:
     uri = f"{path.resolve().as_uri()}?{mode}"
     with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        known = tables >= OWN_TABLES
-        return tables, known and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        is_ours = tables >= OWN_TABLES
+        return tables, is_ours and connection.execute("SELECT version_num FROM alembic_version").fetchone()
 
 
-def _version_despite(error: sqlite3.DatabaseError, path: Path) -> str:
-    """The version of a store that cannot be opened, if that is only for want of room.
+def _read_version_alone(path: Path, error: sqlite3.DatabaseError) -> str:
+    """Return the version of a database that could not be opened, with ``error``, if the reason is a full disk.
 
-    Raises `IncompatibleDatabaseError`. On a full disk SQLite cannot make the files that it needs beside the store. It
-    can still read the store alone; what is only in the write-ahead log does not count then, but no version ever goes
-    back to an earlier one.
+    On a full disk SQLite cannot create the write-ahead log and its index, but it can read the database file alone. A
+    migration that is only in the log is not seen then; the version is never newer than the real one.
+
+    Raise `IncompatibleDatabaseError` if that fails too.
     """
-    name = str(getattr(error, "sqlite_errorname", ""))
-    if name.startswith("SQLITE_BUSY"):
+    if is_busy(error):
         raise IncompatibleDatabaseError(
             f"{path} is locked by another process. Try again, or end that process."
         ) from error
-    if name.startswith(("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN")):
+    if is_inaccessible(error):
         with suppress(sqlite3.DatabaseError):
             _, row = _read_version(path, "immutable=1")
             if row:
@@ -113,7 +114,7 @@ def _version_despite(error: sqlite3.DatabaseError, path: Path) -> str:
 
 
 def _create(path: Path) -> None:
-    """Everything in one transaction: a start that is cut off leaves no half store."""
+    """Create the tables in one transaction, so that a start that is interrupted leaves no incomplete database."""
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -126,7 +127,7 @@ def _create(path: Path) -> None:
 
 
 def schema_statements() -> Iterator[str]:
-    """The statements that make an empty store of this version."""
+    """Yield the statements that create an empty database of the current version."""
     from sqlalchemy.dialects import sqlite
     from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -145,32 +146,31 @@ def schema_statements() -> Iterator[str]:
 
 
 def alembic_config(path: Path) -> "Config":
-    """What Alembic needs to know to migrate the store at ``path``."""
+    """Return the configuration with which Alembic migrates the database at ``path``."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["store"] = path
+    config.attributes["database"] = path
     return config
 
 
-def reject_unknown_version(path: Path, found: str | None) -> None:
-    """Raises `IncompatibleDatabaseError` unless ``found``, the version of the store at ``path``, can be brought to
-    `HEAD`.
-    """
-    if found == HEAD:
+def reject_unknown_version(path: Path, old_version: str | None) -> None:
+    """Raise `IncompatibleDatabaseError` unless the database at ``path`` can be migrated from ``old_version``."""
+    if old_version == HEAD:
         return
     from alembic.script import ScriptDirectory
 
-    if found not in {script.revision for script in ScriptDirectory.from_config(alembic_config(path)).walk_revisions()}:
+    scripts = ScriptDirectory.from_config(alembic_config(path))
+    if old_version not in {script.revision for script in scripts.walk_revisions()}:
         raise IncompatibleDatabaseError(
-            f"{path} is of version {found}, which this Checkend (store version {HEAD}) does not know: it was "
-            "written by a newer one. Start that one, or restore a backup made before the upgrade."
+            f"{path} has version {old_version}, which this Checkend (database version {HEAD}) does not know: it was "
+            "written by a newer Checkend. Start that version, or restore a backup from before the upgrade."
         )
 
 
-def _migrate(path: Path, found: str) -> None:
-    reject_unknown_version(path, found)
+def _migrate(path: Path, old_version: str) -> None:
+    reject_unknown_version(path, old_version)
     from alembic import command
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -180,31 +180,31 @@ def _migrate(path: Path, found: str) -> None:
             command.upgrade(alembic_config(path), "head")
         except (OSError, RuntimeError, sqlite3.Error, SQLAlchemyError) as error:
             raise IncompatibleDatabaseError(
-                f"{path} could not be upgraded from version {found} to {HEAD}, and is as it was: {error}"
+                f"{path} could not be upgraded from version {old_version} to {HEAD}, and is unchanged: {error}"
             ) from error
 
 
 def _copy_before_migrating(path: Path) -> None:
-    """Keep a copy of the database beside it, unless an attempt that failed or was killed has left the same one."""
+    """Keep a copy of the database, unless an earlier attempt that failed or was killed has left the same one."""
     name = f"{path.stem}.before-{HEAD}-"
 
-    def reject_known(copy: Path) -> None:
+    def reject_duplicate(copy: Path) -> None:
         if any(filecmp.cmp(copy, other, shallow=False) for other in path.parent.glob(f"{name}*{path.suffix}")):
             raise _SameCopyError
 
     with suppress(_SameCopyError):
-        copy_database(path, path.with_name(f"{name}{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}"), check=reject_known)
+        copy_database(path, path.with_name(f"{name}{clock.now():%Y%m%dT%H%M%SZ}{path.suffix}"), check=reject_duplicate)
 
 
 class _SameCopyError(CheckendError):
-    """There is such a copy already."""
+    """There is an identical copy already."""
 
 
 def copy_database(source: Path, target: Path, *, check: Callable[[Path], None] = lambda copy: None) -> None:
-    """Copy a store, also one in use, to ``target``, which only its owner may read; complete or not there at all.
+    """Copy a database, which may be in use, to ``target``, readable by its owner only. Replace ``target`` atomically.
 
-    One step in one reading transaction: writers go on meanwhile, and the copy holds what was committed at its start.
-    ``check`` is called with the complete copy before that replaces ``target``, which it prevents by raising.
+    The copy is made in one read transaction: it does not block writers, and contains the commits up to its start.
+    ``check`` is called with the complete copy before that replaces ``target``; an exception prevents the replacement.
     """
     with partial_file(target) as partial:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
@@ -215,10 +215,12 @@ def copy_database(source: Path, target: Path, *, check: Callable[[Path], None] =
 
 
 def acquire_instance_lock(path: Path) -> InstanceLock:
-    """Take the server's lock, once the store at ``path`` has this code's version while nothing can replace it.
+    """Acquire the server's lock on a database at ``path`` of the current version.
 
-    While this process waited for the lock, another one may have migrated the store, or put a backup in its place.
-    Raises `IncompatibleDatabaseError` for a store of a newer version.
+    The version is checked while the lock is held, since another process may have migrated the database, or restored a
+    backup, while this one waited. If it has changed, the lock is released for the migration and acquired again.
+
+    Raise `IncompatibleDatabaseError` for a database of a newer version.
     """
     while True:
         lock = InstanceLock(path.parent)
@@ -235,7 +237,7 @@ def acquire_instance_lock(path: Path) -> InstanceLock:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def _exclusive(path: Path) -> Iterator[None]:
     file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)

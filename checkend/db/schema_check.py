@@ -13,18 +13,18 @@ Columns = set[tuple[str, str, int, int]]
 
 
 def find_differences(path: Path, version: str) -> list[str]:
-    """Return what the database at ``path`` lacks of a Checkend database of ``version``, in sentences.
+    """Return a message for each table, index, trigger and column that the database at ``path`` lacks.
 
-    ``version`` must be one that this code knows. Further tables and indexes do no harm.
+    ``version`` is its version, and must be a known one. Additional tables and indexes are not errors.
     """
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        found, found_columns = _objects(database), _columns(database)
+        actual, actual_columns = _objects(database), _columns(database)
     expected, expected_columns = _expected(version)
-    errors = [f"It has no {kind} {name}." for kind, name in sorted(expected - found)]
+    errors = [f"It has no {kind} {name}." for kind, name in sorted(expected - actual)]
     for table, columns in sorted(expected_columns.items()):
-        if table in found_columns and not columns <= found_columns[table]:
-            names = ", ".join(sorted(name for name, *_ in columns - found_columns[table]))
-            errors.append(f"Its table {table} has no such columns as this version: {names}.")
+        if table in actual_columns and not columns <= actual_columns[table]:
+            names = ", ".join(sorted(name for name, *_ in columns - actual_columns[table]))
+            errors.append(f"Its table {table} lacks columns, or has other types for them: {names}.")
     return errors[:MAX_SHOWN]
 
 

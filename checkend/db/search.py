@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, column, func, or_, text
 
-# The text search: an index of every run of three characters in problems.search_text, kept by triggers.
+# An index of the trigrams in problems.search_text, maintained by triggers.
 SEARCH_DDL = (
     "CREATE VIRTUAL TABLE problems_search USING fts5("
     "search_text, content='problems', content_rowid='id', tokenize='trigram case_sensitive 1')",
@@ -18,23 +18,22 @@ SEARCH_DDL = (
 )
 _PENDING_MATCHES = "SELECT id FROM problems WHERE search_pending AND instr(fold(latest_message), :folded) > 0"
 _INDEXED_LENGTH = 3
-_PHRASE_LENGTH = 32  # looked up in the index, which costs as much for each further character; the rest is compared
-MAX_SEARCH_LENGTH = 200  # characters that are searched for: the cost of a search grows with their number
+_PHRASE_LENGTH = 32  # characters looked up in the index, each at the same cost; the rest is compared with the rows
+MAX_SEARCH_LENGTH = 200  # characters; the cost of a search grows with their number
 
 
 def fold(text: str) -> str:
-    """``text`` as it is searched: case folded, and without null characters, which end a text for SQLite."""
+    """Return ``text`` case folded and without null characters, at which SQLite's functions end a text."""
     return text.casefold().replace("\0", "")
 
 
-def contains_text(id_column: Any, folded_column: Any, wanted: str) -> ColumnElement[bool]:
-    """A condition on problems: they contain ``wanted``, in any case, every character for itself.
+def contains_text(id_column: Any, folded_column: Any, search: str) -> ColumnElement[bool]:
+    """Return the condition that problems contain ``search`` literally, in any case.
 
-    Only the first `MAX_SEARCH_LENGTH` characters of ``wanted`` count. From three characters on the index of
-    `SEARCH_DDL` answers; shorter ones are looked for row by row. The few latest messages that are not in the index yet
-    are always looked through.
+    Only its first `MAX_SEARCH_LENGTH` characters count. Texts of three or more characters are looked up in the index
+    of `SEARCH_DDL`; shorter ones need a scan. The few latest messages that are not in the index yet are always scanned.
     """
-    folded = fold(wanted[:MAX_SEARCH_LENGTH])
+    folded = fold(search[:MAX_SEARCH_LENGTH])
     if len(folded) < _INDEXED_LENGTH:
         pending = text(_PENDING_MATCHES).bindparams(folded=folded).columns(column("id"))
         return or_(func.instr(folded_column, folded) > 0, id_column.in_(pending))

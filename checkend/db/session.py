@@ -1,8 +1,7 @@
-"""The database and its rules, and the other Flask extensions.
+"""The SQLAlchemy session, the base class of the models, and their column types.
 
-SQLite's own SQL and transaction rules live here, in ``ingest/store.py`` and in ``ingest/counters.py`` alone:
-write-ahead log, every commit on the disk before it is acknowledged, one writer at a time, writers queueing fairly
-instead of polling for the lock.
+The rules of transactions: write-ahead log, every commit on the disk before it is acknowledged, one writer at a time,
+and writers that wait in line instead of polling for the lock.
 """
 
 import sqlite3
@@ -29,7 +28,7 @@ REQUEST_LOCK_SECONDS = 5.0
 
 
 class Base(DeclarativeBase):
-    """Parent of all models; constraint names are fixed so that migrations can name them."""
+    """Base class of all models. Constraints have fixed names, so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -42,7 +41,8 @@ class Base(DeclarativeBase):
     )
 
 
-# What was committed is shown as it was committed: reading it anew could meet the next request's change, or nothing.
+# Objects keep their values after a commit: loading them again could return another request's change, or fail because
+# the row has been deleted.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ else:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time, kept as whole microseconds since 1970: exact, eight bytes, ordered as numbers are."""
+    """An aware UTC time, stored as microseconds since 1970: exact, eight bytes, and ordered as integers are."""
 
     impl = BigInteger
     cache_ok = True
@@ -65,33 +65,33 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def created_column() -> Any:
-    """A column with the time its row was made."""
+    """Return a column for the time at which the row was created."""
     return mapped_column(UtcDateTime, default=clock.now)
 
 
 def updated_column() -> Any:
-    """A column with the time its row was last changed through the ORM."""
+    """Return a column for the time at which the row was last changed through the ORM."""
     return mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)
 
 
 def init_database(app: Flask, path: Path) -> None:
-    """Bind ``db`` to the SQLite file at ``path``. The file itself is made by `checkend.db.schema.create_or_migrate`."""
+    """Bind ``db`` to the SQLite file at ``path``, which `checkend.db.schema.create_or_migrate` creates."""
     track(path)
     app.config["SQLALCHEMY_DATABASE_URI"] = URL.create("sqlite", database=str(path))
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "creator": lambda: connect(path, REQUEST_LOCK_SECONDS),
         "pool_size": 16,
         "max_overflow": 112,
-        "hide_parameters": True,  # values of failed statements would end up in the log
+        "hide_parameters": True,  # the values of failed statements would otherwise be logged
     }
     db.init_app(app)
     with app.app_context():
-        event.listen(db.engine, "connect", _add_functions)
+        event.listen(db.engine, "connect", _add_fold)
         event.listen(db.engine, "begin", _begin)
         read_deadline.register(db.engine)
 
 
-def _add_functions(connection: sqlite3.Connection, record: Any) -> None:
+def _add_fold(connection: sqlite3.Connection, record: Any) -> None:
     connection.create_function("fold", 1, lambda value: value and fold(value), deterministic=True)
 
 
@@ -108,14 +108,15 @@ def _begin(connection: Connection) -> None:
 
 @event.listens_for(Session, "before_flush")
 def _reject_unlocked_writes(session: Session, *_: Any) -> None:
-    # A reading transaction that turns to writing fails at random under load (SQLITE_BUSY_SNAPSHOT).
+    # A read transaction that begins to write fails at random under load (SQLITE_BUSY_SNAPSHOT), because another process
+    # may have written since it began to read.
     changed = session.new or session.deleted or any(session.is_modified(item) for item in session.dirty)
     if changed and has_app_context() and not g.get("writing"):
-        raise RuntimeError("the session writes without begin_writing()")
+        raise RuntimeError("the session writes outside of a write_transaction()")
 
 
 def register_flask_db(app: Flask, migrations: Path) -> None:
-    """Give developers ``flask --app wsgi db …``. Only that command line pays for importing Alembic."""
+    """Provide ``flask --app wsgi db …`` for developers. Alembic is imported only if that is the command line."""
     context = click.get_current_context(silent=True)
     if context is not None and isinstance(context.obj, ScriptInfo):
         from flask_migrate import Migrate

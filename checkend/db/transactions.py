@@ -1,4 +1,4 @@
-"""Transactions that write: one writer at a time, waiting fairly instead of polling."""
+"""Write transactions: one writer at a time; the others wait in line instead of polling for the lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,30 +15,22 @@ INDEPENDENT_WRITE_TIMEOUT_SECONDS = 0.25
 
 
 def begin_writing() -> None:
-    """From here to the end of the app context the session's transactions are for writing: BEGIN IMMEDIATE.
-
-    Ends the reading transaction under way, if any; what was loaded is loaded again on its next use.
-    """
+    """Make the session's transactions write (BEGIN IMMEDIATE) until the end of the app context. Deprecated."""
     if not g.get("writing"):
         db.session.rollback()
         g.writing = True
-
-
-def commit() -> None:
-    """Commit what the session has written; from here on it reads, and holds up no other writer."""
-    db.session.commit()
-    g.writing = False
 
 
 @contextmanager
 def write_transaction() -> Iterator[None]:
     """Run a block as the database's only writer, and commit when it ends; an exception rolls everything back.
 
-    Opened at the edge: by `@requires`, a view, a command, a worker's step. Ends the read transaction
-    that was open; objects that were loaded before are loaded again on their next use.
+    Open it at the edge: in `@requires`, a view, a command, a worker's step. It ends the read transaction that was
+    open; objects that were loaded before are loaded again on their next use. The write lock is taken by the first
+    statement of the block, so slow work (hashing a password, reading a body) belongs before the block, not in it.
 
-    Raises RuntimeError inside of another write transaction, and sqlite3.OperationalError when the write lock does not
-    become free in time.
+    Raises RuntimeError inside of another write transaction, and `DriverError` or SQLAlchemy's OperationalError when
+    the write lock does not become free in time.
     """
     if g.get("writing"):
         raise RuntimeError("a write transaction is open already")
@@ -70,11 +62,10 @@ def write_in_steps(steps: Iterator[Step]) -> Iterator[Step]:
 
 @contextmanager
 def independent_write() -> Iterator[Connection]:
-    """A writing transaction of its own, committed at the end, while the session goes on reading.
+    """Open a short write transaction beside the session's read transaction, for records such as a key's last use.
 
-    For notes that a read makes on its way: it waits for other writers only `INDEPENDENT_WRITE_TIMEOUT_SECONDS`, then
-    raises sqlalchemy.exc.OperationalError or sqlite3.OperationalError. Where the session writes already, its own
-    transaction, committed with the rest.
+    If a write transaction is open, the block becomes part of it instead. Waits for other writers for at most
+    `INDEPENDENT_WRITE_TIMEOUT_SECONDS`, then raises `DriverError` or SQLAlchemy's OperationalError.
     """
     if g.get("writing"):
         yield db.session.connection()

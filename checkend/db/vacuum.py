@@ -1,7 +1,7 @@
-"""How much room the store's file takes, and giving back to the disk what is no longer used of it.
+"""The size of the database file, and returning unused space to the disk.
 
-SQLite's own terms stay in here. A store is made with ``auto_vacuum = INCREMENTAL``: pages that become free are kept
-for what comes next until `release_free_pages` cuts them off the file's end.
+Databases are created with ``auto_vacuum = INCREMENTAL``: free pages stay in the file, where later writes reuse them,
+until `release_free_pages` truncates the file.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from sqlalchemy import text
 
 from checkend.db.connection import DatabaseConnection
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing, commit
+from checkend.db.transactions import write_transaction
 
 PAGE_BATCH_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class FileUsage:
-    """The file's pages, how many of them are free, and the bytes of one."""
+    """The pages of the file, how many of them are free, and the size of a page in bytes."""
 
     pages: int
     free: int
@@ -34,37 +34,34 @@ class FileUsage:
 
 
 def file_usage() -> FileUsage:
-    """The store's `FileUsage` as it was last committed; the write-ahead log beside the file is not counted."""
-    pages, free, page_bytes = (_pragma(name) for name in ("page_count", "freelist_count", "page_size"))
+    """Return the `FileUsage` of the last commit; the write-ahead log is not counted."""
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, page_bytes = (int(db.session.execute(text(f"PRAGMA {name}")).scalar_one()) for name in names)
     return FileUsage(pages, free, page_bytes)
 
 
 def release_free_pages(keep: int = 0) -> Iterator[int]:
-    """Cut free pages off the file until ``keep`` are left, in short transactions; yields the bytes of each step.
+    """Remove free pages from the file until ``keep`` are left, in short transactions; yield the bytes of each.
 
-    The file itself shrinks when the write-ahead log is next worked in, which is tried at the end.
+    The file itself shrinks at the next checkpoint of the write-ahead log, which is attempted at the end.
     """
-    found = file_usage()
-    while found.free > keep:
-        begin_writing()
-        driver = _driver()
-        for _ in range(min(found.free - keep, PAGE_BATCH_SIZE)):
-            driver.execute("PRAGMA incremental_vacuum(1)")  # of more pages, sqlite3 would only have the first cut off
-        commit()
-        before, found = found, file_usage()
-        if found.pages >= before.pages:
-            break  # a store that was not made for it
-        yield (before.pages - found.pages) * found.page_bytes
-    _driver().rollback()  # the log cannot be worked in within a transaction
-    _driver().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # as far as it goes without making anyone wait
+    usage = file_usage()
+    while usage.free > keep:
+        with write_transaction():
+            connection = _connection()
+            for _ in range(min(usage.free - keep, PAGE_BATCH_SIZE)):
+                # One page at a time: for more, the sqlite3 module would step the statement only once, for one page.
+                connection.execute("PRAGMA incremental_vacuum(1)")
+        previous, usage = usage, file_usage()
+        if usage.pages >= previous.pages:
+            break  # the database was created without auto_vacuum
+        yield (previous.pages - usage.pages) * usage.page_bytes
+    _connection().rollback()  # a checkpoint is impossible within a transaction
+    _connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # passive: makes no reader or writer wait
     db.session.rollback()
 
 
-def _driver() -> DatabaseConnection:
+def _connection() -> DatabaseConnection:
     connection = db.session.connection().connection.driver_connection
     assert isinstance(connection, DatabaseConnection)
     return connection
-
-
-def _pragma(name: str) -> int:
-    return int(db.session.execute(text(f"PRAGMA {name}")).scalar_one())

@@ -26,7 +26,6 @@ from checkend.ingest.pipeline import Ingestion
 from checkend.ingest.reports import IngestApp, PreparedReport
 from checkend.ingest.store import ReportStore
 from checkend.models import App, Problem, Team, User
-from checkend.models.problem import set_status
 from checkend.models.team import ROLES, Role
 
 APPS = (*STOREFRONT, *PLATFORM)
@@ -135,7 +134,7 @@ def _resolve_past() -> None:
     past = select(Problem).where(Problem.last_noticed_at < clock.now() - timedelta(days=30))
     for problem in db.session.scalars(past).all():
         resolved_at = problem.last_noticed_at + timedelta(hours=2)
-        set_status(problem.app_id, [problem.id], "resolved")
+        problem.resolve()
         problem.resolved_at = resolved_at
 
 

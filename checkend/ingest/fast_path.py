@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 from checkend.ingest.exceptions import UnknownKeyError
 from checkend.ingest.pipeline import Ingestion
 from checkend.ingest.reports import IngestApp, IngestResult
-from checkend.ingest.responses import cors_headers, metric_outcome, response_body
-from checkend.server.response_headers import HEADERS
+from checkend.ingest.responses import API_HEADERS, cors_headers, metric_outcome, response_body
+from checkend.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,16 +23,16 @@ TO_ROUTE_KEY = "checkend.to_route"  # set by other middleware: the route must re
 FAILED_KEY = "checkend.failed"  # the exception with which the route responds, instead of storing the report again
 _TYPES = frozenset(("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"))
 _STATUS = {200: "200 OK", 201: "201 CREATED"}
-_HEADERS = [("Content-Type", "application/json"), *HEADERS.items()]
+_HEADERS = [("Content-Type", "application/json"), *API_HEADERS.items()]
 
 
 class IngestFastPath:
-    """WSGI middleware that stores ordinary reports and passes all other requests on to ``app``."""
+    """WSGI middleware that stores ordinary reports and passes every other request on."""
 
-    def __init__(self, app: Flask, ingestion: Ingestion) -> None:
-        self._app = app
-        self._wsgi_app: WSGIApplication = app.wsgi_app
+    def __init__(self, wsgi_app: "WSGIApplication", ingestion: Ingestion, metrics: Metrics) -> None:
+        self._wsgi_app = wsgi_app
         self._ingestion = ingestion
+        self._metrics = metrics
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Respond to a request."""
@@ -43,7 +41,7 @@ class IngestFastPath:
         if ingest_app is None or result is None:
             return self._wsgi_app(environ, start_response)
         body, status = response_body(result, documented_200=self._ingestion.documented_200)
-        self._app.extensions["checkend_counts"].report(ingest_app.app_id, metric_outcome(result), status)
+        self._metrics.report(ingest_app.app_id, metric_outcome(result), status)
         headers = [*_HEADERS, ("Content-Length", str(len(body))), *cors_headers(environ.get("HTTP_ORIGIN"))]
         start_response(_STATUS[status], headers)
         return [body]

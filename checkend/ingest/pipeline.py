@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, current_app
+from flask import Flask
 
 from checkend import clock
 from checkend.grouping.fingerprint import group
@@ -31,6 +31,7 @@ from checkend.ingest.server_queue import request_threads, seconds_in_queue
 from checkend.ingest.store import ReportStore
 from checkend.ingest.writer import Writer
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
+from checkend.services import services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -218,5 +219,4 @@ def scrubbing_policy(config: dict[str, Any]) -> ScrubbingPolicy:
 
 def ingestion(app: Flask | None = None) -> Ingestion:
     """Return the `Ingestion` of ``app``, by default of the current app."""
-    instance: Ingestion = (app or current_app).extensions["checkend_ingestion"]
-    return instance
+    return services(app).ingestion

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from checkend.db.connection import DatabaseConnection
+from checkend.db.connection import DatabaseConnection, last_row_id
 from checkend.ingest.counters import ProblemDelta
 from checkend.ingest.quota import OVERFLOW_CLASS, OVERFLOW_FINGERPRINT, OVERFLOW_REASON, StorageLimits
 from checkend.ingest.reports import NoticeContent, PreparedReport
@@ -102,6 +102,4 @@ def update_latest_message(connection: DatabaseConnection, problem: ProblemDelta,
 
 def insert(connection: DatabaseConnection, statement: str, values: tuple[Any, ...]) -> int:
     """Execute an INSERT of one row, and return the row's id."""
-    row_id = connection.execute(statement, values).lastrowid
-    assert row_id is not None  # every INSERT sets it
-    return row_id
+    return last_row_id(connection.execute(statement, values))

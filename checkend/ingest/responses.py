@@ -4,6 +4,10 @@ import orjson
 
 from checkend.ingest.reports import IngestResult
 
+# Headers of every response below /api/ and /ingest/. Keys are not sent in `Authorization`, so shared caches would store
+# the responses without them.
+API_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
 
 def response_body(result: IngestResult, *, documented_200: bool) -> tuple[bytes, int]:
     """Return the JSON body and the status: 201, or for a duplicate with ``documented_200`` 200 without an id."""

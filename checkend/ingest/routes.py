@@ -5,7 +5,7 @@ import re
 import zlib
 from typing import TypeVar
 
-from flask import Blueprint, Request, Response, current_app, g, request
+from flask import Blueprint, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from checkend.exceptions import ApiError
@@ -24,8 +24,7 @@ from checkend.ingest.quota import RETRY_AFTER_SECONDS
 from checkend.ingest.reports import IngestResult
 from checkend.ingest.responses import cors_headers, metric_outcome, response_body
 from checkend.models.api_key import PREFIX as API_KEY_PREFIX
-from checkend.server.error_handlers import MESSAGES
-from checkend.telemetry.metrics import Metrics
+from checkend.services import services
 
 INGESTION_KEY_HEADER = "Checkend-Ingestion-Key"
 _JSON_TYPE = re.compile(r"(?:application/(?:[\w.+-]+\+)?json|text/plain|text/json)\Z")
@@ -75,7 +74,7 @@ def _store_report(req: Request, pipeline: Ingestion) -> IngestResult:
         raise ApiError(429, str(error), retry_after=error.retry_after) from error
     except DatabaseUnavailableError as error:
         g.rejected_for = error.reason
-        raise ApiError(503, MESSAGES[503]) from error
+        raise ApiError(503) from error
 
 
 @bp.route("/ingest/v1/errors", methods=["OPTIONS"], strict_slashes=False)
@@ -95,7 +94,7 @@ def finish(response: Response) -> Response:
     """Count the outcome of a report, and allow pages of other sites to read the response."""
     req = _current(request)
     if req.method == "POST":
-        metrics: Metrics = current_app.extensions["checkend_counts"]
+        metrics = services().metrics
         metrics.report(g.get("reporting_app"), g.get("outcome", "refused"), response.status_code)
         if reason := g.get("rejected_for"):
             metrics.rejection(g.reporting_app, reason)

@@ -15,11 +15,6 @@ from checkend.ingest.reports import IngestResult, PreparedReport
 # Roughly how much a batch adds to the file if every request thread sends 1 MB.
 MAX_BATCH_BYTES = 16_777_216
 _NO_LIMITS = StorageLimits()
-# Errors that mean that currently no report can be written.
-_UNAVAILABLE = tuple(
-    "SQLITE_BUSY SQLITE_LOCKED SQLITE_FULL SQLITE_READONLY SQLITE_IOERR SQLITE_CANTOPEN SQLITE_NOMEM SQLITE_CORRUPT "
-    "SQLITE_NOTADB SQLITE_PROTOCOL SQLITE_PERM SQLITE_AUTH".split()
-)
 
 
 class ReportStore:
@@ -116,20 +111,3 @@ class ReportStore:
             connection.rollback()
         except sqlite3.Error:  # the connection itself is broken: the next batch opens a new one
             self.close()
-
-
-def is_locked(error: Exception) -> bool:
-    """Return whether the error only means that another writer has the lock, in this process or another."""
-    name = getattr(error, "sqlite_errorname", "")
-    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or str(error) == "database is locked"
-
-
-def is_full(error: Exception) -> bool:
-    """Return whether the disk is full, or the limit on the size of the file is reached."""
-    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
-
-
-def is_unavailable(error: Exception) -> bool:
-    """Return whether the error means that currently no report can be written."""
-    name = getattr(error, "sqlite_errorname", "")
-    return name.startswith(_UNAVAILABLE) or (isinstance(error, sqlite3.OperationalError) and not name)

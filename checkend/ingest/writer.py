@@ -12,10 +12,11 @@ import logging
 import threading
 import time
 
+from checkend.db.errors import is_busy, is_full, is_unavailable
 from checkend.ingest.exceptions import DatabaseUnavailableError, ReportRejectedError
 from checkend.ingest.report_queue import PendingReport, ReportQueue
 from checkend.ingest.reports import IngestResult, PreparedReport
-from checkend.ingest.store import ReportStore, is_full, is_locked, is_unavailable
+from checkend.ingest.store import ReportStore
 from checkend.telemetry.metrics import SECONDS_BUCKETS, SIZE_BUCKETS, Histogram
 
 log = logging.getLogger("checkend.writer")
@@ -104,7 +105,7 @@ class Writer:
             try:
                 self._store.lock()
             except Exception as error:
-                if is_locked(error) and self.queue and not self.queue.is_closed and time.monotonic() < until:
+                if is_busy(error) and self.queue and not self.queue.is_closed and time.monotonic() < until:
                     continue
                 batch = self.queue.take_batch()
                 try:

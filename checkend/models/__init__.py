@@ -1,4 +1,4 @@
-"""The aggregates: columns, relations and the rules of each. No model knows of a request."""
+"""Models: columns, relationships, rules and queries, independent of HTTP requests."""
 
 from checkend.models.api_key import ApiKey
 from checkend.models.app import App

@@ -1,4 +1,4 @@
-"""Keys of the Management API."""
+"""API keys of the Management API."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ PREFIX_LENGTH = len(PREFIX) + 10
 
 
 class ApiKey(Model):
-    """A key of the Management API. Only a public prefix, a salt and the salted hash of its value are kept."""
+    """An API key. The database contains a public prefix, a salt and the salted hash of its value, never the value."""
 
     __tablename__ = "api_keys"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -38,12 +38,12 @@ class ApiKey(Model):
 
     @classmethod
     def create(cls, name: str, permissions: Iterable[str], expires_at: datetime | None = None) -> tuple["ApiKey", str]:
-        """A new key in the session, and its value, which cannot be had again.
+        """Add a new key to the session; return it and its value, which cannot be retrieved later.
 
-        Raises `DomainError` for an empty name, no permission or an unknown one, and an expiry that has passed.
+        Raise `DomainError` for an invalid name, no or unknown permissions, and an expiry in the past.
         """
-        name, wanted = name.strip(), set(permissions)
-        _check(name, wanted, expires_at)
+        name, permissions = name.strip(), set(permissions)
+        _validate(name, permissions, expires_at)
         value = f"{PREFIX}{secrets.token_hex(5)}_{secrets.token_urlsafe(30)}"
         salt = secrets.token_bytes(16)
         key = cls(
@@ -51,7 +51,7 @@ class ApiKey(Model):
             prefix=value[:PREFIX_LENGTH],
             salt=salt,
             digest=digest_of(salt, value),
-            permission_names=" ".join(p for p in ALL_PERMISSIONS if p in wanted),
+            permission_names=" ".join(p for p in ALL_PERMISSIONS if p in permissions),
             expires_at=expires_at,
         )
         db.session.add(key)
@@ -74,43 +74,43 @@ class ApiKey(Model):
 
     @property
     def is_live(self) -> bool:
-        """Neither revoked nor expired."""
+        """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > clock.now())
 
     def matches(self, value: str) -> bool:
-        """Whether ``value`` is this key's, compared in constant time."""
+        """Return whether ``value`` is the value of this key; the comparison takes constant time."""
         return hmac.compare_digest(self.digest, digest_of(self.salt, value))
 
     def revoke(self) -> None:
-        """Refuse the key from the commit on, and keep it for the record; no change when it is revoked."""
+        """Reject the key from the commit on, but keep its record; no change if it is revoked already."""
         if self.revoked_at is None:
             self.revoked_at = clock.now()
             audit_log.record("api_key.revoked", self.label)
 
     def delete(self) -> None:
-        """Remove the key, which is rejected from the commit on."""
+        """Delete the key, which is rejected from the commit on."""
         audit_log.record("api_key.deleted", self.label)
         db.session.delete(self)
 
     @property
     def label(self) -> str:
-        """How the audit log names the key."""
+        """The key's name in the audit log."""
         return f"API key {self.id} ({self.name}, {self.prefix})"
 
 
 def digest_of(salt: bytes, value: str) -> bytes:
-    """The salted hash of a key's value. One round is enough: the value itself is 280 random bits."""
+    """Return the salted hash of a key or token. One round is enough, since they have at least 240 random bits."""
     return hashlib.sha256(salt + value.encode("utf-8", "surrogatepass")).digest()
 
 
-def _check(name: str, permissions: set[str], expires_at: datetime | None) -> None:
-    faults = []
+def _validate(name: str, permissions: set[str], expires_at: datetime | None) -> None:
+    errors = []
     if not 1 <= len(name) <= 255:
-        faults.append("Name must be 1 to 255 characters.")
+        errors.append("Name must be 1 to 255 characters.")
     if not permissions:
-        faults.append("At least one permission is required.")
-    faults += [f"Unknown permission: {unknown}." for unknown in sorted(permissions - set(ALL_PERMISSIONS))]
+        errors.append("At least one permission is required.")
+    errors += [f"Unknown permission: {unknown}." for unknown in sorted(permissions - set(ALL_PERMISSIONS))]
     if expires_at is not None and expires_at <= clock.now():
-        faults.append("Expiry must lie in the future.")
-    if faults:
-        raise DomainError(*faults)
+        errors.append("Expiry must be in the future.")
+    if errors:
+        raise DomainError(*errors)

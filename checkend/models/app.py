@@ -1,4 +1,4 @@
-"""An application that reports its errors, and its ingestion key."""
+"""Apps: the applications that report their errors, each with its ingestion key."""
 
 import re
 import secrets
@@ -17,9 +17,10 @@ INGESTION_KEY_PATTERN = re.compile(r"cki_[A-Za-z0-9_-]{32,60}")
 
 
 class App(Model):
-    """An app: the unit that holds problems. Its two problem counts are kept by whatever changes a problem.
+    """An app, to which problems belong.
 
-    ``stored_bytes`` is about what its notices and backtraces take in the store; `checkend.models.storage` defines it.
+    ``problems_count`` and ``unresolved_problems_count`` are updated by everything that changes problems.
+    ``stored_bytes`` is the approximate size of its data in the database; `checkend.models.storage` defines it.
     """
 
     __tablename__ = "apps"
@@ -43,9 +44,9 @@ class App(Model):
 
     @classmethod
     def create(cls, name: str, *, ingestion_key: str | None = None, **fields: object) -> "App":
-        """Add a new app to the session, with a slug made from ``name`` and the ingestion key, or a new one.
+        """Add a new app to the session, with a slug derived from ``name``; without an ingestion key, generate one.
 
-        Raises `DomainError` for an ingestion key that is malformed or belongs to another app.
+        Raise `DomainError` for an ingestion key that is malformed or belongs to another app.
         """
         key = new_ingestion_key() if ingestion_key is None else _validate_ingestion_key(ingestion_key)
         app = cls(name=name, slug=unique_slug(cls, name, "app"), ingestion_key=key, **fields)
@@ -56,7 +57,7 @@ class App(Model):
 
     @classmethod
     def named(cls, name: str) -> "App | None":
-        """Return the app with exactly this name; of several the first that was created."""
+        """Return the app with exactly this name; of several, the oldest."""
         return db.session.scalar(select(cls).where(cls.name == name).order_by(cls.id).limit(1))
 
     @classmethod
@@ -64,7 +65,7 @@ class App(Model):
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
 
     def change(self, **fields: object) -> None:
-        """Change columns by name. The slug stays, so that links and clients go on working."""
+        """Change columns by name. The slug stays the same, so that links and clients continue to work."""
         changes = {name: value for name, value in fields.items() if getattr(self, name) != value}
         if changes:
             audit_log.record("app.changed", self.label, changes=changes)
@@ -72,27 +73,27 @@ class App(Model):
             setattr(self, name, value)
 
     def regenerate_ingestion_key(self) -> None:
-        """Replace the ingestion key; the old one is refused from the commit on."""
+        """Replace the ingestion key; the old one is rejected from the commit on."""
         self.ingestion_key = new_ingestion_key()
         audit_log.record("ingestion_key.regenerated", self.label)
 
     @property
     def label(self) -> str:
-        """How the audit log names the app."""
+        """The app's name in the audit log."""
         return f"app {self.id} ({self.name})"
 
     @property
     def disabled_grouping_rules(self) -> frozenset[str]:
-        """Names of the grouping rules that this app has turned off."""
+        """The names of the grouping rules that are turned off for this app."""
         return frozenset(self.grouping_off.split())
 
 
-def adjust_problem_counts(app_id: int, *, more: int = 0, more_unresolved: int = 0) -> None:
-    """Move the kept counts of the app by so many problems. That is no change of the app itself."""
+def adjust_problem_counts(app_id: int, *, problems: int = 0, unresolved: int = 0) -> None:
+    """Add to the counts of an app's problems and unresolved problems."""
     counts = {
-        "problems_count": App.problems_count + more,
-        "unresolved_problems_count": App.unresolved_problems_count + more_unresolved,
-        "updated_at": App.updated_at,
+        "problems_count": App.problems_count + problems,
+        "unresolved_problems_count": App.unresolved_problems_count + unresolved,
+        "updated_at": App.updated_at,  # a new count is not a change of the app itself
     }
     statement = update(App).where(App.id == app_id).values(counts)
     db.session.execute(statement.execution_options(synchronize_session=False))
@@ -109,5 +110,5 @@ def _validate_ingestion_key(key: str) -> str:
 
 
 def new_ingestion_key() -> str:
-    """An ingestion key: a recognisable prefix and 240 random bits."""
+    """Return a new ingestion key: a recognizable prefix and 240 random bits."""
     return INGESTION_KEY_PREFIX + secrets.token_urlsafe(30)

@@ -1,4 +1,4 @@
-"""The audit log ``checkend.audit``: one line for each sign-in and each change of apps, or of who may do what.
+"""The audit log ``checkend.audit``: a line for each sign-in and each change of apps, users, teams and permissions.
 
 docs/operations.md lists the events.
 """
@@ -22,7 +22,7 @@ log = logging.getLogger("checkend.audit")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who causes an event, and the client IP it comes from; None on the command line."""
+    """The actor that causes an event, and the client IP; None on the command line."""
 
     actor: str
     client_ip: str | None
@@ -31,8 +31,8 @@ class Origin:
 def record(event: str, target: str, *, level: int = logging.INFO, now: bool = False, **details: object) -> None:
     """Log that ``event`` happened to ``target``, with ``details``, none of which may be a secret.
 
-    While the session writes, the line is logged once its transaction is committed, and never if it is rolled back;
-    otherwise, or with ``now``, at once.
+    In a write transaction, the line is logged after the commit, and not at all after a rollback. Otherwise, or with
+    ``now``, it is logged immediately.
     """
     origin = current_origin()
     fields: dict[str, Any] = {"event": event, "actor": origin.actor, "client_ip": origin.client_ip, "target": target}
@@ -43,14 +43,14 @@ def record(event: str, target: str, *, level: int = logging.INFO, now: bool = Fa
 
 
 def current_origin() -> Origin:
-    """Return who acts at present: a user, an API key, the command line, or whoever is not signed in."""
-    if "audit_origin" in g:  # work done for a request after it ended
+    """Return the current actor: a user, an API key, the command line, or "anonymous" before sign-in."""
+    if "audit_origin" in g:  # work that continues after its request ended, such as mail
         origin: Origin = g.audit_origin
         return origin
     if not has_request_context():
         return Origin("command line", None)
-    if "caller" in g:
-        return Origin(g.caller.label, request.remote_addr)
+    if "api_key" in g:
+        return Origin(g.api_key.label, request.remote_addr)
     signed_in = session_user and session_user.is_authenticated
     return Origin(session_user.row.user.label if signed_in else "anonymous", request.remote_addr)
 

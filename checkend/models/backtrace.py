@@ -1,4 +1,4 @@
-"""Backtraces, each stored once however many notices have it."""
+"""Backtraces: each is stored once, however many notices have it."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from checkend.db.session import Model
 
 
 class Backtrace(Model):
-    """A backtrace exactly as it was sent, packed, under the digest of its content.
+    """A backtrace exactly as it was sent, compressed, identified by the digest of its content.
 
-    Kept raw, and parsed when it is read, so that nothing sent is lost and a better parser improves what is stored.
-    ``app_id`` is the app that sent it first, which its size counts for; that app may be deleted by now.
+    It is parsed when it is read, so that nothing is lost and a better parser also improves stored backtraces.
+    ``app_id`` is the app that sent it first, to whose size it counts; that app may have been deleted since.
     """
 
     __tablename__ = "backtraces"

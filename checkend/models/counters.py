@@ -1,4 +1,4 @@
-"""Kept counts: they outlive the notices that retention removes, and make charts and shares cost no scan."""
+"""Counters for charts and facets: they outlive the notices that retention removes, and need no scan of notices."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from checkend import clock
 from checkend.db.session import Model, UtcDateTime, db
+from checkend.models.scope import AppScope
 
 FACETS = ("environment", "revision", "host", "user", "url")
 FACET_VALUES = 50
@@ -17,7 +18,7 @@ DAY_MICROS = 86_400_000_000
 
 
 class ProblemHour(Model):
-    """Occurrences of a problem, stored or counted as duplicates, in the hour that begins at ``hour``."""
+    """The number of occurrences of a problem, duplicates included, in the hour that begins at ``hour``."""
 
     __tablename__ = "problem_hours"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -28,7 +29,7 @@ class ProblemHour(Model):
 
 
 class AppHour(Model):
-    """Occurrences of all problems of an app in the hour that begins at ``hour``."""
+    """The number of occurrences of all problems of an app in the hour that begins at ``hour``."""
 
     __tablename__ = "app_hours"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -39,9 +40,9 @@ class AppHour(Model):
 
 
 class ProblemFacet(Model):
-    """How often a problem came with a value of one of `FACETS`.
+    """How often a problem was reported with a value of one of `FACETS`.
 
-    At most `FACET_VALUES` values a problem and name; what comes beyond is counted together under `OTHER_VALUES`.
+    At most `FACET_VALUES` values per problem and facet; further values are counted together as `OTHER_VALUES`.
     """
 
     __tablename__ = "problem_facets"
@@ -57,7 +58,7 @@ Counts = list[tuple[datetime, int]]
 
 
 def hours_of_problem(problem_id: int, since: datetime) -> Counts:
-    """The problem's hours from ``since`` on that have occurrences, oldest first."""
+    """Return the problem's occurrences per hour from ``since`` on, oldest first; hours without any are left out."""
     statement = select(ProblemHour.hour, ProblemHour.count).where(
         ProblemHour.problem_id == problem_id, ProblemHour.hour >= since
     )
@@ -65,38 +66,38 @@ def hours_of_problem(problem_id: int, since: datetime) -> Counts:
 
 
 def days_of_problems(problem_ids: Iterable[int], since: datetime) -> dict[int, Counts]:
-    """For each of the problems that has any: its occurrences a UTC day from ``since`` on."""
+    """Return the occurrences per UTC day from ``since`` on, by problem id; problems without any are left out."""
     return _days(ProblemHour.problem_id, ProblemHour.hour, ProblemHour.count, list(problem_ids), since)
 
 
 def days_of_apps(app_ids: Iterable[int], since: datetime) -> dict[int, Counts]:
-    """For each of the apps that has any: its occurrences a UTC day from ``since`` on."""
+    """Return the occurrences per UTC day from ``since`` on, by app id; apps without any are left out."""
     return _days(AppHour.app_id, AppHour.hour, AppHour.count, list(app_ids), since)
 
 
-def have_reported(app_ids: list[int] | None) -> bool:
-    """Return whether any of the apps (None: any at all) ever sent a report, also when its problem was deleted since."""
-    statement = select(AppHour.app_id) if app_ids is None else select(AppHour.app_id).where(AppHour.app_id.in_(app_ids))
+def have_reported(scope: AppScope) -> bool:
+    """Return whether any of the apps ever sent a report, even if its problem was deleted since."""
+    statement = scope.narrow(select(AppHour.app_id), AppHour.app_id)
     return db.session.scalar(statement.limit(1)) is not None
 
 
 def _days(owner: Any, hour: Any, count: Any, owner_ids: list[int], since: datetime) -> dict[int, Counts]:
     day = type_coerce(hour, BigInteger) // DAY_MICROS
     statement = select(owner, day, func.sum(count)).where(owner.in_(owner_ids), hour >= since).group_by(owner, day)
-    found: dict[int, Counts] = {}
+    counts: dict[int, Counts] = {}
     for owner_id, number, total in db.session.execute(statement.order_by(owner, day)):
-        found.setdefault(owner_id, []).append((clock.from_micros(number * DAY_MICROS), total))
-    return found
+        counts.setdefault(owner_id, []).append((clock.from_micros(number * DAY_MICROS), total))
+    return counts
 
 
 def facets_of(problem_id: int) -> dict[str, list[tuple[str, int]]]:
-    """What the problem came with: for each of `FACETS` that is known, its values with their counts, most first.
+    """Return the values of each facet of the problem with their counts, the most frequent first.
 
-    The values beyond `FACET_VALUES`, counted together, stand last, as `OTHER_VALUES`.
+    Facets without values are left out. `OTHER_VALUES`, which counts the values beyond `FACET_VALUES`, comes last.
     """
     statement = select(ProblemFacet.name, ProblemFacet.value, ProblemFacet.count).filter_by(problem_id=problem_id)
     ordered = statement.order_by(ProblemFacet.value == OTHER_VALUES, ProblemFacet.count.desc(), ProblemFacet.value)
-    found: dict[str, list[tuple[str, int]]] = {}
+    values: dict[str, list[tuple[str, int]]] = {}
     for name, value, count in db.session.execute(ordered):
-        found.setdefault(name, []).append((value, count))
-    return {name: found[name] for name in FACETS if name in found}
+        values.setdefault(name, []).append((value, count))
+    return {name: values[name] for name in FACETS if name in values}

@@ -1,4 +1,4 @@
-"""Invitations into a team, by a link that works once."""
+"""Invitations to a team: links that work once."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -15,11 +15,12 @@ from checkend.models.team import Role, Team
 from checkend.models.user import User, normalize_email_address
 
 VALID_FOR = timedelta(days=7)
-NO_LONGER_AUTHORIZED = "Whoever sent this invitation may no longer invite with this role. Ask an admin for a new one."
+NO_LONGER_OPEN = "This invitation has been used or revoked, or is older than seven days. Ask for a new one."
+NO_LONGER_AUTHORIZED = "The sender of this invitation may no longer invite with this role. Ask an admin for a new one."
 
 
 class Invitation(Model):
-    """A link that takes one person into a team with a role; valid for seven days, once, until revoked."""
+    """A link that adds one user to a team with a role. It works once, for seven days, unless it is revoked."""
 
     __tablename__ = "invitations"
 
@@ -39,7 +40,7 @@ class Invitation(Model):
 
     @classmethod
     def create(cls, team: Team, email_address: str, role: Role, invited_by: User) -> tuple["Invitation", str]:
-        """A new invitation in the session, and the token for its link, which cannot be had again."""
+        """Add a new invitation to the session; return it and the token of its link, which cannot be retrieved later."""
         token = secrets.token_urlsafe(32)
         invitation = cls(
             team=team,
@@ -56,12 +57,12 @@ class Invitation(Model):
 
     @classmethod
     def with_token(cls, token: str) -> "Invitation | None":
-        """The invitation of this link, usable or not."""
+        """Return the invitation whose link has ``token``, even if it is no longer open."""
         return db.session.scalar(select(cls).where(cls.token_digest == digest_of(b"", token)))
 
     @classmethod
     def open_of(cls, team: Team) -> list["Invitation"]:
-        """The invitations into ``team`` that still work, newest first."""
+        """Return the open invitations to ``team``, newest first."""
         return cls._open(cls.team_id == team.id)
 
     @classmethod
@@ -79,16 +80,16 @@ class Invitation(Model):
 
     @classmethod
     def _open(cls, condition: ColumnElement[bool]) -> list["Invitation"]:
-        waiting = select(cls).where(condition, cls.accepted_at.is_(None), cls.revoked_at.is_(None))
-        return list(db.session.scalars(waiting.where(cls.expires_at > clock.now()).order_by(cls.id.desc())))
+        unused = select(cls).where(condition, cls.accepted_at.is_(None), cls.revoked_at.is_(None))
+        return list(db.session.scalars(unused.where(cls.expires_at > clock.now()).order_by(cls.id.desc())))
 
     def accept(self, user: User) -> None:
-        """Take ``user`` into the team; the link is used up.
+        """Add ``user`` to the team; the link does not work again.
 
-        Raises `DomainError` when the invitation cannot be used any more, and for a user who is a member already.
+        Raise `DomainError` if the invitation is no longer open or authorized, or if the user is already a member.
         """
         if not self.is_open:
-            raise DomainError("This invitation has been used or revoked, or is older than seven days.")
+            raise DomainError(NO_LONGER_OPEN)
         if not self.is_authorized:
             raise DomainError(NO_LONGER_AUTHORIZED)
         self.team.add_member(user, self.role)
@@ -96,14 +97,14 @@ class Invitation(Model):
         audit_log.record("invitation.accepted", self.label, user=user.label, role=self.role)
 
     def revoke(self) -> None:
-        """Make the link useless; no change when it is."""
+        """Stop the link from working; no change if the invitation is not open."""
         if self.is_open:
             self.revoked_at = clock.now()
             audit_log.record("invitation.revoked", self.label, role=self.role)
 
     @property
     def is_open(self) -> bool:
-        """Neither used, revoked nor expired."""
+        """Whether the invitation is neither used, revoked nor expired."""
         return self.accepted_at is None and self.revoked_at is None and self.expires_at > clock.now()
 
     @property
@@ -113,5 +114,5 @@ class Invitation(Model):
 
     @property
     def label(self) -> str:
-        """How the audit log names the invitation."""
+        """The invitation's name in the audit log."""
         return f"invitation {self.id} ({self.email_address} into {self.team.label})"

@@ -1,4 +1,4 @@
-"""A single stored report of a problem."""
+"""Notices: the stored reports of a problem."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,20 +12,21 @@ from checkend.db.compression import decompress
 from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.models.backtrace import Backtrace
 from checkend.models.problem import Problem
+from checkend.models.scope import AppScope
 
 ID_SCAN_LIMIT = 1_000
 
 
 class Notice(Model):
-    """One occurrence, stored whole. ``payload`` packs context, request, user and notifier as they were sent.
+    """One report, stored in full. ``payload`` contains context, request, user and notifier as sent, compressed.
 
-    The class and the message are kept only where they differ from the problem's.
+    The class and the message are stored only if they differ from the problem's.
     """
 
     __tablename__ = "notices"
     __table_args__ = (
         Index("ix_notices_problem_id_occurred_at", "problem_id", "occurred_at"),
-        {"sqlite_autoincrement": True},  # an id that was answered never names another notice
+        {"sqlite_autoincrement": True},  # the id in a response never becomes that of another notice
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -46,17 +47,17 @@ class Notice(Model):
 
     @property
     def error_message(self) -> str | None:
-        """The message; None when none was sent."""
+        """The message; None if none was sent."""
         return (self.problem.first_message if self.own_error_message is None else self.own_error_message) or None
 
     @property
     def updated_at(self) -> datetime:
-        """A notice is never changed."""
+        """The creation time: a notice never changes."""
         return self.created_at
 
     @cached_property
     def details(self) -> dict[str, Any]:
-        """``context``, ``request``, ``user`` and ``notifier``, each an object; an absent one is empty."""
+        """The parts ``context``, ``request``, ``user`` and ``notifier``; one that was not sent is empty."""
         stored = decompress(self.payload)
         return {part: stored.get(part) or {} for part in ("context", "request", "user", "notifier")}
 
@@ -82,34 +83,34 @@ class Notice(Model):
 
     @property
     def raw_backtrace(self) -> Any:
-        """The backtrace as it was sent: a list of strings or objects, empty when there was none.
+        """The backtrace as sent: a list of strings or objects, empty if there was none.
 
-        `checkend.grouping.stacktrace.parse_stacktrace` makes frames of it.
+        `checkend.grouping.stacktrace.parse_stacktrace` parses it into frames.
         """
         return [] if self.stored_backtrace is None else self.stored_backtrace.raw
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeFilter:
-    """Which notices of a problem: bounds on ``occurred_at``, both inclusive."""
+    """A filter for the notices of a problem: bounds on ``occurred_at``, both inclusive."""
 
     date_from: datetime | None = None
     date_to: datetime | None = None
 
 
-def notices_of(problem: Problem, wanted: NoticeFilter) -> Select[tuple[Notice]]:
-    """The notices of ``problem`` that ``wanted`` asks for, newest first, with their backtraces loaded."""
-    statement = _where(select(Notice), problem, wanted).options(joinedload(Notice.stored_backtrace))
+def find_notices(problem: Problem, filters: NoticeFilter) -> Select[tuple[Notice]]:
+    """Select the notices of ``problem`` that match ``filters``, newest first, with their backtraces loaded."""
+    statement = _where(select(Notice), problem, filters).options(joinedload(Notice.stored_backtrace))
     return statement.order_by(Notice.occurred_at.desc(), Notice.id.desc())
 
 
-def count_notices(problem: Problem, wanted: NoticeFilter) -> int:
-    """How many `notices_of` finds in all."""
-    return db.session.scalar(_where(select(func.count()).select_from(Notice), problem, wanted)) or 0
+def count_notices(problem: Problem, filters: NoticeFilter) -> int:
+    """Return how many notices `find_notices` selects."""
+    return db.session.scalar(_where(select(func.count()).select_from(Notice), problem, filters)) or 0
 
 
 def latest_notices(problem: Problem, limit: int, before: Notice | None = None) -> list[Notice]:
-    """Up to ``limit`` notices of ``problem``, newest first; those older than ``before`` where that is given."""
+    """Return up to ``limit`` notices of ``problem``, newest first; with ``before``, only older ones."""
     statement = select(Notice).where(Notice.problem_id == problem.id)
     if before is not None:
         statement = statement.where(_older_than(before))
@@ -118,14 +119,15 @@ def latest_notices(problem: Problem, limit: int, before: Notice | None = None) -
 
 
 def latest_notice_id() -> int:
-    """The id of the notice stored last; 0 where there is none."""
+    """Return the id of the notice stored last; 0 if there is none."""
     return db.session.scalar(select(func.max(Notice.id))) or 0
 
 
-def notices_stored_after(cursor: int, app_id: int | None, limit: int) -> tuple[list[Notice], int]:
-    """Up to ``limit`` notices of the app (None: of all) stored after the one with the id ``cursor``, oldest first.
+def notices_stored_after(cursor: int, scope: AppScope, limit: int) -> tuple[list[Notice], int]:
+    """Return up to ``limit`` notices of the apps in ``scope`` stored after ``cursor``, oldest first, and a new cursor.
 
-    Looks at `ID_SCAN_LIMIT` ids from the first one on, whatever is stored. With them the cursor to go on from.
+    Scans at most `ID_SCAN_LIMIT` ids, so that the cost does not depend on how much is stored; the new cursor may
+    therefore be ahead of the last notice returned.
     """
     newest = latest_notice_id()
     first = db.session.scalar(select(func.min(Notice.id)).where(Notice.id > cursor))
@@ -133,27 +135,31 @@ def notices_stored_after(cursor: int, app_id: int | None, limit: int) -> tuple[l
         return [], newest
     last = min(first + ID_SCAN_LIMIT, newest)
     statement = select(Notice).where(Notice.id > cursor, Notice.id <= last).order_by(Notice.id).limit(limit)
-    if app_id is not None:
-        statement = statement.join(Notice.problem).where(Problem.app_id == app_id)
+    if not scope.is_all:
+        statement = scope.narrow(statement.join(Notice.problem), Problem.app_id)
     loaded = joinedload(Notice.problem).selectinload(Problem.tags)
-    found = list(db.session.scalars(statement.options(load_only(Notice.problem_id), loaded)))
-    return found, found[-1].id if len(found) == limit else last
+    notices = list(db.session.scalars(statement.options(load_only(Notice.problem_id), loaded)))
+    return notices, notices[-1].id if len(notices) == limit else last
 
 
 def adjacent_notice_ids(notice: Notice) -> tuple[int | None, int | None]:
-    """The ids of the notices of the same problem next to ``notice``: the older and the newer one."""
-    mine = select(Notice.id).where(Notice.problem_id == notice.problem_id)
-    older = mine.where(_older_than(notice)).order_by(Notice.occurred_at.desc(), Notice.id.desc()).limit(1)
-    moment, number = notice.occurred_at, notice.id
-    is_newer = and_(Notice.occurred_at >= moment, or_(Notice.occurred_at > moment, Notice.id > number))
-    newer = mine.where(is_newer).order_by(Notice.occurred_at, Notice.id).limit(1)
+    """Return the ids of the next older and the next newer notice of the same problem."""
+    siblings = select(Notice.id).where(Notice.problem_id == notice.problem_id)
+    older = siblings.where(_older_than(notice)).order_by(Notice.occurred_at.desc(), Notice.id.desc()).limit(1)
+    is_newer = and_(
+        Notice.occurred_at >= notice.occurred_at,
+        or_(Notice.occurred_at > notice.occurred_at, Notice.id > notice.id),
+    )
+    newer = siblings.where(is_newer).order_by(Notice.occurred_at, Notice.id).limit(1)
     return db.session.scalar(older), db.session.scalar(newer)
 
 
 def _older_than(notice: Notice) -> ColumnElement[bool]:
-    # The first condition bounds the range of the index; the second keeps those of the same moment apart.
-    moment, number = notice.occurred_at, notice.id
-    return and_(Notice.occurred_at <= moment, or_(Notice.occurred_at < moment, Notice.id < number))
+    # The first condition limits the range of the index that is read; the second orders notices of the same time by id.
+    return and_(
+        Notice.occurred_at <= notice.occurred_at,
+        or_(Notice.occurred_at < notice.occurred_at, Notice.id < notice.id),
+    )
 
 
 _LIST_COLUMNS = (
@@ -165,10 +171,10 @@ _LIST_COLUMNS = (
 )
 
 
-def _where(statement: Select[Any], problem: Problem, wanted: NoticeFilter) -> Select[Any]:
+def _where(statement: Select[Any], problem: Problem, filters: NoticeFilter) -> Select[Any]:
     statement = statement.where(Notice.problem_id == problem.id)
-    if wanted.date_from is not None:
-        statement = statement.where(Notice.occurred_at >= wanted.date_from)
-    if wanted.date_to is not None:
-        statement = statement.where(Notice.occurred_at <= wanted.date_to)
+    if filters.date_from is not None:
+        statement = statement.where(Notice.occurred_at >= filters.date_from)
+    if filters.date_to is not None:
+        statement = statement.where(Notice.occurred_at <= filters.date_to)
     return statement

@@ -1,11 +1,23 @@
-"""A problem: all reports that one change of the code would mend."""
+"""Problems: each groups the reports of what is probably the same defect."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, Select, String, UniqueConstraint, func, select, text, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    String,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
 
 from checkend import clock
@@ -14,6 +26,7 @@ from checkend.db.session import Model, UtcDateTime, created_column, db, updated_
 from checkend.exceptions import DomainError
 from checkend.models.app import App, adjust_problem_counts
 from checkend.models.counters import ProblemFacet
+from checkend.models.scope import AppScope
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
 
 if TYPE_CHECKING:
@@ -22,17 +35,16 @@ if TYPE_CHECKING:
 Status = Literal["resolved", "unresolved"]
 RESOLVED: Status = "resolved"
 UNRESOLVED: Status = "unresolved"
-ID_BATCH_SIZE = 1000
 
 
 class Problem(Model):
-    """A problem of an app, found again by its fingerprint.
+    """A problem of an app. Reports with its fingerprint belong to it.
 
-    ``notices_count`` counts the notices ever stored, ``deduplicated_count`` the repeats that were only counted; both
-    stay when retention removes notices.
+    ``notices_count`` counts the notices ever stored, ``deduplicated_count`` the duplicates that were only counted;
+    neither decreases when retention removes notices.
 
-    ``first_message`` is the message that the problem was opened with, ``latest_message`` that of the latest stored
-    notice where it differs, else NULL. ``search_text`` is what the search index holds of both
+    ``first_message`` is the message of the report that opened the problem; ``latest_message`` is the message of the
+    latest stored notice if it differs, else NULL. ``search_text`` is the text in the search index
     (`checkend.models.search_index.search_text`); while ``search_pending``, it lacks the latest message.
     """
 
@@ -74,72 +86,57 @@ class Problem(Model):
 
     @property
     def error_message(self) -> str | None:
-        """The message of the latest stored notice; None when it was sent without one."""
+        """The message of the latest stored notice; None if that was sent without one."""
         return (self.first_message if self.latest_message is None else self.latest_message) or None
 
     @property
     def occurrences(self) -> int:
-        """How often it happened: stored and only counted."""
+        """Number of reports: stored notices and duplicates."""
         return self.notices_count + self.deduplicated_count
 
     def resolve(self) -> None:
-        """Mark as resolved; no change when it is."""
+        """Mark the problem as resolved; no change if it is."""
         self._set_status(RESOLVED)
 
     def unresolve(self) -> None:
-        """Open again; no change when it is open."""
+        """Reopen the problem; no change if it is unresolved."""
         self._set_status(UNRESOLVED)
 
     def _set_status(self, status: Status) -> None:
-        if self.status != status:
-            set_status(self.app_id, [self.id], status)
+        if set_status(Problem.id == self.id, status):
             db.session.refresh(self)
 
     def add_tag(self, name: str) -> Tag:
-        """Put the tag called ``name`` on. Raises `DomainError` when it is there, or is no name for a tag."""
+        """Add the tag with this name. Raise `DomainError` for an invalid name, or if the problem has the tag."""
         tag = Tag.named(name)
         if tag in self.tags:
             raise DomainError("Tag already added to this problem")
         self.tags.append(tag)
         return tag
 
-    def delete(self) -> None:
-        """Remove the problem with its notices and counts."""
-        adjust_problem_counts(self.app_id, more=-1, more_unresolved=-1 if self.status == UNRESOLVED else 0)
-        from checkend.models.storage import release_problems  # which knows notices, and so problems
 
-        release_problems([self.id])
-        db.session.delete(self)
+def set_status(condition: ColumnElement[bool], status: Status) -> int:
+    """Resolve or reopen the problems that meet ``condition``, and update the counts of their apps.
 
-
-def set_status(app_id: int, problem_ids: Iterable[int], status: Status) -> int:
-    """Resolve or reopen those of ``problem_ids`` that are problems of the app, and keep its count of open ones.
-
-    Returns how many of them are the app's, changed or not.
+    Return how many of them had another status.
     """
+    changing = [condition, Problem.status != status]
+    by_app = db.session.execute(select(Problem.app_id, func.count()).where(*changing).group_by(Problem.app_id)).all()
+    if not by_app:
+        return 0
     now = clock.now()
-    change = update(Problem).values(status=status, resolved_at=now if status == RESOLVED else None, updated_at=now)
-    found = changed = 0
-    for ids in _batches(problem_ids):
-        mine = [Problem.app_id == app_id, Problem.id.in_(ids)]
-        found += db.session.scalar(select(func.count()).select_from(Problem).where(*mine)) or 0
-        statement = change.where(*mine, Problem.status != status).execution_options(synchronize_session=False)
-        result: Any = db.session.execute(statement)
-        changed += result.rowcount
-    adjust_problem_counts(app_id, more_unresolved=-changed if status == RESOLVED else changed)
+    values = {"status": status, "resolved_at": now if status == RESOLVED else None, "updated_at": now}
+    statement = update(Problem).where(*changing).values(values)
+    db.session.execute(statement.execution_options(synchronize_session=False))
+    for app_id, count in by_app:
+        adjust_problem_counts(app_id, unresolved=-count if status == RESOLVED else count)
     db.session.expire_all()
-    return found
-
-
-def _batches(problem_ids: Iterable[int]) -> list[list[int]]:
-    """The ids that can exist, each once, in portions that fit into a statement."""
-    ids = sorted({number for number in problem_ids if 0 < number < 2**63})
-    return [ids[start : start + ID_BATCH_SIZE] for start in range(0, len(ids), ID_BATCH_SIZE)]
+    return sum(count for _, count in by_app)
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemFilter:
-    """Which problems, and in which order. Empty parts do not narrow; times bound ``last_noticed_at``, inclusive."""
+    """A filter and sort order for problems. Empty parts do not limit; times bound ``last_noticed_at``, inclusive."""
 
     status: Status | None = None
     search: str = ""
@@ -152,7 +149,7 @@ class ProblemFilter:
 
     @property
     def narrows_beyond_status(self) -> bool:
-        """Whether anything but the status leaves problems out."""
+        """Whether anything but the status excludes problems."""
         return bool(
             self.search or self.tags or self.date_from or self.date_to or self.min_notices > 0 or self.environment
         )
@@ -165,77 +162,74 @@ _ORDERS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def find_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> Select[tuple[Problem]]:
-    """The problems of the apps (None: of all) that ``wanted`` asks for, in its order, with their tags loaded."""
-    statement = where_problems(select(Problem), app_ids, wanted)
-    return statement.options(selectinload(Problem.tags)).order_by(*_ORDERS[wanted.sort])
+def find_problems(scope: AppScope, filters: ProblemFilter) -> Select[tuple[Problem]]:
+    """Select the problems of the apps in ``scope`` that match ``filters``, in its order, with their tags loaded."""
+    statement = where_problems(select(Problem), scope, filters)
+    return statement.options(selectinload(Problem.tags)).order_by(*_ORDERS[filters.sort])
 
 
-def new_problems(app_ids: list[int] | None, since: datetime, limit: int) -> list[Problem]:
-    """Up to ``limit`` problems of the apps (None: of all) that were first noticed from ``since`` on, newest first.
+def new_problems(scope: AppScope, since: datetime, limit: int) -> list[Problem]:
+    """Return up to ``limit`` problems of the apps in ``scope`` that were first noticed at or after ``since``.
 
-    They were last noticed since then too: that bounds the rows looked at to the problems of that time.
+    Newest first. They were last noticed since then too: that condition limits the rows that are read.
     """
-    statement = where_problems(select(Problem), app_ids, ProblemFilter(date_from=since))
+    statement = where_problems(select(Problem), scope, ProblemFilter(date_from=since))
     statement = statement.where(Problem.first_noticed_at >= since)
     statement = statement.options(defer(Problem.search_text), selectinload(Problem.tags), joinedload(Problem.app))
     return list(db.session.scalars(statement.order_by(Problem.first_noticed_at.desc(), Problem.id.desc()).limit(limit)))
 
 
-def count_problems(app_ids: list[int] | None, wanted: ProblemFilter) -> int:
-    """How many `find_problems` finds in all; from the apps' kept counts where nothing but the status narrows."""
-    if wanted.narrows_beyond_status:
-        return db.session.scalar(where_problems(select(func.count()).select_from(Problem), app_ids, wanted)) or 0
+def count_problems(scope: AppScope, filters: ProblemFilter) -> int:
+    """Return how many problems `find_problems` selects; without a filter beyond the status, from the apps' counters."""
+    if filters.narrows_beyond_status:
+        return db.session.scalar(where_problems(select(func.count()).select_from(Problem), scope, filters)) or 0
     columns = {
         None: App.problems_count,
         UNRESOLVED: App.unresolved_problems_count,
         RESOLVED: App.problems_count - App.unresolved_problems_count,
     }
-    statement = select(func.coalesce(func.sum(columns[wanted.status]), 0))
-    if app_ids is not None:
-        statement = statement.where(App.id.in_(app_ids))
-    return db.session.scalar(statement) or 0
+    statement = select(func.coalesce(func.sum(columns[filters.status]), 0))
+    return db.session.scalar(scope.narrow(statement, App.id)) or 0
 
 
-def where_problems(statement: Select[Any], app_ids: list[int] | None, wanted: ProblemFilter) -> Select[Any]:
-    """``statement`` on problems narrowed to those of the apps (None: of all) that ``wanted`` asks for."""
-    if app_ids is not None:
-        statement = statement.where(Problem.app_id == app_ids[0] if len(app_ids) == 1 else Problem.app_id.in_(app_ids))
-    if wanted.status:
-        statement = statement.where(Problem.status == wanted.status)
-    if wanted.search:
-        statement = statement.where(contains_text(Problem.id, Problem.search_text, wanted.search))
-    if wanted.tags:
-        names = [normalize_tag_name(tag) for tag in wanted.tags]
+def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilter) -> Select[Any]:
+    """Limit ``statement``, which selects from problems, to those of the apps in ``scope`` that match ``filters``."""
+    statement = scope.narrow(statement, Problem.app_id)
+    if filters.status:
+        statement = statement.where(Problem.status == filters.status)
+    if filters.search:
+        statement = statement.where(contains_text(Problem.id, Problem.search_text, filters.search))
+    if filters.tags:
+        names = [normalize_tag_name(tag) for tag in filters.tags]
         tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
         statement = statement.where(Problem.id.in_(tagged))
-    if wanted.date_from is not None:
-        statement = statement.where(Problem.last_noticed_at >= wanted.date_from)
-    if wanted.date_to is not None:
-        statement = statement.where(Problem.last_noticed_at <= wanted.date_to)
-    if wanted.min_notices > 0:
-        statement = statement.where(Problem.notices_count >= wanted.min_notices)
-    if wanted.environment:
+    if filters.date_from is not None:
+        statement = statement.where(Problem.last_noticed_at >= filters.date_from)
+    if filters.date_to is not None:
+        statement = statement.where(Problem.last_noticed_at <= filters.date_to)
+    if filters.min_notices > 0:
+        statement = statement.where(Problem.notices_count >= filters.min_notices)
+    if filters.environment:
         seen_in = select(ProblemFacet.problem_id).where(
             ProblemFacet.problem_id == Problem.id,
             ProblemFacet.name == "environment",
-            ProblemFacet.value == wanted.environment,
+            ProblemFacet.value == filters.environment,
         )
         statement = statement.where(seen_in.exists())
     return statement
 
 
-def tags_in_use(app_ids: list[int] | None, limit: int) -> list[str]:
-    """Up to ``limit`` names of tags that problems of the apps (None: of all) carry, by name."""
-    carried = select(ProblemTag.problem_id).where(ProblemTag.tag_id == Tag.id)
-    if app_ids is not None:
-        carried = carried.join(Problem, Problem.id == ProblemTag.problem_id).where(Problem.app_id.in_(app_ids))
-    return list(db.session.scalars(select(Tag.name).where(carried.exists()).order_by(Tag.name).limit(limit)))
+def tags_in_use(scope: AppScope, limit: int) -> list[str]:
+    """Return up to ``limit`` names of tags that problems of the apps in ``scope`` have, by name."""
+    used = select(ProblemTag.problem_id).where(ProblemTag.tag_id == Tag.id)
+    if not scope.is_all:
+        used = scope.narrow(used.join(Problem, Problem.id == ProblemTag.problem_id), Problem.app_id)
+    return list(db.session.scalars(select(Tag.name).where(used.exists()).order_by(Tag.name).limit(limit)))
 
 
 def environments_of(problem_ids: list[int]) -> list[str]:
-    """The environments that the problems were seen in, by name."""
-    seen = select(ProblemFacet.value).where(
+    """Return the names of the environments that reported any of the problems, sorted."""
+    environments = select(ProblemFacet.value).where(
         ProblemFacet.problem_id.in_(problem_ids), ProblemFacet.name == "environment", ProblemFacet.value != ""
     )
-    return sorted(set(db.session.scalars(seen)))
+    return sorted(set(db.session.scalars(environments)))

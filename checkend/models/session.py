@@ -1,4 +1,4 @@
-"""Sign-ins of the dashboard, each of which can be revoked."""
+"""Sessions of the dashboard, each of which can be revoked."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from checkend.models.user import User
 
 
 class UserSession(Model):
-    """A browser in which someone is signed in. Its cookie holds a token of which only the hash is kept."""
+    """A browser in which a user is signed in. Its cookie contains a token, of which only the hash is stored."""
 
     __tablename__ = "sessions"
 
@@ -33,7 +33,7 @@ class UserSession(Model):
 
     @classmethod
     def start(cls, user: User, *, user_agent: str, address: str) -> tuple["UserSession", str]:
-        """Sign ``user`` in: a new row in the session, and the token for the cookie."""
+        """Add a new session of ``user``; return it and the token for its cookie."""
         token = secrets.token_urlsafe(32)
         row = cls(user=user, token_digest=digest_of(b"", token), user_agent=user_agent[:500], address=address[:100])
         user.last_logged_in_at = clock.now()
@@ -43,16 +43,16 @@ class UserSession(Model):
 
     @classmethod
     def of_user(cls, user: User, lifetime: timedelta) -> list["UserSession"]:
-        """The live sessions of ``user``, last used first."""
+        """Return the live sessions of ``user``, most recently used first."""
         now = clock.now()
-        mine = select(cls).where(
+        live = select(cls).where(
             cls.user_id == user.id, cls.last_active_at > now - cls.IDLE_LIMIT, cls.created_at > now - lifetime
         )
-        return list(db.session.scalars(mine.order_by(cls.last_active_at.desc(), cls.id.desc())))
+        return list(db.session.scalars(live.order_by(cls.last_active_at.desc(), cls.id.desc())))
 
     @classmethod
     def revoke_others(cls, kept: "UserSession") -> int:
-        """End all sessions of the user of ``kept`` but this one; returns how many."""
+        """End all other sessions of the same user; return how many there were."""
         others = delete(cls).where(cls.user_id == kept.user_id, cls.id != kept.id)
         result: Any = db.session.execute(others)
         count = int(result.rowcount)
@@ -62,22 +62,22 @@ class UserSession(Model):
 
     @classmethod
     def delete_expired(cls, lifetime: timedelta) -> None:
-        """Delete the rows of sessions that have ended by themselves."""
+        """Delete the sessions that have expired."""
         now = clock.now()
-        has_ended = or_(cls.last_active_at <= now - cls.IDLE_LIMIT, cls.created_at <= now - lifetime)
-        db.session.execute(delete(cls).where(has_ended))
+        has_expired = or_(cls.last_active_at <= now - cls.IDLE_LIMIT, cls.created_at <= now - lifetime)
+        db.session.execute(delete(cls).where(has_expired))
 
     @classmethod
     def with_token(cls, token: str) -> "UserSession | None":
-        """The session whose cookie holds ``token``; None when it was revoked or never was."""
+        """Return the session whose cookie contains ``token``; None if it was revoked or never existed."""
         return db.session.scalar(select(cls).where(cls.token_digest == digest_of(b"", token)))
 
     def is_live(self, lifetime: timedelta) -> bool:
-        """Whether the session was used within the last thirty days, and began less than ``lifetime`` ago."""
+        """Return whether the session was used in the last thirty days, and began less than ``lifetime`` ago."""
         now = clock.now()
         return self.last_active_at > now - self.IDLE_LIMIT and self.created_at > now - lifetime
 
     def revoke(self) -> None:
-        """Sign this browser out from the commit on."""
+        """Sign the browser out, from the commit on."""
         audit_log.record("sign_out", self.user.label, sessions=1)
         db.session.delete(self)

@@ -1,12 +1,11 @@
-"""How much of the store each app uses, as counters that are maintained with the rows they count.
+"""The size of each app's data in the database, as counters that are updated together with the rows they count.
 
 ``apps.stored_bytes`` is the sum of an app's notices (payload, own class, own message, and `NOTICE_BYTES` for the row
-and its index entries), of the backtraces that it sent first, of the values that its problems' reports share
-(`VALUE_BYTES` for the row), and of the hours of its problems (`HOUR_BYTES` each). It is approximate: free room in pages
-and the write-ahead log are not in it. `used_bytes` adds `PROBLEM_BYTES` for each problem, which stands for its row, its
-part of the search index and its tags.
+and its index entries), of the backtraces that it sent first, of its problems' facet values (with `VALUE_BYTES` for each
+row), and of its problems' hours (`HOUR_BYTES` each). It is approximate: it does not include free space in pages and the
+write-ahead log. `used_bytes` adds `PROBLEM_BYTES` for each problem: its row, its part of the search index and its tags.
 
-Not in it are the hours of the app itself, since nothing removes them: one row for each hour since 1970 at most, 17 MB.
+The hours of the app itself are not included, since nothing removes them: at most one row per hour since 1970, 17 MB.
 """
 
 from collections import Counter
@@ -42,7 +41,7 @@ used_bytes: ColumnElement[int] = App.stored_bytes + App.problems_count * PROBLEM
 
 
 def release_bytes(by_app: "Counter[int]") -> None:
-    """Take what was deleted, in bytes by app id, off the apps' counters."""
+    """Subtract the size of deleted rows, in bytes by app id, from the apps' counters."""
     for app_id, released in by_app.items():
         values = {"stored_bytes": App.stored_bytes - released, "updated_at": App.updated_at}
         statement = update(App).where(App.id == app_id).values(values)
@@ -50,7 +49,7 @@ def release_bytes(by_app: "Counter[int]") -> None:
 
 
 def release_problems(problem_ids: Iterable[int]) -> None:
-    """Take the notices, shared values and hours of problems that are about to be deleted off their apps' counters."""
+    """Subtract the notices, facet values and hours of problems that are about to be deleted from the apps' counters."""
     ids = list(problem_ids)
     notices = select(Problem.app_id, func.sum(notice_bytes)).join(Notice, Notice.problem_id == Problem.id)
     values = select(Problem.app_id, func.sum(value_bytes)).join(ProblemFacet, ProblemFacet.problem_id == Problem.id)
@@ -63,7 +62,7 @@ def release_problems(problem_ids: Iterable[int]) -> None:
 
 
 def release_deleted(deleted: Iterable[tuple[int, int]]) -> None:
-    """Take deleted notices, as (problem id, bytes), off their apps' counters. The problems must still be there."""
+    """Subtract deleted notices, as (problem id, bytes), from the apps' counters. Their problems must still exist."""
     by_problem: Counter[int] = Counter()
     for problem_id, size in deleted:
         by_problem[problem_id] += size

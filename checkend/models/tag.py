@@ -1,4 +1,4 @@
-"""Tags, and which problems carry them."""
+"""Tags of problems."""
 
 import re
 
@@ -23,7 +23,7 @@ class ProblemTag(Model):
 
 
 class Tag(Model):
-    """A tag's name, shared by all problems that carry it."""
+    """A tag, shared by all problems that have it."""
 
     __tablename__ = "tags"
 
@@ -32,7 +32,7 @@ class Tag(Model):
 
     @classmethod
     def named(cls, name: str) -> "Tag":
-        """The tag called ``name``, made if need be. Raises `DomainError` for a name that no tag may have."""
+        """Return the tag with this name; create it if there is none. Raise `DomainError` for an invalid name."""
         name = normalize_tag_name(name)
         if not _NAME.fullmatch(name):
             raise DomainError(NAME_RULE)
@@ -45,13 +45,13 @@ class Tag(Model):
 
 
 def normalize_tag_name(name: str) -> str:
-    """A tag name as it is compared: trimmed, lower case."""
+    """Return ``name`` trimmed and in lower case, as tag names are stored and compared."""
     return name.strip().lower()
 
 
 def coerce_tag_name(name: str) -> str | None:
-    """What a report calls a tag, made into an allowed name: other characters become hyphens; None if none is left.
+    """Return the name of a tag in a report as a valid one: hyphens replace other characters. None if nothing is left.
 
-    Reports are never refused for a tag, so that no error is lost to a detail.
+    A report is never rejected because of a tag, so that no error is lost because of a detail.
     """
     return re.sub(r"[^a-z0-9_-]+", "-", normalize_tag_name(name))[:50].strip("-") or None

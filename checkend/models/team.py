@@ -1,4 +1,4 @@
-"""Teams: who works on which apps, in which role."""
+"""Teams: their members with a role each, and the apps assigned to them."""
 
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -29,7 +29,7 @@ class TeamApp(Model):
 
 
 class TeamMember(Model):
-    """A user's place in a team."""
+    """A user's membership in a team."""
 
     __tablename__ = "team_members"
     __table_args__ = (UniqueConstraint("team_id", "user_id"), {"sqlite_autoincrement": True})
@@ -45,7 +45,7 @@ class TeamMember(Model):
     user: Mapped[User] = relationship(back_populates="memberships")
 
     def set_role(self, role: Role) -> None:
-        """Change the role. Raises `DomainError` when the team would have no admin left."""
+        """Change the role. Raise `DomainError` if the team would have no admin left."""
         if role not in ADMIN_ROLES and self.is_last_admin:
             raise DomainError("Cannot demote the last admin of the team")
         if role == self.role:
@@ -57,7 +57,7 @@ class TeamMember(Model):
         self.user.revoke_unauthorized_invitations()
 
     def remove(self) -> None:
-        """Take the user out of the team. Raises `DomainError` for its last admin."""
+        """Remove the user from the team. Raise `DomainError` for its last admin."""
         if self.is_last_admin:
             raise DomainError("Cannot remove the last admin from the team")
         audit_log.record("member.removed", self.user.label, team=self.team.label)
@@ -73,7 +73,7 @@ class TeamMember(Model):
 
 
 class Team(Model):
-    """A team with its owner, who is always one of its admins when it is made or handed over."""
+    """A team and its owner, who becomes an admin member when the team is created or transferred."""
 
     __tablename__ = "teams"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -91,7 +91,7 @@ class Team(Model):
 
     @classmethod
     def create(cls, name: str, owner: User) -> "Team":
-        """A new team in the session, with ``owner`` as a member with the role admin."""
+        """Add a new team to the session, with ``owner`` as a member with the role admin."""
         team = cls(name=name, slug=unique_slug(cls, name, "team"), owner=owner)
         db.session.add_all([team, TeamMember(team=team, user=owner, role="admin")])
         db.session.flush()
@@ -102,8 +102,8 @@ class Team(Model):
     def newest_first(cls) -> list["Team"]:
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
 
-    def hand_over(self, owner: User) -> None:
-        """Give the team to ``owner``, who becomes an admin member; no change when it is theirs."""
+    def transfer_to(self, owner: User) -> None:
+        """Transfer the team to ``owner``, who becomes an admin member; no change if it is theirs."""
         if owner is self.owner:
             return
         previous = self.owner
@@ -117,39 +117,39 @@ class Team(Model):
         previous.revoke_unauthorized_invitations()
 
     def rename(self, name: str) -> None:
-        """Change the name. The slug stays."""
+        """Change the name. The slug stays the same."""
         if name != self.name:
             audit_log.record("team.renamed", self.label, new_name=name)
         self.name = name
 
     def delete(self) -> None:
-        """Remove the team with its memberships and invitations. Its apps stay."""
+        """Delete the team with its memberships and invitations, but not its apps."""
         audit_log.record("team.deleted", self.label)
         db.session.delete(self)
 
     def role_of(self, user: User) -> Role | None:
-        """Return the role of ``user`` in this team; the owner's is owner whatever the membership says."""
+        """Return the role of ``user`` in this team, which is owner for its owner; None without any."""
         if self.owner_id == user.id:
             return "owner"
         member = self.member(user)
         return member.role if member is not None else None
 
     def may_invite(self, user: User, role: Role) -> bool:
-        """Whether ``user`` may invite others into this team as ``role``: admins may, up to their own role."""
-        own = "owner" if user.site_admin else self.role_of(user)
-        return own in ADMIN_ROLES and ROLES.index(role) >= ROLES.index(own)
+        """Return whether ``user`` may invite others to this team with ``role``: admins may, up to their own role."""
+        own_role = "owner" if user.site_admin else self.role_of(user)
+        return own_role in ADMIN_ROLES and ROLES.index(role) >= ROLES.index(own_role)
 
     @property
     def label(self) -> str:
-        """How the audit log names the team."""
+        """The team's name in the audit log."""
         return f"team {self.id} ({self.name})"
 
     def member(self, user: User) -> TeamMember | None:
-        """The membership of ``user``, or None."""
+        """Return the membership of ``user``; None if there is none."""
         return db.session.scalar(select(TeamMember).filter_by(team_id=self.id, user_id=user.id))
 
     def add_member(self, user: User, role: Role = "member") -> TeamMember:
-        """Take ``user`` in. Raises `DomainError` when already a member."""
+        """Add ``user`` to the team. Raise `DomainError` for a user who is already a member."""
         if self.member(user) is not None:
             raise DomainError("User is already a member of this team")
         member = TeamMember(team=self, user=user, role=role)
@@ -159,19 +159,19 @@ class Team(Model):
         return member
 
     def assign(self, app: App) -> None:
-        """Assign ``app``; no change when it is assigned."""
+        """Assign ``app`` to the team; no change if it is already assigned."""
         if app not in self.apps:
             self.apps.append(app)
             audit_log.record("app.assigned", app.label, team=self.label)
 
     def unassign(self, app: App) -> None:
-        """Take ``app`` away; no change when it is not assigned."""
+        """Unassign ``app`` from the team; no change if it is not assigned."""
         if app in self.apps:
             self.apps.remove(app)
             audit_log.record("app.unassigned", app.label, team=self.label)
 
     def ranked_members(self) -> list[TeamMember]:
-        """The members with their users loaded: highest role first, then oldest."""
-        rank: Any = case({role: place for place, role in enumerate(ROLES)}, value=TeamMember.role)
+        """Return the members with their users loaded: highest role first, then oldest first."""
+        rank: Any = case({role: index for index, role in enumerate(ROLES)}, value=TeamMember.role)
         statement = select(TeamMember).filter_by(team_id=self.id).options(joinedload(TeamMember.user))
         return list(db.session.scalars(statement.order_by(rank, TeamMember.created_at, TeamMember.id)))

@@ -1,4 +1,4 @@
-"""People who sign in, and their passwords."""
+"""Users of the dashboard, and their passwords."""
 
 import secrets
 from datetime import datetime
@@ -23,25 +23,25 @@ PASSWORD_HISTORY_SIZE = 5
 
 
 class NewPassword:
-    """A password that is to be taken. Making its digest, and comparing it with another, is slow on purpose.
+    """A password to be set. Hashing it, and comparing it with another hash, is slow by design.
 
-    So both are done once, and should be done before the session takes the write lock, for which others wait.
+    Each is done only once, and should be done before the write transaction begins: other writers wait for its end.
     """
 
     def __init__(self, password: str) -> None:
         self.digest = generate_password_hash(password)
         self._password = password
-        self._compared: dict[str, bool] = {}
+        self._results: dict[str, bool] = {}
 
-    def fits(self, digest: str) -> bool:
-        """Whether ``digest`` is one of this password."""
-        if digest not in self._compared:
-            self._compared[digest] = check_password_hash(digest, self._password)
-        return self._compared[digest]
+    def matches(self, digest: str) -> bool:
+        """Return whether ``digest`` is a hash of this password."""
+        if digest not in self._results:
+            self._results[digest] = check_password_hash(digest, self._password)
+        return self._results[digest]
 
 
 class OldPassword(Model):
-    """A digest of a password that a user had, so that none of the last few is taken again."""
+    """The hash of a password that a user had before, so that recent ones can be rejected."""
 
     __tablename__ = "old_passwords"
 
@@ -52,7 +52,7 @@ class OldPassword(Model):
 
 
 class User(Model):
-    """Someone who can sign in. Site admins may do everything."""
+    """A user of the dashboard. Site admins may do everything."""
 
     __tablename__ = "users"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -75,8 +75,8 @@ class User(Model):
 
     @classmethod
     def create(cls, email_address: str, password: str | NewPassword, *, site_admin: bool = False) -> "User":
-        """A new user in the session. Raises `DomainError` when the address is taken."""
-        digest = _new(password).digest
+        """Add a new user to the session. Raise `DomainError` if another user has the email address."""
+        digest = _hashed(password).digest
         address = normalize_email_address(email_address)
         _reject_taken(address, None)
         user = cls(
@@ -92,35 +92,38 @@ class User(Model):
 
     @property
     def label(self) -> str:
-        """How the audit log names the user."""
+        """The user's name in the audit log."""
         return f"user {self.id} ({self.email_address})"
 
     @classmethod
     def with_email_address(cls, email_address: str) -> "User | None":
-        """The user with this address, in any case and with spaces around it."""
+        """Return the user with this email address, regardless of case and surrounding spaces."""
         return db.session.scalar(select(cls).where(cls.email_address == normalize_email_address(email_address)))
 
     @classmethod
     def authenticate(cls, email_address: str, password: str) -> "User | None":
-        """The user with this address and password; None takes as long whether or not the address exists."""
+        """Return the user with this email address and password, or None.
+
+        Takes as long for an unknown email address as for a wrong password, so that the time does not tell them apart.
+        """
         user = cls.with_email_address(email_address)
-        fits = check_password_hash(user.password_digest if user else _dummy_digest(), password)
-        return user if user and fits else None
+        is_correct = check_password_hash(user.password_digest if user else _dummy_digest(), password)
+        return user if user and is_correct else None
 
     @classmethod
     def newest_first(cls) -> list["User"]:
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
 
     @classmethod
-    def with_part(cls, text: str) -> Select[Any]:
-        """The users whose address contains ``text``, in any case; newest first."""
-        wanted = (
-            select(cls).where(func.instr(cls.email_address, normalize_email_address(text)) > 0) if text else select(cls)
-        )
-        return wanted.order_by(cls.created_at.desc(), cls.id.desc())
+    def search(cls, text: str) -> Select[Any]:
+        """Select the users whose email address contains ``text``, in any case; newest first."""
+        statement = select(cls).order_by(cls.created_at.desc(), cls.id.desc())
+        if not text:
+            return statement
+        return statement.where(func.instr(cls.email_address, normalize_email_address(text)) > 0)
 
     def set_email_address(self, email_address: str) -> None:
-        """Change the address. Raises `DomainError` when another user has it."""
+        """Change the email address. Raise `DomainError` if another user has it."""
         address = normalize_email_address(email_address)
         self.require_available_email_address(address)
         if address != self.email_address:
@@ -128,26 +131,26 @@ class User(Model):
         self.email_address = address
 
     def require_available_email_address(self, address: str) -> None:
-        """Raise `DomainError` when another user has the email address."""
+        """Raise `DomainError` if another user has the email address."""
         _reject_taken(address, self.id)
 
     def check_password(self, password: str) -> bool:
         return check_password_hash(self.password_digest, password)
 
     def reject_recent(self, password: NewPassword) -> None:
-        """Raises `DomainError` for one of the last five passwords, the present one too."""
+        """Raise `DomainError` for one of the last five passwords, including the current one."""
         recent = [old.digest for old in self.old_passwords[-(PASSWORD_HISTORY_SIZE - 1) :]]
-        if any(password.fits(digest) for digest in [self.password_digest, *recent]):
+        if any(password.matches(digest) for digest in [self.password_digest, *recent]):
             raise DomainError(f"Password must not be one of your last {PASSWORD_HISTORY_SIZE}.")
 
     def set_password(
         self, password: str | NewPassword, *, reject_recent: bool = False, keep: "UserSession | None" = None
     ) -> None:
-        """Change the password, and sign the user out everywhere but in the session ``keep``.
+        """Change the password, and end all sessions of the user except ``keep``.
 
-        With ``reject_recent`` raises `DomainError` for one of the last five, the present one too.
+        With ``reject_recent``, raise `DomainError` for one of the last five passwords, including the current one.
         """
-        password = _new(password)
+        password = _hashed(password)
         if reject_recent:
             self.reject_recent(password)
         self.old_passwords.append(OldPassword(digest=self.password_digest))
@@ -159,7 +162,7 @@ class User(Model):
                 db.session.delete(session)
 
     def set_site_admin(self, site_admin: bool) -> None:
-        """Grant or remove site admin. Raises `DomainError` for removing it from the last one."""
+        """Grant or remove site admin. Raise `DomainError` if that would leave no site admin."""
         if self.site_admin and not site_admin and count_site_admins() == 1:
             raise DomainError("Cannot remove the last site admin.")
         if self.site_admin != site_admin:
@@ -170,42 +173,43 @@ class User(Model):
     def revoke_unauthorized_invitations(self) -> None:
         """Revoke the open invitations that the user sent and may no longer send.
 
-        Whatever changes what a user may do in a team ends here. Otherwise someone who was removed or demoted could
-        return through an invitation of their own.
+        Every change of a user's roles must end with this call. Otherwise a user who was removed or demoted could regain
+        access through an invitation that they sent before.
         """
-        from checkend.models.invitation import Invitation  # which needs this module
+        from checkend.models.invitation import Invitation  # imported here: that module imports this one
 
         db.session.flush()
         Invitation.revoke_unauthorized(self)
 
     def delete(self) -> None:
-        """Remove the user.
+        """Delete the user.
 
-        Raises `DomainError` for the last site admin, and for one who owns teams or is the last admin of one.
+        Raise `DomainError` for the last site admin, and for a user who owns teams or is the last admin of one.
         """
         if self.site_admin and count_site_admins() == 1:
             raise DomainError("Cannot delete the last site admin.")
         if self.owned_teams:
             raise DomainError(
-                f"Cannot delete a user who owns teams; hand these over first: {_names(self.owned_teams)}."
+                f"Cannot delete a user who owns teams. Transfer these teams first: {_names(self.owned_teams)}."
             )
-        led = [membership.team for membership in self.memberships if membership.is_last_admin]
-        if led:
-            raise DomainError(f"Cannot delete the last admin of teams; name another first: {_names(led)}.")
-        from checkend.models.invitation import Invitation  # which needs this module
+        if teams := [membership.team for membership in self.memberships if membership.is_last_admin]:
+            raise DomainError(
+                f"Cannot delete the last admin of a team. Make another member an admin first: {_names(teams)}."
+            )
+        from checkend.models.invitation import Invitation  # imported here: that module imports this one
 
         Invitation.revoke_sent_by(self)
         audit_log.record("user.deleted", self.label)
         db.session.delete(self)
 
 
-def _new(password: str | NewPassword) -> NewPassword:
+def _hashed(password: str | NewPassword) -> NewPassword:
     return password if isinstance(password, NewPassword) else NewPassword(password)
 
 
 @cache
 def _dummy_digest() -> str:
-    """A digest that no password fits, as slow to compare with as any."""
+    """Return a hash that no password matches, and that takes as long to check as any other."""
     return generate_password_hash(secrets.token_urlsafe(32))
 
 
@@ -214,12 +218,12 @@ def _names(teams: list["Team"]) -> str:
 
 
 def count_site_admins() -> int:
-    """How many site admins there are."""
+    """Return the number of site admins."""
     return db.session.scalar(select(func.count()).select_from(User).where(User.site_admin)) or 0
 
 
 def normalize_email_address(email_address: str) -> str:
-    """An address as it is compared: trimmed, lower case."""
+    """Return an email address trimmed and in lower case, as they are stored and compared."""
     return email_address.strip().lower()
 
 

@@ -1,1 +1,1 @@
-"""Removing what is older, or takes more space, than the settings allow."""
+"""Retention: removal of data that is older, or uses more space, than the settings allow."""

@@ -1,11 +1,12 @@
-"""What is old goes, and the disk gets it back.
+"""Cleanup: remove expired notices and problems, and return their space to the disk.
 
-A notice goes when it is older than its app's days, or when its problem has more than the app's number of newer ones.
-Counts, charts and shares are kept apart from notices, and stay with the problem. A problem goes when it has no notices
-left and is resolved, or was not seen for the days of RETENTION_PROBLEM_DAYS. All is done in short transactions with
-pauses between them, so that reports hardly notice; each finds its rows by an index.
+A notice expires when it is older than the days of its app, or when its problem has more than the app's number of newer
+ones. Counts, charts and facets are stored separately and stay with the problem. A problem without notices expires when
+it is resolved, or was not noticed for RETENTION_PROBLEM_DAYS. Everything happens in short transactions with pauses
+between them, so that reports are hardly delayed; each finds its rows through an index.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -28,13 +29,13 @@ from checkend.retention.removal import (
     remove_unused_backtraces,
     remove_unused_tags,
 )
-from checkend.retention.size_limits import shrink_apps, shrink_database
+from checkend.retention.size_limits import LimitWarnings, shrink_apps, shrink_database
 
 PROBLEM_SCAN_BATCH_SIZE = 200
 
 
 class RetentionLimits(NamedTuple):
-    """How many days notices stay, how many of the newest of a problem, and how many days problems; 0 for no limit."""
+    """Days to keep notices, newest notices to keep per problem, and days to keep problems; 0 for no limit."""
 
     days: int
     notices: int
@@ -42,7 +43,7 @@ class RetentionLimits(NamedTuple):
 
 
 def retention_limits(config: dict[str, Any]) -> RetentionLimits:
-    """The limits that the settings ask for; an app's own go over them."""
+    """Return the limits in the settings, which the limits of an app override."""
     return RetentionLimits(config["RETENTION_DAYS"], config["RETENTION_NOTICES"], config["RETENTION_PROBLEM_DAYS"])
 
 
@@ -54,21 +55,21 @@ def clean_up(
     sweep: bool = True,
     keep_pages: int = 0,
     guard: AgeGuard | None = None,
+    warnings: LimitWarnings | None = None,
 ) -> Iterator[CleanupResult]:
-    """Remove what is overdue, then the oldest while an app is near ``app_cap`` bytes, or the store near ``cap``.
+    """Remove what has expired, then enforce the size limits: ``app_cap`` bytes per app, ``cap`` for the database.
 
-    Then the room is given back. Yields what each step removed, committed, and often nothing: the caller pauses there.
-    ``sweep`` looks for backtraces that lost their notices in other ways too, and tags that lost their problems, which
-    takes a look at each. ``guard``
-    limits what is removed by age, and tells afterwards whether it did. Needs an app context.
+    Finally shorten the file. Yields the committed result of each step, often empty, so that the caller can pause.
+    ``sweep`` also removes all unused backtraces and tags, which reads each of them. ``guard`` limits what is removed by
+    age, and records whether it did. Needs an app context.
     """
-    guard = guard or AgeGuard()
+    guard, warnings = guard or AgeGuard(), warnings or LimitWarnings()
     for app_id, limits in _limits_by_app(default).items():
-        for overdue, days in _expired(app_id, limits, guard):
-            yield from _remove_aged(overdue, days, guard) if days else _remove_where(overdue)
+        for expired, days in _expired(app_id, limits, guard):
+            yield from _remove_aged(expired, days, guard) if days else _remove_where(expired)
         yield from _remove_problems(app_id, limits, guard)
-    yield from shrink_apps(app_cap)
-    yield from shrink_database(cap)
+    yield from shrink_apps(app_cap, warnings)
+    yield from shrink_database(cap, warnings)
     if sweep:
         yield from remove_unused_backtraces()
         yield from remove_unused_tags()
@@ -77,13 +78,12 @@ def clean_up(
 
 
 def count_expired(default: RetentionLimits) -> dict[int, int]:
-    """How many notices of each app `clean_up` would find overdue now; apps without any are left out."""
-    counts: dict[int, int] = {}
+    """Return the number of expired notices by app id, without the apps that have none."""
+    counts: Counter[int] = Counter()
     guard = AgeGuard()
     for app_id, limits in _limits_by_app(default).items():
-        for overdue, _ in _expired(app_id, limits, guard):
-            found = db.session.scalar(select(func.count()).select_from(Notice).where(overdue)) or 0
-            counts[app_id] = counts.get(app_id, 0) + found
+        for expired, _ in _expired(app_id, limits, guard):
+            counts[app_id] += db.session.scalar(select(func.count()).select_from(Notice).where(expired)) or 0
     return {app_id: count for app_id, count in counts.items() if count}
 
 
@@ -100,9 +100,9 @@ def _limits_by_app(default: RetentionLimits) -> dict[int, RetentionLimits]:
 
 
 def _expired(app_id: int, limits: RetentionLimits, guard: AgeGuard) -> Iterator[tuple[ColumnElement[bool], int]]:
-    """Conditions on notices that together find all that is overdue in the app, none of them twice.
+    """Yield conditions that together match every expired notice of the app exactly once.
 
-    Each with the days after which the notices are overdue, 0 where they are overdue by their number.
+    Each comes with the days after which its notices expire, or 0 if they expire by number.
     """
     if not (limits.days or limits.notices):
         return
@@ -119,28 +119,28 @@ def _expired(app_id: int, limits: RetentionLimits, guard: AgeGuard) -> Iterator[
 def _problem_batches(
     app_id: int, limits: RetentionLimits, boundary: Boundary
 ) -> Iterator[list[tuple[int, bool, bool]]]:
-    """Some of the app's problems at a time, each with whether it has aged notices, and whether more than it may keep.
+    """Yield batches of ``(problem id, has notices expired by age, has more notices than allowed)`` of the app.
 
-    They come in the order of their fingerprints, which never change, by the index that holds those.
+    They are ordered by fingerprint, which never changes and has an index.
     """
     after = ""
     while True:
-        some = (
+        batch = (
             select(Problem.id, Problem.fingerprint)
             .where(Problem.app_id == app_id, Problem.fingerprint > after)
             .order_by(Problem.fingerprint)
             .limit(PROBLEM_SCAN_BATCH_SIZE)
             .subquery()
         )
-        of_it = select(Notice.id).where(Notice.problem_id == some.c.id)
-        newest_first = of_it.order_by(Notice.occurred_at.desc(), Notice.id.desc())
+        notices = select(Notice.id).where(Notice.problem_id == batch.c.id)
+        newest_first = notices.order_by(Notice.occurred_at.desc(), Notice.id.desc())
         rows = db.session.execute(
             select(
-                some.c.id,
-                some.c.fingerprint,
-                of_it.where(_is_older_than(boundary)).limit(1).scalar_subquery(),
+                batch.c.id,
+                batch.c.fingerprint,
+                notices.where(_is_older_than(boundary)).limit(1).scalar_subquery(),
                 newest_first.offset(limits.notices).limit(1).scalar_subquery(),
-            ).order_by(some.c.fingerprint)
+            ).order_by(batch.c.fingerprint)
         ).all()
         if not rows:
             return
@@ -149,18 +149,22 @@ def _problem_batches(
 
 
 def _is_older_than(boundary: Boundary) -> ColumnElement[bool]:
-    """Of before the cutoff, and received before it too: what was answered 201 stays, whatever a clock says or said."""
+    """Return a condition for notices that occurred and were received before the cutoff.
+
+    A stored report is kept for its full time even if the clock of its app, or of this server, was wrong.
+    """
     cutoff = boundary.cutoff
     return and_(Notice.occurred_at < cutoff, Notice.created_at < cutoff, Notice.id < boundary.first_young_id)
 
 
 def _beyond_newest(problem_id: int, number: int) -> ColumnElement[bool] | None:
-    """A condition for the notices of the problem beyond the newest ``number``; None when there are none."""
+    """Return a condition for the notices of the problem beyond the newest ``number``, or None if there are none."""
     of_problem = select(Notice.occurred_at, Notice.id).where(Notice.problem_id == problem_id)
     newest_first = of_problem.order_by(Notice.occurred_at.desc(), Notice.id.desc())
     newest = db.session.execute(newest_first.limit(1)).first()
     if newest is not None and newest.occurred_at > clock.now() + TOLERANCE:
-        # The clock was ahead, or is behind now. By their times the notices from then would push out all later ones.
+        # The clock was ahead, or is behind now. Ordered by time, notices from then would displace all later ones: the
+        # order of receipt counts instead.
         first = db.session.execute(of_problem.order_by(Notice.id.desc()).offset(number).limit(1)).first()
         return None if first is None else and_(Notice.problem_id == problem_id, Notice.id <= first.id)
     first = db.session.execute(newest_first.offset(number).limit(1)).first()
@@ -171,9 +175,10 @@ def _beyond_newest(problem_id: int, number: int) -> ColumnElement[bool] | None:
 
 
 def _remove_problems(app_id: int, limits: RetentionLimits, guard: AgeGuard) -> Iterator[CleanupResult]:
-    """Remove the app's problems that have no notices left, if they are resolved or were not seen for long enough.
+    """Remove the app's expired problems without notices.
 
-    The app's own hours stay, so that its chart does not change. While the clock is in doubt, only resolved ones go.
+    The hourly counts of the app stay, so that its chart does not change. While the clock is in doubt, only resolved
+    problems are removed.
     """
     if not limits.problem_days:
         return
@@ -185,21 +190,21 @@ def _remove_problems(app_id: int, limits: RetentionLimits, guard: AgeGuard) -> I
         yield remove_empty_problems(ids[start : start + PROBLEM_BATCH_SIZE])
 
 
-def _remove_aged(overdue: ColumnElement[bool], days: int, guard: AgeGuard) -> Iterator[CleanupResult]:
-    """Remove as much of ``overdue`` as ``guard`` allows."""
+def _remove_aged(expired: ColumnElement[bool], days: int, guard: AgeGuard) -> Iterator[CleanupResult]:
+    """Remove as many of the ``expired`` notices as ``guard`` allows."""
     while allowed := guard.allow(days, NOTICE_BATCH_SIZE):
-        removed = remove_notices(Notice.id.in_(select(Notice.id).where(overdue).limit(allowed)))
+        removed = remove_notices(Notice.id.in_(select(Notice.id).where(expired).limit(allowed)))
         guard.removed(days, removed.notices)
         yield removed
         if removed.notices < allowed:
             return
-    if db.session.scalar(select(Notice.id).where(overdue).limit(1)) is not None:
+    if db.session.scalar(select(Notice.id).where(expired).limit(1)) is not None:
         guard.report(days)
 
 
-def _remove_where(overdue: ColumnElement[bool]) -> Iterator[CleanupResult]:
+def _remove_where(condition: ColumnElement[bool]) -> Iterator[CleanupResult]:
     while True:
-        removed = remove_notices(Notice.id.in_(select(Notice.id).where(overdue).limit(NOTICE_BATCH_SIZE)))
+        removed = remove_notices(Notice.id.in_(select(Notice.id).where(condition).limit(NOTICE_BATCH_SIZE)))
         yield removed
         if removed.notices < NOTICE_BATCH_SIZE:
             return

@@ -1,18 +1,17 @@
-"""Notices, and the parameters of their list."""
+"""Notices, and the query parameters of their list."""
 
 from typing import Any
 
 from marshmallow import Schema, fields, post_dump, post_load
 
-from checkend.grouping import stacktrace
-from checkend.models import Notice
+from checkend.grouping.stacktrace import parse_stacktrace
 from checkend.models.notice import NoticeFilter
 from checkend.schemas.fields import DateBound, DateTimeField
 from checkend.schemas.page import PageQuery, pop_page
 
 
 class FrameSchema(Schema):
-    """One frame of a backtrace; line 0 and method "unknown" where the SDK did not say, and then no column."""
+    """A frame of a backtrace. An unknown line is 0, an unknown method is "unknown", an unknown column is left out."""
 
     file = fields.String()
     line = fields.Integer()
@@ -27,7 +26,7 @@ class FrameSchema(Schema):
 
 
 class NoticeSchema(Schema):
-    """A notice; the parts that were not sent are empty, a message that was not sent is null."""
+    """A notice. Parts that were not sent are empty; a message that was not sent is null."""
 
     id = fields.Integer()
     problem_id = fields.Integer()
@@ -40,19 +39,15 @@ class NoticeSchema(Schema):
     request = fields.Dict()
     user_info = fields.Dict()
     notifier = fields.Dict()
-    backtrace = fields.Function(lambda notice: _frames(notice))
+    backtrace = fields.Function(lambda notice: FrameSchema(many=True).dump(parse_stacktrace(notice.raw_backtrace)))
 
 
 class NoticeQuery(PageQuery):
-    """Which notices of a problem, and which page of them."""
+    """Query parameters of a list of notices."""
 
     date_from = DateBound()
     date_to = DateBound(end=True)
 
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {"page": pop_page(data), "wanted": NoticeFilter(**data)}
-
-
-def _frames(notice: Notice) -> Any:
-    return FrameSchema(many=True).dump(stacktrace.parse_stacktrace(notice.raw_backtrace))
+        return {"page": pop_page(data), "filters": NoticeFilter(**data)}

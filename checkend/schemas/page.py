@@ -1,4 +1,4 @@
-"""Pages of long lists."""
+"""Pagination of long lists."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,23 +8,23 @@ from checkend.schemas.fields import BoundedInteger
 
 PER_PAGE = 25
 MAX_PER_PAGE = 100
-MAX_PAGE = 2**53  # any more and a reader of JSON could not say the number back
+MAX_PAGE = 2**53  # JSON clients that use floating point cannot represent larger integers exactly
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which page was asked for: its number, from 1, and its size."""
+    """A page of a list: its number, counted from 1, and its size."""
 
     number: int
     per_page: int
 
     @property
     def offset(self) -> int:
-        """How many rows come before the page."""
+        """The number of rows before the page."""
         return (self.number - 1) * self.per_page
 
     def summary(self, total: int) -> dict[str, int]:
-        """The ``pagination`` part of an answer, for ``total`` rows in all."""
+        """Return the ``pagination`` object of a response, for ``total`` rows."""
         return {
             "page": self.number,
             "per_page": self.per_page,
@@ -34,12 +34,12 @@ class Page:
 
 
 class PageQuery(Query):
-    """The parameters of every list that comes in pages."""
+    """Query parameters of every paginated list."""
 
-    page = BoundedInteger(least=1, most=MAX_PAGE, load_default=1)
-    per_page = BoundedInteger(least=1, most=MAX_PER_PAGE, load_default=PER_PAGE)
+    page = BoundedInteger(minimum=1, maximum=MAX_PAGE, load_default=1)
+    per_page = BoundedInteger(minimum=1, maximum=MAX_PER_PAGE, load_default=PER_PAGE)
 
 
 def pop_page(data: dict[str, Any]) -> Page:
-    """Take the page's parameters out of the loaded ``data``."""
+    """Remove the pagination parameters from the loaded ``data`` and return them as a `Page`."""
     return Page(data.pop("page"), data.pop("per_page"))

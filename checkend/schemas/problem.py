@@ -1,4 +1,4 @@
-"""Problems, and the parameters of their list."""
+"""Problems, and the query parameters of their lists: the API's and the dashboard's."""
 
 from typing import Any
 
@@ -6,21 +6,25 @@ from marshmallow import Schema, fields, post_load, pre_load, validate
 from werkzeug.datastructures import MultiDict
 
 from checkend.models.problem import ProblemFilter
-from checkend.schemas.base import Resource
+from checkend.schemas.base import Query, Resource
 from checkend.schemas.fields import BoundedInteger, DateBound, DateTimeField, IdList
 from checkend.schemas.page import PageQuery, pop_page
 from checkend.schemas.tag import TagSchema
 
-MAX_COUNT = 2**53
+MAX_COUNT = 2**53  # JSON clients that use floating point cannot represent larger integers exactly
 MAX_TAGS = 100
 
 
-def _one_of(*choices: str) -> validate.OneOf:
+def one_of(*choices: str) -> validate.OneOf:
+    """Return a validator that accepts only ``choices``."""
     return validate.OneOf(choices, error=f"must be one of {', '.join(choices)}.")
 
 
+IS_STATUS = one_of("resolved", "unresolved", "all")
+
+
 class ProblemSchema(Schema):
-    """A problem with its tags, and the message of its latest stored notice: null when that came without one."""
+    """A problem with its tags. The message is that of its latest stored notice: null if that was sent without one."""
 
     id = fields.Integer()
     app_id = fields.Integer()
@@ -38,33 +42,44 @@ class ProblemSchema(Schema):
     tags = fields.List(fields.Nested(TagSchema))
 
 
-class ProblemQuery(PageQuery):
-    """Which problems of an app, in which order, and which page of them."""
+class ProblemFilterQuery(Query):
+    """Query parameters that filter and sort a list of problems, in the API and in the dashboard."""
 
     aliases = ("tags[]",)
 
-    status = fields.String(validate=_one_of("resolved", "unresolved", "all"))
+    status = fields.String(validate=IS_STATUS)
     search = fields.String()
     tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
     date_from = DateBound()
     date_to = DateBound(end=True)
-    min_notices = BoundedInteger(least=0, most=MAX_COUNT)
-    sort = fields.String(validate=_one_of("recent", "oldest", "notices"))
+    min_notices = BoundedInteger(minimum=0, maximum=MAX_COUNT)
+    sort = fields.String(validate=one_of("recent", "oldest", "notices"))
 
     @pre_load
     def _gather_tags(self, data: MultiDict[str, str], **_: Any) -> dict[str, Any]:
         names = [*data.getlist("tags"), *data.getlist("tags[]")]
         return {**data.to_dict(), "tags": [name for name in dict.fromkeys(names) if name.strip()]}
 
+
+class ProblemQuery(ProblemFilterQuery, PageQuery):
+    """Query parameters of the API's list of problems."""
+
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        if data.get("status") == "all":
-            del data["status"]
-        return {"page": pop_page(data), "wanted": ProblemFilter(**data | {"tags": tuple(data["tags"])})}
+        return {"page": pop_page(data), "filters": problem_filter(data)}
+
+
+def problem_filter(data: dict[str, Any]) -> ProblemFilter:
+    """Return the filter for the loaded parameters ``data``; those that are missing do not filter."""
+    values = {name: value for name, value in data.items() if name != "status" or value != "all"}
+    if "search" in values:
+        # In SQLite's functions, a null character ends a text.
+        values["search"] = values["search"].replace("\0", "")
+    return ProblemFilter(**values | {"tags": tuple(values.get("tags", ()))})
 
 
 class ProblemIdsSchema(Resource):
-    """Which problems are to be changed at once."""
+    """The problems of a bulk action."""
 
     raw_names = True
 
@@ -72,7 +87,7 @@ class ProblemIdsSchema(Resource):
 
 
 class BulkResultSchema(Schema):
-    """How many problems were marked, and that in words."""
+    """The result of a bulk action: the number of problems, and a message that states it."""
 
     message = fields.String()
     count = fields.Integer()

@@ -1,15 +1,12 @@
-"""Serving below a path of a site: https://example.com/checkend instead of https://checkend.example.com.
+"""Path prefix: serve https://example.com/checkend instead of https://checkend.example.com.
 
-The prefix is the path of CHECKEND_URL, or else what trusted proxies say in X-Forwarded-Prefix. Proxies pass it on as
-a part of the path, or strip it: both work.
+The prefix is the path of CHECKEND_URL, or else the X-Forwarded-Prefix of trusted proxies. It works whether the proxy
+keeps the prefix in the path or strips it.
 """
 
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-from flask import Flask
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -18,18 +15,10 @@ if TYPE_CHECKING:
 PATTERN = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)+\Z")
 
 
-def register(app: Flask) -> None:
-    """Take the prefix off the paths of requests, before anything else of ``app`` looks at them."""
-    configured = urlsplit(app.config["URL"]).path
-    proxies = app.config["TRUSTED_PROXIES"]
-    if configured or proxies:
-        app.wsgi_app = PathPrefixMiddleware(app.wsgi_app, configured, proxies)  # type: ignore[method-assign]  # how Flask documents it
-
-
 class PathPrefixMiddleware:
     """WSGI middleware that moves the prefix from the path to the script name, from which all links are built.
 
-    ``configured`` is the prefix, or empty where the last ``proxies`` proxies may tell it.
+    ``configured`` is the prefix. If it is empty, the outermost of ``proxies`` trusted proxies may set one.
     """
 
     def __init__(self, wsgi_app: "WSGIApplication", configured: str, proxies: int) -> None:
@@ -53,4 +42,4 @@ class PathPrefixMiddleware:
         if len(values) < self._proxies:
             return ""
         prefix = values[-self._proxies]
-        return prefix if PATTERN.match(prefix) else ""  # it becomes a part of every link
+        return prefix if PATTERN.match(prefix) else ""  # it becomes part of every link

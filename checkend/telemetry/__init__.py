@@ -1,1 +1,1 @@
-"""What operators monitor: /metrics and /up."""
+"""Monitoring for operators: /metrics, /up, and the counters behind them."""

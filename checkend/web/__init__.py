@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from checkend.auth import login_throttle, sessions
+from checkend.auth import sessions
 from checkend.web import assets, filters, sanitize, security
 from checkend.web.lookups import IdConverter
 from checkend.web.views import (
@@ -54,7 +54,6 @@ def register(app: Flask) -> None:
     assets.register(app)
     security.register(app)
     sessions.register(app)
-    login_throttle.register(app)
     filters.register(app)
     sanitize.register(app)
     for blueprint in BLUEPRINTS:

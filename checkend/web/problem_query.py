@@ -1,16 +1,19 @@
 """Filters of the problem lists. They are query parameters, so that a filtered list can be bookmarked and shared."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from datetime import timedelta
 
+from marshmallow import ValidationError, fields
+from marshmallow.validate import Range
 from werkzeug.datastructures import MultiDict
 
 from checkend import clock
 from checkend.db.search import MAX_SEARCH_LENGTH
-from checkend.models.problem import RESOLVED, UNRESOLVED, ProblemFilter, Status
+from checkend.models.problem import ProblemFilter
 from checkend.models.tag import normalize_tag_name
+from checkend.schemas.base import format_error_messages
+from checkend.schemas.fields import BoundedInteger
+from checkend.schemas.problem import IS_STATUS, MAX_COUNT, ProblemFilterQuery, one_of, problem_filter
 
 PER_PAGE = 25
 MAX_PAGE = 100_000
@@ -21,7 +24,6 @@ SINCE = {
     "90d": (timedelta(days=90), "Last 90 days"),
 }
 SORTS = {"recent": "Last seen", "oldest": "Oldest", "notices": "Most notices"}
-STATUSES: dict[str, Status | None] = {"unresolved": UNRESOLVED, "resolved": RESOLVED, "all": None}
 DEFAULTS = {"status": "unresolved", "sort": "recent", "page": "1"}
 NAMES = ("status", "search", "tags", "environment", "since", "date_from", "date_to", "min_notices", "sort")
 
@@ -61,58 +63,33 @@ class ProblemQuery:
         }
 
 
+class _ListQuery(ProblemFilterQuery):
+    """The API's filters, and those that only the dashboard offers. Invalid parameters do not hide the valid ones."""
+
+    status = fields.String(load_default="unresolved", validate=IS_STATUS)
+    min_notices = BoundedInteger(
+        minimum=0, maximum=MAX_COUNT, validate=Range(max=999_999_999, error="must be a whole number, 0 to 999,999,999.")
+    )
+    environment = fields.String()
+    since = fields.String(validate=one_of(*SINCE))
+    page = BoundedInteger(minimum=0, maximum=MAX_PAGE, load_default=1)
+
+
 def read_query(args: "MultiDict[str, str]") -> ProblemQuery:
     """Parse the filter from query parameters; unknown ones are ignored."""
-    values = {name: ",".join(args.getlist(name)).strip() for name in NAMES}
-    query = ProblemQuery({name: value for name, value in values.items() if value})
-    parser = _Parser(query.params, query.errors)
-    since = parser.choice("since", {name: duration for name, (duration, _) in SINCE.items()}, None)
-    starts = [parser.day("date_from", time.min), clock.now() - since if since else None]
-    query.filter = ProblemFilter(
-        status=parser.choice("status", STATUSES, UNRESOLVED),
-        search=query.params.get("search", "").replace("\0", ""),
-        tags=tuple(name for part in values["tags"].replace(",", " ").split() if (name := normalize_tag_name(part))),
-        date_from=max((start for start in starts if start is not None), default=None),
-        date_to=parser.day("date_to", time.max),
-        min_notices=parser.number("min_notices", 0),
-        environment=query.params.get("environment", ""),
-        sort=parser.choice("sort", {name: name for name in SORTS}, "recent"),
-    )
-    query.page = min(_Parser({"page": args.get("page", "")}, query.errors).number("page", 1) or 1, MAX_PAGE)
-    return query
-
-
-class _Parser:
-    """Parse single parameters. Invalid ones add a message to ``errors`` and yield the default."""
-
-    def __init__(self, params: Mapping[str, str], errors: list[str]) -> None:
-        self._params = params
-        self._errors = errors
-
-    def choice(self, name: str, choices: Mapping[str, Any], default: Any) -> Any:
-        value = self._params.get(name)
-        if not value:
-            return default
-        if value not in choices:
-            self._errors.append(f"{name} must be one of {', '.join(choices)}.")
-            return default
-        return choices[value]
-
-    def number(self, name: str, default: int) -> int:
-        value = self._params.get(name)
-        if not value:
-            return default
-        if not value.isascii() or not value.isdecimal() or len(value) > 9:
-            self._errors.append(f"{name} must be a whole number, 0 or more.")
-            return default
-        return int(value)
-
-    def day(self, name: str, edge: time) -> datetime | None:
-        value = self._params.get(name)
-        if not value:
-            return None
-        try:
-            return datetime.combine(date.fromisoformat(value), edge, UTC)
-        except ValueError:
-            self._errors.append(f"{name} must be a date such as 2024-01-31.")
-            return None
+    params = {name: value for name in NAMES if (value := ",".join(args.getlist(name)).strip())}
+    values = MultiDict((name, value) for name, value in params.items() if name != "tags")
+    for name in params.get("tags", "").replace(",", " ").split():
+        values.add("tags", normalize_tag_name(name))
+    if args.get("page"):
+        values["page"] = args["page"]
+    schema, errors = _ListQuery(), []
+    try:
+        data = schema.load(values)
+    except ValidationError as error:
+        data, errors = dict(error.valid_data or {}), format_error_messages(schema, error)
+    page, since = max(data.pop("page", 1), 1), data.pop("since", None)
+    if since:
+        start = clock.now() - SINCE[since][0]
+        data["date_from"] = max(data.get("date_from", start), start)
+    return ProblemQuery(params, problem_filter(data), page, errors)

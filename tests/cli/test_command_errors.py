@@ -22,6 +22,7 @@ from checkend.cli import main
 from checkend.db import schema
 from checkend.db import session as db_session
 from checkend.models import ApiKey
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import environment
 
@@ -63,7 +64,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make.run(lambda: ApiKey.create("key", ALL_PERMISSIONS))
     make.user("a@example.com", site_admin=True)
     make.user("b@example.com")
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db_session.db.engine.dispose()
     return folder
@@ -166,7 +167,7 @@ def test_any_name_of_an_instance_folder_works(name: str, tmp_path: Path) -> None
     key = Factory(app).app()["ingestion_key"]
     headers = {"Checkend-Ingestion-Key": key}
     sent = app.test_client().post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers=headers)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     assert sent.status_code == 201
     assert {path.name for path in tmp_path.iterdir()} == {name}
     with closing(sqlite3.connect(folder / "checkend.sqlite3")) as database:

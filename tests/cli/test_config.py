@@ -7,6 +7,7 @@ import pytest
 
 from checkend.app import create_app
 from checkend.config import SETTINGS
+from checkend.services import services
 
 
 def test_every_setting_comes_with_its_value_and_source(
@@ -40,7 +41,7 @@ def test_a_variable_that_is_no_setting_is_warned_of_with_the_closest_one_and_wit
         monkeypatch.setenv(f"CHECKEND_{name}", "hush-hush")
     for name in ("API_KEY", "ENDPOINT", "ENVIRONMENT", "MANAGEMENT_KEY", "SERVER", "PORT"):
         monkeypatch.setenv(f"CHECKEND_{name}", "8080")
-    no_effect = "is set in the environment, but there is no such setting, so it has no effect."
+    no_effect = "is set in the environment, but it is not a setting and has no effect."
     expected = [
         f"CHECKEND_PROT {no_effect} Did you mean CHECKEND_PORT?",
         f"CHECKEND_RETENTION_DAY {no_effect} Did you mean CHECKEND_RETENTION_DAYS?",
@@ -50,7 +51,7 @@ def test_a_variable_that_is_no_setting_is_warned_of_with_the_closest_one_and_wit
         shown = run("config", *options)
         assert shown.stderr.splitlines() == [f"Warning: {line}" for line in expected]
         assert "hush-hush" not in shown.output
-    create_app({"LOG_LEVEL": "warning"}, instance_path=instance).extensions["checkend_shutdown"]()
+    services(create_app({"LOG_LEVEL": "warning"}, instance_path=instance)).close()
     said = capfd.readouterr().err
     assert all(f"Checkend: {line}\n" in said for line in expected)
     assert "hush-hush" not in said
@@ -82,13 +83,13 @@ def test_a_short_secret_key_is_rejected_and_not_shown(
     monkeypatch.delenv("CHECKEND_SECRET_KEY")
     run("app", "create", "Shop")
     (instance / "secret_key").write_text("hand-made")
-    assert "is shorter than 32 characters" in run("app", "list", status=1).stderr
+    assert "has fewer than 32 characters" in run("app", "list", status=1).stderr
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("PROT = 1\n", "config.py sets PROT, which is no setting; did you mean PORT?"),
+        ("PROT = 1\n", "config.py sets PROT, which is not a setting; did you mean PORT?"),
         ("PORT = \n", "config.py cannot be run: SyntaxError"),
         ("PORT = 70000\n", "CHECKEND_PORT is '70000', but must be a whole number from 0 to 65535."),
     ],

@@ -16,6 +16,7 @@ from checkend.app import create_app
 from checkend.db import integrity, schema
 from checkend.db.instance_lock import InstanceLock
 from checkend.db.partial_files import partial_file
+from checkend.services import services
 from tests.support.factories import Factory
 
 
@@ -68,7 +69,7 @@ def test_a_backup_replaces_no_file_unasked_and_never_the_store(run: Any, instanc
     assert target.read_text() == "mine"
     run("db", "backup", str(target), "--force")
     assert integrity.find_corruption(target) == []
-    assert "the store itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
+    assert "the database itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
     assert "There is no store yet" not in run("db", "check").stdout
 
 
@@ -146,7 +147,7 @@ def test_what_a_killed_copy_leaves_is_removed_by_the_next_one_and_by_the_next_st
     run("db", "backup", str(tmp_path / "copy.sqlite3"))
     assert [path.name for path in tmp_path.glob("*partial*")] == [busy.name], "a copy under way must stay"
     left = killed_while_copying(instance / "checkend.sqlite3")
-    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    services(create_app({}, instance_path=instance)).close()
     assert not left.exists()
 
 
@@ -155,7 +156,7 @@ def test_a_backup_replaces_nothing_but_regular_files_that_are_not_the_servers_ow
     run: Any, instance: Path, tmp_path: Path, name: str
 ) -> None:
     run("app", "create", "Shop")
-    create_app({}, instance_path=instance).extensions["checkend_shutdown"]()
+    services(create_app({}, instance_path=instance)).close()
     target = tmp_path / name if name in ("link", "folder", "pipe") else instance / name
     target.unlink(missing_ok=True)
     if name == "link":
@@ -175,7 +176,7 @@ def test_neither_a_pipe_nor_the_database_itself_is_restored(run: Any, read: Any,
     os.mkfifo(instance / "pipe")
     assert "is not a regular file" in run("db", "restore", str(instance / "pipe"), "--force", status=1).stderr
     own = str(instance / "checkend.sqlite3")
-    assert "belongs to the store" in run("db", "restore", own, "--force", status=1).stderr
+    assert "belongs to the database that would be replaced" in run("db", "restore", own, "--force", status=1).stderr
     assert [app["name"] for app in read("app", "list")] == ["Shop"]
 
 
@@ -214,11 +215,14 @@ def lookalike(path: Path) -> None:
     ("spoil", "sentence"),
     [
         (lookalike, "It has no table app_hours."),
-        (lambda path: change(path, "ALTER TABLE apps RENAME COLUMN slug TO slag"), "no such columns as this version"),
+        (
+            lambda path: change(path, "ALTER TABLE apps RENAME COLUMN slug TO slag"),
+            "lacks columns, or has other types for them: slug",
+        ),
         (lambda path: change(path, "DROP TRIGGER problems_search_update"), "It has no trigger problems_search_update."),
         (damaged, ""),
         (lambda path: change(path, "UPDATE alembic_version SET version_num = '9999'"), "does not know"),
-        (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend store"),
+        (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend database"),
         (lambda path: change(path, "INSERT INTO team_apps VALUES (7, 8)"), "refers to a row of"),
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b"garbage" * 1000), "file is not a database"),
@@ -252,8 +256,8 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
         "App shop counts 5 problems, but has 1.",
         "App shop counts 6 unresolved problems, but has 1.",
         f"Problem {problem} counts 1 notices, but has 2.",
-        f"Problem {problem} counts 1 occurrences, but its hours hold 99.",
-        "App shop counts 7 stored bytes, but its notices, backtraces, shared values and hours take 245.",
+        f"Problem {problem} counts 1 occurrences, but its hours contain 99.",
+        "App shop counts 7 stored bytes, but its notices, backtraces, facet values and hours take 245.",
     ]
 
 
@@ -263,7 +267,7 @@ def test_check_finds_a_store_of_a_newer_version_unusable(run: Any, read: Any, in
     assert "This Checkend cannot use it: " in run("db", "check", status=1).stderr
     found = read("db", "check", status=1)
     assert (found["version"], found["ok"]) == ("9999", False)
-    assert "written by a newer one" in found["faults"][0]
+    assert "written by a newer Checkend" in found["faults"][0]
 
 
 def test_upgrade_makes_a_store_and_says_when_there_is_nothing_to_do(read: Any) -> None:

@@ -95,7 +95,7 @@ def test_a_wrong_command_line_ends_with_2(run: Any, wrong: list[str]) -> None:
     [
         (["app", "create", " "], "Name can't be blank."),
         (["api-key", "create", " ", "--all"], "Name must be 1 to 255 characters."),
-        (["api-key", "create", "x", "--all", "--expires", "2001-01-01"], "Expiry must lie in the future."),
+        (["api-key", "create", "x", "--all", "--expires", "2001-01-01"], "Expiry must be in the future."),
         (["user", "create", "nobody", "--password-stdin"], "Email address is not a valid email address."),
         (["user", "create", "taken@example.com", "--password-stdin"], "Email address has already been taken."),
         (["user", "delete", "taken@example.com", "--yes"], "Cannot delete the last site admin."),

@@ -26,6 +26,7 @@ from unittest.mock import patch
 from flask.testing import FlaskClient
 
 from checkend.app import create_app
+from checkend.services import services
 from tests.docs.curl import Curl, format_response
 from tests.docs.world import run_commands, send_requests
 
@@ -133,7 +134,7 @@ class _Recorder:
 
     def _start(self, settings: dict[str, str]) -> FlaskClient:
         app = create_app(settings, instance_path=self._instance)
-        self._stop = app.extensions["checkend_shutdown"]
+        self._stop = services(app).close
         return app.test_client()
 
     def _response(self, command: str) -> str:

@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from checkend.app import create_app
+from checkend.services import services
 from tests.docs.curl import Curl
 from tests.docs.examples import DOCS
 
@@ -52,7 +53,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The server whose routes are compared; none of these tests changes anything."""
     app = create_app({"LOG_LEVEL": "error"}, instance_path=tmp_path_factory.mktemp("docs"))
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def _rules(app: Flask) -> dict[tuple[frozenset[str], str], Rule]:

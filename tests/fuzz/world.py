@@ -22,6 +22,7 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
 from checkend.models import ApiKey, App
 from checkend.server.waitress_server import WaitressServer, bind
+from checkend.services import services
 from tests.fuzz.requests import FuzzRequest
 from tests.support import team
 from tests.support.factories import Factory
@@ -91,7 +92,7 @@ class FuzzWorld:
         """Stop the server."""
         self._server.stop()
         self._thread.join(15)
-        self.app.extensions["checkend_shutdown"]()
+        services(self.app).close()
 
     def _call(self, request: FuzzRequest) -> list[str]:
         environ = {

@@ -23,6 +23,7 @@ from flask.testing import FlaskClient
 
 from checkend.db.connection import connect
 from checkend.db.schema import database_path
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import Connection, LiveServer, command
 
@@ -202,7 +203,7 @@ def test_a_small_disk_that_fills_up_and_is_freed(small_disk: Path) -> None:
 def test_a_read_only_database_responds_503_and_recovers(app: Flask, client: FlaskClient, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     assert client.post(INGEST, json=report(0), headers=headers).status_code == 201
-    writing = app.extensions["checkend_ingestion"].writer._store._connection
+    writing = services(app).ingestion.writer._store._connection
     writing.execute("PRAGMA query_only = ON")  # every write now fails as on a read-only disk: SQLITE_READONLY
     rejected = client.post(INGEST, json=report(30), headers=headers)
     assert (rejected.status_code, rejected.headers["Retry-After"]) == (503, "5")
@@ -232,7 +233,7 @@ def test_a_report_that_breaks_its_batch_fails_alone(app: Flask, make: Factory) -
     threads = [threading.Thread(target=send, args=(number,)) for number in range(1, 20)]
     for thread in threads:
         thread.start()
-    writer = app.extensions["checkend_ingestion"].writer
+    writer = services(app).ingestion.writer
     until = time.monotonic() + 5
     while writer.queue_length < 10 and time.monotonic() < until:
         time.sleep(0.01)
@@ -253,7 +254,7 @@ def test_the_writer_continues_after_all_reports_were_withdrawn(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
-    writer = app.extensions["checkend_ingestion"].writer
+    writer = services(app).ingestion.writer
     app.test_client().post(INGEST, json=report(0), headers=headers)
     monkeypatch.setattr("checkend.ingest.report_queue.LINGER_SECONDS", 0.2)
     queue = writer.queue

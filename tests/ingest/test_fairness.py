@@ -27,6 +27,7 @@ from checkend.ingest.exceptions import DatabaseUnavailableError, RateLimitedErro
 from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter
 from checkend.ingest.rate_limit import SAMPLE, RateLimiter
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
+from checkend.services import services
 from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer
@@ -51,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield make_server
     for app in apps:
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
 
 
 def body(size: int, number: int = 0) -> bytes:
@@ -115,7 +116,7 @@ def test_limits_use_the_monotonic_clock(monkeypatch: pytest.MonkeyPatch) -> None
 
 def send_while_locked(app: Flask, waited: float | None, requests: list[tuple[str, bytes]]) -> list[TestResponse]:
     """Send the requests in order, each in a thread, while the database is locked; then unlock it."""
-    writer = app.extensions["checkend_ingestion"].writer
+    writer = services(app).ingestion.writer
     writer.queue.stalled_limit = 100
     responses: list[Future[TestResponse]] = []
     environ = {} if waited is None else {"waitress.client_disconnected": Channel(waited).check_client_disconnected}
@@ -138,7 +139,7 @@ def test_when_the_server_is_behind_an_app_has_large_reports_in_half_the_threads_
     start: Start, waited: float | None
 ) -> None:
     app, shop, blog = start()
-    app.extensions["checkend_ingestion"]._learn_threads = lambda environ: None
+    services(app).ingestion._learn_threads = lambda environ: None
     requests = [(shop, body(LARGE_BYTES, number)) for number in range(6)]
     requests += [(blog, body(LARGE_BYTES, 6)), (shop, body(100, 7))]
     responses = send_while_locked(app, waited, requests)
@@ -152,7 +153,7 @@ def test_when_the_server_is_behind_an_app_has_large_reports_in_half_the_threads_
 
 def test_a_burst_of_large_reports_is_accepted_while_the_server_keeps_up(start: Start) -> None:
     app, shop, _ = start()
-    app.extensions["checkend_ingestion"]._learn_threads = lambda environ: None
+    services(app).ingestion._learn_threads = lambda environ: None
     responses = send_while_locked(app, 0.0, [(shop, body(100_000, number)) for number in range(8)])
     assert {response.status_code for response in responses} == {201}
 
@@ -242,7 +243,7 @@ def test_during_one_apps_flood_another_apps_reports_and_the_pages_respond(tmp_pa
     json_type = {"Content-Type": "application/json"}
     app = create_app({}, instance_path=tmp_path)
     blog = Factory(app).app("Blog")["ingestion_key"]
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     numbers = itertools.count()
 
     def flood() -> Request:

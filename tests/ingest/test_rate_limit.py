@@ -17,6 +17,7 @@ from checkend.app import create_app
 from checkend.db.connection import connect
 from checkend.db.schema import database_path
 from checkend.ingest.rate_limit import RateLimiter
+from checkend.services import services
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
@@ -35,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield make_server
     for app in apps:
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
 
 
 def report(number: int = 0) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def test_reports_wait_for_a_blocked_writer_then_503_and_none_is_stored_twice(sta
     for thread in threads:
         thread.join()
     took = time.monotonic() - began
-    writer = app.extensions["checkend_ingestion"].writer
+    writer = services(app).ingestion.writer
     assert Counter(status for status, _, _ in responses) == {201: 1, 503: 12}
     assert {retry for status, retry, _ in responses if status == 503} == {"5"}
     assert 0.9 < took < 4  # the limit, and as long again for the one that was being written

@@ -15,6 +15,7 @@ from checkend.grouping import frames, paths, stacktrace
 from checkend.ingest.pipeline import Ingestion
 from checkend.ingest.store import ReportStore
 from checkend.scrubbing.scrubber import SHORTENED, Scrubber, ScrubbingPolicy
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.hostile_bodies import bodies
 from tests.support.report_costs import cost, reference
@@ -159,7 +160,7 @@ def test_long_fingerprints_with_the_same_start_are_different(client: FlaskClient
 @pytest.mark.slow
 def test_the_grouping_cache_does_not_grow_with_the_size_of_reports(app: Flask, make: Factory) -> None:
     """Class, fingerprint, notifier, key names, frames and facets of the reports have the maximum length."""
-    ingestion: Ingestion = app.extensions["checkend_ingestion"]
+    ingestion: Ingestion = services(app).ingestion
     ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
 
     def send(number: int) -> None:
@@ -194,7 +195,7 @@ def test_the_grouping_cache_evicts_the_oldest_entries(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("checkend.ingest.dedup._GROUPING_CACHE_SIZE", 3)
-    ingestion: Ingestion = app.extensions["checkend_ingestion"]
+    ingestion: Ingestion = services(app).ingestion
     ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
     for number in range(5):
         ingestion.accept(ingest_app, {"error": {"class": f"X{number}"}})
@@ -205,7 +206,7 @@ def test_the_grouping_cache_evicts_the_oldest_entries(
 
 def test_the_cache_of_facet_values_is_bounded(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checkend.ingest.counters._VALUE_CACHE_SIZE", 10)
-    ingestion: Ingestion = app.extensions["checkend_ingestion"]
+    ingestion: Ingestion = services(app).ingestion
     ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
     for number in range(40):
         value = {"error": {"class": f"X{number % 8}"}, "context": {"hostname": f"web-{number}", "revision": "r"}}

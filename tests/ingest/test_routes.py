@@ -11,7 +11,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from checkend.app import create_app
-from checkend.models import App, Problem
+from checkend.models import App
+from checkend.models.selection import delete_problems
+from checkend.services import services
 from tests.support.factories import Factory
 
 URL = "/ingest/v1/errors"
@@ -291,8 +293,7 @@ class TestRepeats:
 
     def test_notice_ids_are_never_reused(self, make: Factory, report: Report) -> None:
         first = report(error()).get_json()
-        with make.writing() as session:
-            session.get_one(Problem, first["problem_id"]).delete()
+        make.run(lambda: delete_problems([first["problem_id"]]))
         again = report(error()).get_json()
         assert again["id"] > first["id"]
         assert again["problem_id"] > first["problem_id"]
@@ -301,8 +302,7 @@ class TestRepeats:
         self, make: Factory, report: Report, problems: Callable[[], list[Any]]
     ) -> None:
         first = report(error()).get_json()
-        with make.writing() as session:
-            session.get_one(Problem, first["problem_id"]).delete()
+        make.run(lambda: delete_problems([first["problem_id"]]))
         again = report(error()).get_json()
         assert again["deduplicated"] is False
         assert [problem["id"] for problem in problems()] == [again["problem_id"]]
@@ -320,7 +320,7 @@ class TestRepeats:
         try:
             answers = [app.test_client().post(f"{URL}?key={key}", json=error()) for _ in range(2)]
         finally:
-            app.extensions["checkend_shutdown"]()
+            services(app).close()
         assert [("id" in response.get_json()) for response in answers] == [True, answers[1].status_code == 201]
         return [(response.status_code, response.get_json()["deduplicated"]) for response in answers]
 
@@ -445,7 +445,7 @@ class TestBothWays:
             bodies = [error(), {}, error(line=2), {}, error(line=3)]
             statuses = [client.post(URL, json=body, headers=key).status_code for body in bodies]
         finally:
-            app.extensions["checkend_shutdown"]()
+            services(app).close()
         assert statuses == [201, 422, 201, 422, 429]
 
 
@@ -463,7 +463,7 @@ class TestRateLimit:
             assert answers[3].headers["Access-Control-Allow-Origin"] == "https://shop.example"
             assert client.post(f"{URL}?key={other}", json=error()).status_code == 201
         finally:
-            app.extensions["checkend_shutdown"]()
+            services(app).close()
 
 
 class TestPrivacy:

@@ -18,10 +18,12 @@ from checkend.db import integrity
 from checkend.db.schema import database_path
 from checkend.db.session import db
 from checkend.models import App, Notice, Problem, ProblemTag
-from checkend.models.selection import ProblemSelection, delete_in_batches
+from checkend.models.scope import AppScope
+from checkend.models.selection import ProblemSelection, delete_in_batches, delete_problems
 from checkend.models.storage import used_bytes
 from checkend.retention.cleanup import RetentionLimits, clean_up
 from checkend.retention.size_limits import is_near_limit
+from checkend.services import services
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
@@ -42,7 +44,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     yield start
     for app in apps:
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
 
 
 def send(client: FlaskClient, key: str, error: dict[str, Any], noise: int = 0) -> Any:
@@ -83,12 +85,12 @@ def test_25_huge_reports_of_one_app_do_not_block_another_app(serve: Serve) -> No
     assert set(statuses) == {201, 429}
     with app.app_context():
         assert is_near_limit(CAP)
-    app.extensions["checkend_retention"].run(whole=False)
+    services(app).retention.run(whole=False)
     assert notices_of(app, calm["id"]) == mine
     with app.app_context():
         assert not is_near_limit(CAP)
     assert send(client, flooding["ingestion_key"], numbered(99)).status_code == 201
-    assert app.extensions["checkend_retention"].failures == 0
+    assert services(app).retention.failures == 0
     assert wrong_counts(app) == []
 
 
@@ -103,7 +105,7 @@ def test_a_small_app_cannot_use_up_the_reserve(serve: Serve) -> None:
     assert statuses == {201, 429}
     responses = [send(client, calm["ingestion_key"], numbered(number)) for number in range(3)]
     assert [response.status_code for response in responses] == [201] * 3
-    app.extensions["checkend_retention"].run(whole=False)
+    services(app).retention.run(whole=False)
     responses = [send(client, small["ingestion_key"], numbered(100 + number), 3_000) for number in range(20)]
     assert {response.status_code for response in responses} == {201}
     assert wrong_counts(app) == []
@@ -124,7 +126,7 @@ def test_problems_are_deleted_too_if_they_fill_the_database(serve: Serve, monkey
     assert response.status_code == 429
     assert "The database is nearly full" in response.json["error"]
     assert send(client, calm["ingestion_key"], numbered(7)).status_code == 201
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention.run(whole=False)
     assert retention.removed.problems > 20
     assert notices_of(app, calm["id"])[:3] == mine
@@ -147,7 +149,7 @@ def test_space_is_freed_in_the_largest_app_until_it_no_longer_is(serve: Serve) -
         before[one["id"]] = notices_of(app, one["id"])
     with app.app_context():
         assert is_near_limit(CAP)
-    app.extensions["checkend_retention"].run(whole=False)
+    services(app).retention.run(whole=False)
     assert notices_of(app, old["id"]) == before[old["id"]]
     assert notices_of(app, small["id"]) == before[small["id"]]
 
@@ -167,7 +169,7 @@ def test_an_app_at_its_limit_loses_its_oldest_notices_and_is_rejected_meanwhile(
     metrics = client.get("/metrics").get_data(as_text=True)
     assert 'checkend_reports_total{app="full",outcome="refused",status="429"} 1' in metrics
     before = notices_of(app, full["id"])
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     retention.run(whole=False)
     after = notices_of(app, full["id"])
     assert 0 < len(after) < len(before)
@@ -257,7 +259,7 @@ class TestTooManyProblems:
         self, app: Flask, client: FlaskClient, shop: dict[str, Any]
     ) -> None:
         overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
-        Factory(app).run(lambda: list(delete_in_batches(ProblemSelection(None, (1, 2)))))
+        Factory(app).run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all(), (1, 2)))))
         assert send(client, shop["ingestion_key"], numbered(4)).json["problem_id"] not in (1, 2, 3, overflow)
 
 
@@ -269,9 +271,8 @@ def test_stored_bytes_agree_with_the_rows(app: Flask, client: FlaskClient, make:
             send(client, key, error, 500)
     send(client, keys[0], {"class": "Ä" * 3_000, "message": "ö" * 9_000, "fingerprint": "long"})
     assert wrong_counts(app) == []
-    with make.writing() as session:
-        session.get_one(Problem, 1).delete()
-    make.run(lambda: list(delete_in_batches(ProblemSelection(None, (2, 3)))))
+    make.run(lambda: delete_problems([1]))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all(), (2, 3)))))
     with app.app_context():
         for _ in clean_up(RetentionLimits(0, 2)):
             pass
@@ -297,7 +298,7 @@ def test_duplicates_with_new_facets_are_charged_to_their_app(app: Flask, client:
         repeat(number)
     assert 49 * 3 * 4 * 190 < stored_bytes() - before < 50 * 3 * 4 * 250
     assert wrong_counts(app) == []
-    make.run(lambda: list(delete_in_batches(ProblemSelection(None))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all()))))
     assert wrong_counts(app) == []
     assert stored_bytes() == 0
 
@@ -320,7 +321,7 @@ def test_duplicates_in_new_hours_are_charged_to_their_app(app: Flask, client: Fl
             make.app("Another")  # a change by another connection: nothing that was remembered holds any more
     assert stored_bytes() - before == 99 * 35
     assert wrong_counts(app) == []
-    make.run(lambda: list(delete_in_batches(ProblemSelection(None))))
+    make.run(lambda: list(delete_in_batches(ProblemSelection(AppScope.all()))))
     assert stored_bytes() == 0
 
 
@@ -358,7 +359,7 @@ def test_an_app_that_cannot_shrink_is_logged_once_an_hour(
     send(app.test_client(), key, numbered(1))
     with Factory(app).writing() as session:
         session.execute(update(App).values(stored_bytes=2 * CAP))
-    retention = app.extensions["checkend_retention"]
+    retention = services(app).retention
     logging.getLogger("checkend").propagate = True
 
     def warnings_of_looks(number: int) -> int:

@@ -26,6 +26,7 @@ from checkend.ingest.report_queue import STALL_SECONDS
 from checkend.ingest.reports import IngestApp, IngestResult, PreparedReport
 from checkend.ingest.store import ReportStore
 from checkend.ingest.writer import Writer
+from checkend.services import services
 from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer
@@ -352,7 +353,7 @@ def test_a_transaction_left_open_does_not_lock_the_database(
 ) -> None:
     shutil.copyfile(empty_database, tmp_path / "store")
     writer = Writer(ReportStore(tmp_path / "store", 0, lock_timeout=0.2), queue_size=100, timeout=0.5)
-    monkeypatch.setattr(writer, "_take_batch", lambda: 1 / 0)
+    monkeypatch.setattr(writer.queue, "take_batch", lambda: 1 / 0)
     with pytest.raises(DatabaseUnavailableError):
         writer.submit(prepared("lost"))
     monkeypatch.undo()
@@ -445,7 +446,7 @@ def test_other_writes_wait_for_the_lock_only_a_few_seconds(tmp_path: Path, monke
     write()
     assert statuses[-1] == 201
     other.close()
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_a_stall_ends_when_no_report_waits(

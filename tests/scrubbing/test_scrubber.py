@@ -14,6 +14,7 @@ from checkend.app import create_app
 from checkend.db.session import db
 from checkend.models import Notice, ProblemFacet
 from checkend.scrubbing.scrubber import FILTERED, SHORTENED, Scrubber, ScrubbingPolicy
+from checkend.services import services
 from tests.support.factories import Factory
 
 SCRUBBER = Scrubber(ScrubbingPolicy())
@@ -266,7 +267,7 @@ def test_a_setting_drops_client_ips_and_users(private: Callable[..., Flask]) -> 
     for _ in range(2):
         app.test_client().post("/ingest/v1/errors", json=report, headers={"Checkend-Ingestion-Key": key})
     stored = everything_stored(Path(app.instance_path))
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     for word in (b"203.0.113.9", b"ann-17", b"ann@example.com", b"Ann Other"):
         assert word not in stored
     assert b"production" in stored
@@ -281,7 +282,7 @@ def test_a_duplicate_discloses_no_more_than_its_original(private: Callable[..., 
     with app.app_context():
         assert db.session.query(Notice).count() == 1
         users = db.session.query(ProblemFacet.value, ProblemFacet.count).filter_by(name="user").all()
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     assert users == [(FILTERED, 3)]
 
 
@@ -294,5 +295,5 @@ def test_duplicates_count_for_their_own_facets(private: Callable[..., Flask]) ->
     with app.app_context():
         assert db.session.query(Notice).count() == 1
         users = db.session.query(ProblemFacet.value, ProblemFacet.count).filter_by(name="user").all()
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     assert dict(users) == {"ann": 3, "bob": 1}

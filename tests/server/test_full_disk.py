@@ -1,4 +1,4 @@
-"""A start succeeds where nothing can be written: not to the disk, and not to standard output and error."""
+"""A server on a full disk starts, although it cannot write to standard output and error either."""
 
 import http.client
 import resource
@@ -14,6 +14,7 @@ import pytest
 from checkend.app import create_app
 from checkend.db.session import db
 from checkend.server.waitress_server import bind
+from checkend.services import services
 from tests.support.server_process import environment
 
 pytestmark = pytest.mark.slow
@@ -39,9 +40,9 @@ def wait_for(status: int, port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"/up: {seen}")
 
 
-def test_it_responds_503_until_there_is_room_and_then_recovers(tmp_path: Path) -> None:
+def test_a_full_disk_causes_503_until_there_is_space_again(tmp_path: Path) -> None:
     app = create_app({}, instance_path=tmp_path)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()  # SQLite removes what it needs beside the database, and must make it again
     with closing(bind("127.0.0.1", 0)) as free:

@@ -12,8 +12,9 @@ from typing import Any
 from checkend.app import create_app
 from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
+from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import LiveServer
 
@@ -100,9 +101,8 @@ def make_instance(folder: Path) -> tuple[str, str]:
     app = create_app({}, instance_path=folder)
     ingestion_key: str = Factory(app).app()["ingestion_key"]
     with app.app_context():
-        begin_writing()
-        _, api_key = ApiKey.create("test", ALL_PERMISSIONS)
-        db.session.commit()
+        with write_transaction():
+            _, api_key = ApiKey.create("test", ALL_PERMISSIONS)
         db.engine.dispose()
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     return ingestion_key, api_key

@@ -19,7 +19,7 @@ from tests.support.fixture_process import in_vain, report, soon
     [
         (401, "Invalid or missing ingestion key"),
         (422, "error.class is required"),
-        (500, "Something went wrong on the server; it has been logged."),
+        (500, "An internal error occurred. It has been logged."),
         (418, "A fault was asked for: 418."),
     ],
 )

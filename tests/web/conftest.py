@@ -1,17 +1,17 @@
 """Fixtures: a live server and a browser for the tests marked ``browser``, and a server that sends mail."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from waitress.server import create_server
 
 from checkend.app import create_app
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
+from tests.support.server_thread import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -42,13 +42,9 @@ ARGUMENTS = (
 
 @pytest.fixture
 def live_server(app: Flask) -> Iterator[str]:
-    """Provide the URL of `app`, served by waitress on a free port of 127.0.0.1."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    """Provide the URL of `app`, served on a free port of 127.0.0.1."""
+    with served(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="session")
@@ -115,4 +111,4 @@ def mailing(tmp_path: Path, mail_server: MailServer) -> Iterator[Flask]:
     app = create_app(settings, instance_path=tmp_path / "mailing")
     Factory(app).user("ada@example.com")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()

@@ -22,6 +22,7 @@ from checkend.demo import APPS, fill
 from checkend.demo.history import COURSES
 from checkend.exceptions import DomainError
 from checkend.models import App, AppHour, Notice, Problem, ProblemFacet, ProblemHour, TeamMember, User
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.pages import sign_in
 from tests.support.warm_processes import Checkend, run
@@ -37,7 +38,7 @@ def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     app = create_app({}, instance_path=folder / "instance")
     fill(app, PASSWORD)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     copy_database(database_path(folder / "instance"), folder / "copy")
     return folder / "copy"
 
@@ -48,7 +49,7 @@ def filled(demo_database: Path, tmp_path: Path) -> Iterator[Flask]:
     shutil.copyfile(demo_database, database_path(tmp_path))
     app = create_app({}, instance_path=tmp_path)
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_the_kept_counts_are_those_of_what_is_stored(filled: Flask) -> None:
@@ -104,7 +105,7 @@ def test_the_same_seed_creates_the_same_data(app: Flask, tmp_path: Path) -> None
 
     other = create_app(instance_path=tmp_path / "other")
     assert fill(app, PASSWORD, seed=3).occurrences == fill(other, PASSWORD, seed=3).occurrences
-    other.extensions["checkend_shutdown"]()
+    services(other).close()
 
 
 def test_a_database_that_is_not_empty_is_left_alone(app: Flask, make: Factory) -> None:

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from checkend.app import create_app
 from checkend.db.session import db
 from checkend.models import App
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.hostile_texts import FORBIDDEN, LONG, NASTY, SCRIPT, hostile_report
 from tests.support.pages import sign_in, submit
@@ -30,7 +31,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     """Provide a server that does not truncate texts, so that the pages have to handle them."""
     app = create_app({"RATE_LIMIT_ENABLED": "false", "LIMIT_TEXT": 1_000_000}, instance_path=tmp_path / "instance")
     yield app
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
 
-from checkend.auth.roles import Capability, can, forget_roles, grantable_roles
+from checkend.auth.roles import Capability, can, grantable_roles
 from checkend.cli import main
 from checkend.db.session import db
 from checkend.models import Invitation, Team, TeamMember, User
@@ -147,7 +147,8 @@ def test_the_models_and_the_dashboard_agree_on_who_may_invite(make: Factory) -> 
         for role in ROLES:
             db.session.query(TeamMember).filter_by(user_id=member.id).update({"role": role})
             db.session.expire_all()
-            forget_roles()
+            g.pop("team_roles", None)
+            g.pop("app_roles", None)
             for user in (member, _user(OWNER), _user("root@example.com")):
                 allowed = grantable_roles(user, team) if can(user, Capability.INVITE, team) else ()
                 assert {given for given in ROLES if team.may_invite(user, given)} == set(allowed), (user.label, role)

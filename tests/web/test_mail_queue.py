@@ -12,6 +12,7 @@ from flask import Flask
 from checkend.db.session import db
 from checkend.models import Team, User
 from checkend.notifications import mail, mail_queue
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
 from tests.support.pages import sign_in, submit
@@ -64,20 +65,20 @@ def test_a_forgotten_password_is_answered_before_anything_depends_on_the_address
         assert answer.status_code == 200
     held.set()
     assert mail_server.came.wait(5)
-    mailing.extensions["checkend_mail"].close()
+    services(mailing).mail_queue.close()
     assert asked == [("checkend-mail", ADA), ("checkend-mail", "nobody@example.com")]
     assert [recipient for recipient, _ in mail_server.mails] == [ADA]
 
 
 def _put(app: Flask, job: Callable[[], object]) -> None:
-    app.extensions["checkend_mail"].put(job)
+    services(app).mail_queue.put(job)
 
 
 def test_a_shutdown_sends_the_mail_that_waits(mailing: Flask, mail_server: MailServer) -> None:
     with mailing.app_context():
         for number in range(5):
             mail_queue.send_later(f"user{number}@example.com", "Hello", "text")
-    mailing.extensions["checkend_mail"].close()
+    services(mailing).mail_queue.close()
     assert len(mail_server.mails) == 5
 
 
@@ -88,7 +89,7 @@ def test_a_shutdown_waits_for_a_bounded_time_and_logs_what_it_leaves(
     stuck = threading.Event()
     _put(mailing, stuck.wait)
     began = time.monotonic()
-    mailing.extensions["checkend_mail"].close()
+    services(mailing).mail_queue.close()
     assert time.monotonic() - began < 5
     assert mail_log == ["the server stopped before all mail was sent; the SMTP server did not respond in time"]
     stuck.set()
@@ -105,7 +106,7 @@ def test_a_full_queue_is_logged_and_counted_and_does_not_block(
         _put(mailing, lambda: None)
     stuck.set()
     assert mail.outcomes["failed"] - failed == 2
-    assert mail_log == [f"a mail was not sent: {mail_queue.QUEUE_SIZE} others are waiting already"] * 2
+    assert mail_log == [f"a mail was not sent, because {mail_queue.QUEUE_SIZE} others are already waiting"] * 2
 
 
 def test_mail_that_fails_is_logged_and_the_next_is_sent(mailing: Flask, mail_server: MailServer) -> None:

@@ -13,6 +13,7 @@ from werkzeug.test import Client, TestResponse
 from checkend.app import create_app
 from checkend.exceptions import SettingError
 from checkend.models import ApiKey
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.pages import PASSWORD
 from tests.support.server_thread import served
@@ -100,7 +101,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     settings, how = request.param
     app = create_app({**settings, "RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path / "instance")
     yield Site(app, **how)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_every_page_form_redirect_and_cookie_stays_below_the_prefix(site: Site) -> None:
@@ -181,7 +182,7 @@ def test_an_invalid_prefix_is_ignored(told: str, app: Flask, tmp_path: Path) -> 
     for server, prefix in ((trusting, told), (app, "/untrusted")):
         page = server.test_client().get("/sign-in", headers={"X-Forwarded-Prefix": prefix}).get_data(as_text=True)
         assert '<a class="brand" href="/"' in page
-    trusting.extensions["checkend_shutdown"]()
+    services(trusting).close()
 
 
 @pytest.mark.parametrize("url", ["https://example.com/a?b", "https://example.com/a b", "https:///a", "https://x/../y"])
@@ -213,4 +214,4 @@ def test_a_browser_works_below_the_prefix(new_browser: "Callable[..., BrowserCon
         page.goto(f"http://127.0.0.1:{server.port}{PREFIX}/problems")
         page.wait_for_selector("[data-problem]")
         assert failed == []
-    app.extensions["checkend_shutdown"]()
+    services(app).close()

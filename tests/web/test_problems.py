@@ -108,11 +108,11 @@ def test_the_tabs_count_what_the_filter_finds(varied: str, client: FlaskClient) 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("status=open", "status must be one of unresolved, resolved, all."),
+        ("status=open", "status must be one of resolved, unresolved, all."),
         ("since=1y", "since must be one of"),
         ("min_notices=-1", "min_notices must be a whole number"),
         ("min_notices=9999999999", "min_notices must be a whole number"),
-        ("date_from=tomorrow", "date_from must be a date such as"),
+        ("date_from=tomorrow", "date_from must be a date or a time, such as"),
         ("page=x", "page must be a whole number"),
     ],
 )

@@ -17,6 +17,7 @@ from checkend.auth.roles import ROLE_CAPABILITIES, Capability
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.session import db
 from checkend.models.team import ROLES
+from checkend.services import services
 from tests.support.team import KINDS, World, build
 
 DOCS = Path(__file__).parents[2] / "docs" / "permissions.md"
@@ -104,7 +105,7 @@ TEAMS = [
     Act("team_members.remove_app", "POST", Capability.ASSIGN_APPS, values=CORE | {"app_slug": "shop"}),
     Act("invitations.create", "POST", Capability.INVITE, {"email_address": "x@example.com", "role": "viewer"}, CORE),
     Act("invitations.revoke", "POST", Capability.INVITE, values=CORE | {"invitation_id": "invitation_id"}),
-    Act("teams.hand_over", "POST", Capability.HAND_OVER_TEAM, {"member": "1"}, CORE),
+    Act("teams.hand_over", "POST", Capability.TRANSFER_TEAM, {"member": "1"}, CORE),
     Act("teams.delete", "POST", Capability.DELETE_TEAM, {"confirm": "core"}, CORE),
     Act("team_members.leave", "POST", Capability.SEE_TEAM, values=CORE),
 ]
@@ -147,7 +148,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("world") / "instance"
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=folder)
     world = build(app)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
     with app.app_context():
         db.engine.dispose()  # everything that was written is now in one file
     return world
@@ -161,7 +162,7 @@ def world(template: World, tmp_path: Path) -> Iterator[World]:
     shutil.copy(Path(template.app.instance_path) / DATABASE_FILE_NAME, folder)
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=folder)
     yield World(app, template.ids, template.people)
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def _address(world: World, act: Act) -> str:

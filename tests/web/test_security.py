@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from checkend.app import create_app
 from checkend.models import App, Team
+from checkend.services import services
 from checkend.web.security import HEADERS
 from tests.support.factories import Factory
 from tests.support.pages import csrf_token, sign_in, submit
@@ -127,7 +128,7 @@ def test_an_https_url_says_that_browsers_use_https(tmp_path: object, url: str, s
     answer = app.test_client().get("/sign-in")
     assert answer.headers["Set-Cookie"].startswith("__Host-") is secure
     assert ("Strict-Transport-Security" in answer.headers) is secure
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_a_cookie_set_over_http_opens_nothing_over_https(app: Flask, client: FlaskClient, make: Factory) -> None:
@@ -163,7 +164,7 @@ def test_only_trusted_proxies_say_that_it_was_https(tmp_path: object, proxies: i
     app = create_app({"TRUSTED_PROXIES": proxies}, instance_path=f"{tmp_path}/i")
     answer = app.test_client().get("/sign-in", headers={"X-Forwarded-Proto": "https"})
     assert ("Secure" in answer.headers["Set-Cookie"]) is secure
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from checkend.app import create_app
 from checkend.models import App, Team, User
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.pages import csrf_token, submit
 
@@ -38,7 +39,7 @@ def test_the_start_prints_the_address_of_the_setup_page_until_there_is_an_admin(
         printed.append([line.strip() for line in capsys.readouterr().err.splitlines() if "/setup/" in line])
         if number == 1:
             Factory(app).user(site_admin=True)
-        app.extensions["checkend_shutdown"]()
+        services(app).close()
     assert printed[0] == printed[1]
     assert printed[0][0].startswith("http://127.0.0.1:9123/setup/")
     assert printed[2] == []

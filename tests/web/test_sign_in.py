@@ -15,6 +15,7 @@ from checkend.app import create_app
 from checkend.auth import login_throttle
 from checkend.db.session import db
 from checkend.models import Team, User, UserSession
+from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
 from tests.support.pages import PASSWORD, csrf_token, sign_in, submit
@@ -198,7 +199,7 @@ def test_one_client_ip_cannot_try_many_email_addresses(client: FlaskClient, app:
     ]
     assert statuses == [422] * login_throttle.PER_NETWORK + [429] * 3
     # Attempts rejected by the limit per client IP leave nothing in memory.
-    assert len(app.extensions["checkend_guesses"]._account._attempts) == login_throttle.PER_NETWORK
+    assert len(services(app).login_throttle._account._attempts) == login_throttle.PER_NETWORK
 
 
 def test_addresses_of_one_ipv6_network_count_as_one(client: FlaskClient) -> None:
@@ -270,7 +271,7 @@ def test_an_email_address_over_255_characters_is_rejected(mailing: Flask, path: 
     answer = submit(mailing.test_client(), path, fields, page=path)
     assert answer.status_code == 422
     assert "at most 255 characters" in answer.text
-    assert not mailing.extensions["checkend_guesses"]._place._attempts
+    assert not services(mailing).login_throttle._network._attempts
 
 
 def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +304,7 @@ def test_the_lifetime_of_sessions_can_be_set(tmp_path: Path, monkeypatch: pytest
     later = clock.now() + timedelta(days=1, minutes=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     assert client.get("/account").status_code == 302
-    app.extensions["checkend_shutdown"]()
+    services(app).close()
 
 
 def test_without_mail_the_page_says_whom_to_ask(client: FlaskClient) -> None:

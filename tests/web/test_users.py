@@ -105,7 +105,7 @@ def test_site_admins_cannot_demote_or_delete_themselves(admin: FlaskClient, make
 def test_a_user_can_be_deleted_unless_they_own_a_team(admin: FlaskClient, make: Factory) -> None:
     make.team("Core", make.user("bob@example.com"))
     make.user("eve@example.com")
-    assert "hand these over first: Core" in _page_after(admin, "/users/bob/delete")
+    assert "Transfer these teams first: Core" in _page_after(admin, "/users/bob/delete")
     assert "Deleted user eve@example.com." in _page_after(admin, "/users/eve/delete")
     assert submit(admin, "/users/eve/delete").status_code == 404
     assert make.run(lambda: {user.email_address for user in User.newest_first()}) == {

@@ -31,15 +31,14 @@ class CommandGroup(PipeFriendlyGroup):
 
 def explain(error: Exception) -> str | None:
     """Return what happened and what to do; None for an error that is a bug, whose traceback should be seen."""
-    import sqlite3
-
+    from checkend.db.errors import DriverError, driver_error
     from checkend.exceptions import StartupError
 
     if isinstance(error, StartupError):
         return str(error)
-    original = getattr(error, "orig", error)  # of SQLAlchemy's errors, the driver's
-    if isinstance(original, sqlite3.Error):
-        return _explain_sqlite(original)
+    original = driver_error(error)
+    if isinstance(original, DriverError):
+        return _explain_driver_error(original)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         advice = " Make room on the disk, then try again." if error.errno in _NO_ROOM else ""
@@ -47,22 +46,23 @@ def explain(error: Exception) -> str | None:
     return None
 
 
-def _explain_sqlite(error: "Exception") -> str | None:
-    name: str = getattr(error, "sqlite_errorname", "") or ""
+def _explain_driver_error(error: Exception) -> str | None:
+    from checkend.db.errors import is_busy, is_damaged, is_inaccessible, is_operational
+
     text = str(error)
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "is locked" in text:
+    if is_busy(error) or "is locked" in text:
         return "The database is locked by another process, and was not free in time. Try again, or end that process."
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if is_damaged(error):
         return (
             f"The database is damaged ({text}). See what is wrong with `checkend db check`, and put a backup back with "
             "`checkend db restore`."
         )
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+    if is_inaccessible(error):
         return (
             f"The database cannot be read or written ({text}). Make sure that there is room on the disk and that the "
             "instance folder can be written, then try again."
         )
-    if type(error).__name__ in ("OperationalError", "DatabaseReplacedError", "DatabaseError"):
+    if is_operational(error):
         return f"The database cannot be used: {text}."
     return None
 

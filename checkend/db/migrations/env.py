@@ -1,4 +1,4 @@
-"""Alembic's environment: migrates the one SQLite file, in one transaction, or not at all."""
+"""Alembic's environment: migrates the SQLite file in one transaction."""
 
 import sqlite3
 from contextlib import closing
@@ -15,24 +15,24 @@ from checkend.db.connection import DATABASE_FILE_NAME, set_pragmas
 from checkend.db.session import UtcDateTime, db
 
 
-def store() -> Path:
-    """The file to migrate: the one `checkend.db.schema` names, else that of the app of ``flask db``."""
-    named: Path | None = context.config.attributes.get("store")
-    return named or Path(current_app.instance_path) / DATABASE_FILE_NAME
+def database_path() -> Path:
+    """Return the file to migrate: the one that `checkend.db.schema` passes, or that of the app of ``flask db``."""
+    path: Path | None = context.config.attributes.get("database")
+    return path or Path(current_app.instance_path) / DATABASE_FILE_NAME
 
 
 def is_ours(name: str | None, kind: str, parents: Any) -> bool:
-    """Whether autogenerate looks at it: the tables of the text search are no model's."""
+    """Return whether autogenerate compares an object: the tables of the search index have no model."""
     return not (kind == "table" and str(name).startswith("problems_search"))
 
 
 def render(kind: str, value: Any, autogen: Any) -> Any:
-    """Types of this package by what they are in the store, so that old migrations need nothing of today's code."""
+    """Render types of this package as database types, so that migrations do not depend on later code."""
     return "sa.BigInteger()" if kind == "type" and isinstance(value, UtcDateTime) else False
 
 
 def migrate(raw: sqlite3.Connection) -> None:
-    """Run the migrations with foreign keys off: rebuilding a table would delete what refers to it."""
+    """Run the migrations with foreign keys off: rebuilding a table would delete the rows that refer to it."""
     set_pragmas(raw)
     raw.execute("PRAGMA foreign_keys = OFF")
     engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
@@ -48,11 +48,11 @@ def migrate(raw: sqlite3.Connection) -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
-            if fault := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise RuntimeError(f"a row of {fault[0]} would refer to one of {fault[2]} that does not exist")
+            if violation := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise RuntimeError(f"a row of {violation[0]} would refer to one of {violation[2]} that does not exist")
 
 
 if context.is_offline_mode():
-    raise SystemExit("Migrations run on a store; there is no offline mode.")
-with closing(sqlite3.connect(store(), isolation_level=None)) as connection:
+    raise SystemExit("Migrations need a database; there is no offline mode.")
+with closing(sqlite3.connect(database_path(), isolation_level=None)) as connection:
     migrate(connection)

@@ -17,8 +17,10 @@ from checkend.ingest.exceptions import UnknownKeyError
 from checkend.ingest.pipeline import ingestion
 from checkend.models import ApiKey, App, Problem
 from checkend.models.problem import ProblemFilter, find_problems
+from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_app_in_batches, delete_in_batches
 from checkend.schemas.problem import ProblemSchema
+from checkend.services import services
 from checkend.testing import diagnostics
 from checkend.testing.faults import Faults
 from checkend.testing.journal import Journal, JournalEntry
@@ -111,7 +113,7 @@ class Fixture:
             one.since = self.journal.received
         with self.app.app_context():
             begin_writing()
-            _run_all(delete_in_batches(ProblemSelection([one.app_id for one in made])))
+            _run_all(delete_in_batches(ProblemSelection(AppScope.of(one.app_id for one in made))))
             db.session.commit()
 
     @property
@@ -154,7 +156,7 @@ class Fixture:
     def _dump(self, slug: str, fits: Callable[[Problem], bool]) -> list[dict[str, Any]]:
         app_id = self._get(slug).app_id
         with self.app.app_context():
-            problems: list[Problem] = list(db.session.scalars(find_problems([app_id], ProblemFilter())))
+            problems: list[Problem] = list(db.session.scalars(find_problems(AppScope.of([app_id]), ProblemFilter())))
             dumped: list[dict[str, Any]] = _PROBLEMS.dump([problem for problem in problems if fits(problem)])
             return dumped
 
@@ -180,7 +182,7 @@ class Fixture:
     def close(self) -> None:
         """Let go of whoever waits, and of the store."""
         self.release()
-        self.app.extensions["checkend_shutdown"]()
+        services(self.app).close()
         with self.app.app_context():
             db.engine.dispose()
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from wtforms import IntegerField, SelectMultipleField, StringField
 from wtforms.validators import NumberRange, Optional, ValidationError
 
-from checkend.auth.roles import Capability, can, require, team_ids_with, visible_app_ids
+from checkend.auth.roles import Capability, can, require, teams_with, visible_apps
 from checkend.auth.sessions import current_user
 from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
 from checkend.db.session import db
@@ -17,6 +17,7 @@ from checkend.db.transactions import write_in_steps, write_transaction
 from checkend.grouping.fingerprint import RULES
 from checkend.models import App, Team, TeamApp
 from checkend.models.counters import have_reported
+from checkend.models.scope import AppScope
 from checkend.models.selection import delete_app_in_batches
 from checkend.schemas.app import AppSchema
 from checkend.web.forms import Form, SchemaValidator
@@ -65,9 +66,8 @@ class SettingsForm(Form):
 @bp.get("")
 def index() -> Page:
     """List all apps that the user may see, by name."""
-    app_ids = visible_app_ids(current_user())
-    statement = select(App) if app_ids is None else select(App).where(App.id.in_(app_ids))
-    may_create = team_ids_with(current_user(), Capability.CREATE_APP) != []
+    statement = visible_apps(current_user()).narrow(select(App), App.id)
+    may_create = not teams_with(current_user(), Capability.CREATE_APP).is_empty
     apps = db.session.scalars(statement.order_by(App.name, App.id)).all()
     return render_template("apps/index.html", apps=apps, may_create=may_create)
 
@@ -99,7 +99,7 @@ def show(slug: str) -> Page:
         app=app,
         snippets=snippets(app.ingestion_key, public_url()) if may_edit else [],
         teams=db.session.scalars(teams).all(),
-        has_reports=have_reported([app.id]),
+        has_reports=have_reported(AppScope.of([app.id])),
     )
 
 
@@ -140,9 +140,7 @@ def delete(slug: str) -> Response:
 
 def _teams_to_create_apps_in() -> dict[int, str]:
     """Return the names, by id, of the teams for which the user may create apps; site admins may create some without."""
-    team_ids = team_ids_with(current_user(), Capability.CREATE_APP)
-    statement = select(Team.id, Team.name).order_by(Team.name)
-    if team_ids is not None:
-        statement = statement.where(Team.id.in_(team_ids))
+    scope = teams_with(current_user(), Capability.CREATE_APP)
+    statement = scope.narrow(select(Team.id, Team.name).order_by(Team.name), Team.id)
     teams: dict[int, str] = {team_id: name for team_id, name in db.session.execute(statement)}
-    return teams if team_ids is not None else teams | {NO_TEAM: "No team (visible to site admins only)"}
+    return teams if not scope.is_all else teams | {NO_TEAM: "No team (visible to site admins only)"}

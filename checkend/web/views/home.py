@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer, joinedload
 
 from checkend import clock
-from checkend.auth.roles import Capability, team_ids_with, visible_app_ids
+from checkend.auth.roles import Capability, teams_with, visible_apps
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
 from checkend.models import App, Problem
 from checkend.models.counters import days_of_apps
 from checkend.models.problem import UNRESOLVED, ProblemFilter, find_problems, new_problems
+from checkend.models.scope import AppScope
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.presenters import charts
 
@@ -37,12 +38,12 @@ class AppCard:
 @bp.get("/")
 def index() -> str:
     """Show the apps with their unresolved problems and charts, the latest problems, and those of the last 24 hours."""
-    app_ids = visible_app_ids(current_user())
+    scope = visible_apps(current_user())
     now = clock.now()
-    apps, more_apps = _busiest_apps(app_ids)
+    apps, more_apps = _busiest_apps(scope)
     days = days_of_apps((app.id for app in apps), charts.spark_start(now))
-    new = new_problems(app_ids, now - NEW_FOR, MAX_NEW + 1)
-    latest = find_problems(app_ids, ProblemFilter(status=UNRESOLVED)).limit(MAX_LATEST).options(*_FOR_LISTS)
+    new = new_problems(scope, now - NEW_FOR, MAX_NEW + 1)
+    latest = find_problems(scope, ProblemFilter(status=UNRESOLVED)).limit(MAX_LATEST).options(*_FOR_LISTS)
     return render_template(
         "home.html",
         cards=[AppCard(app, charts.sparkline(days.get(app.id, []), now)) for app in apps],
@@ -50,14 +51,12 @@ def index() -> str:
         new=new[:MAX_NEW],
         more_new=len(new) > MAX_NEW,
         latest=list(db.session.scalars(latest)),
-        may_create_app=team_ids_with(current_user(), Capability.CREATE_APP) != [],
+        may_create_app=not teams_with(current_user(), Capability.CREATE_APP).is_empty,
     )
 
 
-def _busiest_apps(app_ids: list[int] | None) -> tuple[list[App], bool]:
+def _busiest_apps(scope: AppScope) -> tuple[list[App], bool]:
     """Return up to `MAX_APPS` apps, most unresolved problems first, and whether there are more."""
     statement = select(App).order_by(App.unresolved_problems_count.desc(), App.name, App.id).limit(MAX_APPS + 1)
-    if app_ids is not None:
-        statement = statement.where(App.id.in_(app_ids))
-    apps = list(db.session.scalars(statement))
+    apps = list(db.session.scalars(scope.narrow(statement, App.id)))
     return apps[:MAX_APPS], len(apps) > MAX_APPS

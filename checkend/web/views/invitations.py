@@ -13,6 +13,7 @@ from checkend.auth.sessions import current_user
 from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import Invitation, User
+from checkend.models.invitation import NO_LONGER_OPEN
 from checkend.models.user import NewPassword
 from checkend.notifications import mail
 from checkend.notifications.mail_queue import send_later
@@ -95,8 +96,7 @@ def join(token: str) -> Any:
 def _open_invitation(token: str) -> Invitation:
     invitation = Invitation.with_token(token)
     if invitation is None or not invitation.is_open or not invitation.is_authorized:
-        message = "This invitation has been used or revoked, or is older than seven days. Ask for a new one."
-        raise ApiError(404, message)
+        raise ApiError(404, NO_LONGER_OPEN)
     return invitation
 
 

@@ -10,6 +10,7 @@ from checkend.models import Notice, Problem, Tag
 from checkend.models.counters import facets_of, hours_of_problem
 from checkend.models.notice import latest_notices
 from checkend.models.problem import tags_in_use
+from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_with_time_limit
 from checkend.web.lookups import get_or_404
 from checkend.web.pages import run_and_redirect, signed_in_blueprint
@@ -54,7 +55,9 @@ def show(problem_id: int) -> str:
         stack_trace=present_stacktrace(latest.raw_backtrace, latest.notifier) if latest else None,
         more_notices=len(notices) > MAX_LATEST,
         markdown=problem_markdown(problem, latest),
-        tags=tags_in_use([app.id], MAX_TAG_SUGGESTIONS) if can(current_user(), Capability.TAG, app) else [],
+        tags=tags_in_use(AppScope.of([app.id]), MAX_TAG_SUGGESTIONS)
+        if can(current_user(), Capability.TAG, app)
+        else [],
     )
 
 
@@ -126,7 +129,7 @@ def delete(problem_id: int) -> Redirect:
     """Delete the problem with all its notices and counts."""
     app = problem_for(Capability.DELETE_PROBLEMS, problem_id).app
     app_id, slug = app.id, app.slug
-    _, remaining = delete_with_time_limit(ProblemSelection([app_id], (problem_id,)))
+    _, remaining = delete_with_time_limit(ProblemSelection(AppScope.of([app_id]), (problem_id,)))
     if remaining:
         flash("The problem has too many notices to delete at once. Delete it again to continue.", "warning")
         return redirect(_problem_url(problem_id))

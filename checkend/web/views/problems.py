@@ -10,7 +10,7 @@ from sqlalchemy.orm import defer, joinedload
 from werkzeug.wrappers import Response
 
 from checkend import clock
-from checkend.auth.roles import Capability, app_ids_with, visible_app_ids
+from checkend.auth.roles import Capability, apps_with, visible_apps
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
@@ -26,6 +26,7 @@ from checkend.models.problem import (
     find_problems,
     tags_in_use,
 )
+from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, bulk_tag, bulk_untag, delete_with_time_limit
 from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
@@ -65,8 +66,8 @@ def app_bulk_update(slug: str) -> Any:
 
 def _problems_page(app: App | None) -> tuple[str, int]:
     query = read_query(request.args)
-    app_ids = [app.id] if app else visible_app_ids(current_user())
-    problems = [] if query.errors else _find_page(app_ids, query)
+    scope = AppScope.of([app.id]) if app else visible_apps(current_user())
+    problems = [] if query.errors else _find_page(scope, query)
     now = clock.now()
     days = days_of_problems((problem.id for problem in problems), charts.spark_start(now))
     html = render_template(
@@ -74,29 +75,29 @@ def _problems_page(app: App | None) -> tuple[str, int]:
         app=app,
         query=query,
         problems=problems,
-        counts={} if query.errors else _count_by_status(app_ids, query.filter),
+        counts={} if query.errors else _count_by_status(scope, query.filter),
         sparks={problem.id: charts.sparkline(days.get(problem.id, []), now) for problem in problems},
         app_ids_by_capability={
-            action.capability.value: _app_ids_with(action.capability, app) for action in ACTIONS.values()
+            action.capability.value: _scope_of(action.capability, app) for action in ACTIONS.values()
         },
-        tags=tags_in_use(app_ids, MAX_TAG_SUGGESTIONS),
+        tags=tags_in_use(scope, MAX_TAG_SUGGESTIONS),
         environments=_suggested_environments(app, problems),
-        has_problems=bool(problems) or count_problems(app_ids, ProblemFilter()) > 0,
-        has_reports=bool(problems) or have_reported(app_ids),
+        has_problems=bool(problems) or count_problems(scope, ProblemFilter()) > 0,
+        has_reports=bool(problems) or have_reported(scope),
         choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE},
     )
     return html, 422 if query.errors else 200
 
 
-def _find_page(app_ids: list[int] | None, query: ProblemQuery) -> list[Problem]:
-    statement = find_problems(app_ids, query.filter).options(defer(Problem.search_text), joinedload(Problem.app))
+def _find_page(scope: AppScope, query: ProblemQuery) -> list[Problem]:
+    statement = find_problems(scope, query.filter).options(defer(Problem.search_text), joinedload(Problem.app))
     return list(db.session.scalars(statement.offset((query.page - 1) * PER_PAGE).limit(PER_PAGE)))
 
 
-def _count_by_status(app_ids: list[int] | None, problem_filter: ProblemFilter) -> dict[str, int]:
+def _count_by_status(scope: AppScope, problem_filter: ProblemFilter) -> dict[str, int]:
     """Return the number of problems on each of the status tabs."""
-    unresolved = count_problems(app_ids, replace(problem_filter, status=UNRESOLVED))
-    resolved = count_problems(app_ids, replace(problem_filter, status=RESOLVED))
+    unresolved = count_problems(scope, replace(problem_filter, status=UNRESOLVED))
+    resolved = count_problems(scope, replace(problem_filter, status=RESOLVED))
     return {UNRESOLVED: unresolved, RESOLVED: resolved, "all": unresolved + resolved}
 
 
@@ -107,12 +108,10 @@ def _suggested_environments(app: App | None, problems: list[Problem]) -> list[st
     return sorted(name for name in names if escape_controls(name) == name)
 
 
-def _app_ids_with(capability: Capability, app: App | None) -> list[int] | None:
-    """Return the ids of the apps, or of ``app`` alone, on which the user has ``capability``; None means all apps."""
-    app_ids = app_ids_with(current_user(), capability)
-    if app is None:
-        return app_ids
-    return [app.id] if app_ids is None or app.id in app_ids else []
+def _scope_of(capability: Capability, app: App | None) -> AppScope:
+    """Return the apps on which the user has ``capability``; with ``app``, that app or none."""
+    scope = apps_with(current_user(), capability)
+    return scope.intersect([app.id]) if app else scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +163,15 @@ def _bulk_update(app: App | None) -> Any:
 
 def _selection(app: App | None, action: Action, query: ProblemQuery) -> ProblemSelection | None:
     """Return the selected problems, None if there are none. Abort with 403 if the user may not change one of them."""
-    app_ids = _app_ids_with(action.capability, app)
-    if app_ids == []:
+    scope = _scope_of(action.capability, app)
+    if scope.is_empty:
         abort(403)
     if request.form.get("scope") == "all":
-        return ProblemSelection(app_ids, wanted=query.filter)
+        return ProblemSelection(scope, filters=query.filter)
     ids = _selected_ids()
-    if app_ids is not None and ids and _includes_forbidden(ids, app_ids):
+    if ids and _includes_forbidden(ids, scope):
         abort(403)
-    return ProblemSelection(app_ids, ids) if ids else None
+    return ProblemSelection(scope, ids) if ids else None
 
 
 def _selected_ids() -> tuple[int, ...]:
@@ -182,13 +181,11 @@ def _selected_ids() -> tuple[int, ...]:
     return tuple(int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 19)
 
 
-def _includes_forbidden(ids: tuple[int, ...], app_ids: list[int]) -> bool:
-    """Whether one of the problems belongs to an app that the user may see, but that is not one of ``app_ids``."""
-    visible = visible_app_ids(current_user()) or []
-    forbidden = select(Problem.id).where(
-        Problem.id.in_(ids), Problem.app_id.in_(visible), Problem.app_id.not_in(app_ids)
-    )
-    return db.session.scalar(forbidden.limit(1)) is not None
+def _includes_forbidden(ids: tuple[int, ...], scope: AppScope) -> bool:
+    """Return whether one of the problems belongs to an app that the user may see, but that is not in ``scope``."""
+    app_ids = select(Problem.app_id).where(Problem.id.in_(ids)).distinct()
+    visible = visible_apps(current_user()).narrow(app_ids, Problem.app_id)
+    return any(app_id not in scope for app_id in db.session.scalars(visible))
 
 
 def _run(action: Action, selection: ProblemSelection) -> None:

@@ -8,13 +8,13 @@ from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField, StringField
 
 from checkend.auth import sessions
+from checkend.config.instance_secrets import delete_setup_token, read_or_create_setup_token
 from checkend.db.transactions import write_transaction
 from checkend.models import App, Team, User
 from checkend.models.user import NewPassword, count_site_admins
 from checkend.schemas.app import AppSchema
 from checkend.schemas.team import TeamSchema
 from checkend.schemas.user import UserSchema
-from checkend.server.bootstrap import delete_setup_token, read_or_create_setup_token
 from checkend.web.forms import Form, SchemaValidator
 from checkend.web.pages import Page
 

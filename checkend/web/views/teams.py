@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 from wtforms import StringField
 
-from checkend.auth.roles import Capability, app_ids_with, can, grantable_roles, require, visible_team_ids
+from checkend.auth.roles import Capability, apps_with, can, grantable_roles, require, visible_teams
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
@@ -76,10 +76,10 @@ def rename(slug: str) -> Any:
 @bp.post("/<slug>/owner")
 def hand_over(slug: str) -> Response:
     """Transfer the team to another member."""
-    team = team_for(Capability.HAND_OVER_TEAM, slug)
+    team = team_for(Capability.TRANSFER_TEAM, slug)
     member = get_or_404(TeamMember, request.form.get("member", 0, type=int), team_id=team.id)
     message = f"{member.user.email_address} is now the owner of the team."
-    return run_and_redirect(lambda: team.hand_over(member.user), message, url_for("teams.show", slug=team.slug))
+    return run_and_redirect(lambda: team.transfer_to(member.user), message, url_for("teams.show", slug=team.slug))
 
 
 @bp.post("/<slug>/delete")
@@ -112,19 +112,16 @@ def team_page(team: Team, form: TeamForm | None = None, invitation_form: Form | 
 
 
 def _teams_page(form: TeamForm) -> Page:
-    team_ids = visible_team_ids(current_user())
     members = select(func.count()).where(TeamMember.team_id == Team.id).scalar_subquery()
     apps = select(func.count()).where(TeamApp.team_id == Team.id).scalar_subquery()
     statement = select(Team, members, apps).order_by(Team.name)
-    if team_ids is not None:
-        statement = statement.where(Team.id.in_(team_ids))
-    teams = db.session.execute(statement).all()
+    teams = db.session.execute(visible_teams(current_user()).narrow(statement, Team.id)).all()
     html = render_template("teams/index.html", teams=teams, form=form, role_descriptions=ROLE_DESCRIPTIONS)
     return html, form.status
 
 
 def _assignable_apps(team: Team) -> list[App]:
     """Return the apps that the user is an admin of and that are not assigned to the team yet."""
-    app_ids = app_ids_with(current_user(), Capability.DELETE_APP)
+    scope = apps_with(current_user(), Capability.DELETE_APP)
     statement = select(App).where(App.id.not_in([app.id for app in team.apps])).order_by(App.name)
-    return list(db.session.scalars(statement if app_ids is None else statement.where(App.id.in_(app_ids))))
+    return list(db.session.scalars(scope.narrow(statement, App.id)))

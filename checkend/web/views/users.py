@@ -91,7 +91,7 @@ def _redirect_with_link(user: User) -> Response:
 
 def _users_page(form: NewUserForm, password_link: dict[str, Any] | None = None) -> Page:
     search, page = request.args.get("search", "").strip(), page_number()
-    statement = User.with_part(search)
+    statement = User.search(search)
     total = db.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
     users = db.session.scalars(statement.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
     html = render_template(

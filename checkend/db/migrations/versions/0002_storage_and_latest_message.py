@@ -1,13 +1,13 @@
 """Latest messages, a bounded search index, and the bytes that each app stores.
 
-What it changes in the rows of 0001:
+Changes to the rows of version 0001:
 
-- ``problems.search_text`` is cut to 1,000 characters, and holds the message of the latest notice too where that differs
-  from the first one; the search index is built anew from it.
-- New columns: ``problems.latest_message`` (that message; NULL where it is the first one), ``problems.search_pending``
+- ``problems.search_text`` is truncated to 1,000 characters, and includes the message of the latest notice if that
+  differs from the first one; the search index is rebuilt from it.
+- New columns: ``problems.latest_message`` (that message; NULL if it equals the first one), ``problems.search_pending``
   (0), ``backtraces.app_id`` (the app of the oldest notice that has the backtrace), ``apps.stored_bytes``.
 
-All else stays as it is, longer messages included.
+Everything else is unchanged, longer messages included.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""Rename slugs that consist of digits alone: they shadowed the record whose id is that number.
+"""Rename slugs that consist only of digits: they hid the record with that id.
 
-An app with the slug ``2024`` becomes ``app-2024``, or the first of ``app-2024-1``, ``app-2024-2`` … that is free.
+An app with the slug ``2024`` becomes ``app-2024``, or the first of ``app-2024-1``, ``app-2024-2`` … that is not taken.
 """
 
 import sqlalchemy as sa

@@ -1,0 +1,58 @@
+"""Secrets that Checkend creates and stores in the instance folder, in files that only their owner can read."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from checkend.config.settings import MIN_SECRET_LENGTH
+from checkend.exceptions import StartupError
+
+_SETUP_TOKEN_FILE_NAME = "setup_token"
+
+
+def read_or_create_secret_key(folder: Path) -> str:
+    """Return the key that signs sessions, created by the first start. Raises `StartupError` if the file is unusable."""
+    path = folder / "secret_key"
+    try:
+        key = _read_or_create(path)
+    except OSError as error:
+        raise StartupError(f"{path} cannot be read or written: {error.strerror}.") from error
+    if len(key) < MIN_SECRET_LENGTH:
+        reason = f"has fewer than {MIN_SECRET_LENGTH} characters and could be guessed" if key else "is empty"
+        raise StartupError(
+            f"The secret key in {path} {reason}. Delete the file: the next start creates a new key, and all users "
+            "have to sign in again."
+        )
+    return key
+
+
+def read_or_create_setup_token(folder: Path) -> str:
+    """Return the token in the URL of the setup page; it stays the same until there is a site admin."""
+    return _read_or_create(folder / _SETUP_TOKEN_FILE_NAME)
+
+
+def delete_setup_token(folder: Path) -> None:
+    """Delete the setup token. Deleting one that does not exist has no effect."""
+    (folder / _SETUP_TOKEN_FILE_NAME).unlink(missing_ok=True)
+
+
+def _read_or_create(path: Path) -> str:
+    """Return the secret in the file at ``path``, created if it does not exist.
+
+    Several processes may start at the same time. Each writes a secret to a file of its own and tries to link it to
+    ``path``, which only the first can. So no process reads a partially written file, and all use the same secret.
+    """
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):  # another process was first: use its secret
+                os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    return path.read_text().strip()

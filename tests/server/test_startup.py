@@ -1,0 +1,64 @@
+"""The cost of a start: memory, CPU time, and modules that are only imported when they are needed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.server_process import command, environment
+
+MAX_MEMORY_MB = 120
+# With the requests or commands that need them: prometheus_client with /metrics, cryptography with the first new secret,
+# zxcvbn with the first password, alembic with a migration, humanize with `checkend status`.
+LAZY = ("alembic", "cryptography", "humanize", "prometheus_client", "zxcvbn")
+START = """
+import json, resource, sys, time
+
+began = time.process_time()
+import flask, flask_login, flask_sqlalchemy, flask_wtf, marshmallow, orjson, sqlalchemy.orm, wtforms
+libraries = time.process_time()
+from checkend.app import create_app
+from checkend.services import services
+
+app = create_app({"LOG_LEVEL": "error"})
+ready = time.process_time()
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+services(app).close()
+print(json.dumps({
+    "libraries": libraries - began,
+    "own": ready - libraries,
+    "memory_mb": memory,
+    "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Start the app with an existing database, in a separate process, and return what it measured."""
+    folder = tmp_path_factory.mktemp("instance")
+    command(folder, "app", "create", "Shop")
+    environ = environment(folder)
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode, the start would compile the package
+    done = subprocess.run(
+        [sys.executable, "-c", START], env=environ, cwd=Path(__file__).parents[2], stdout=-1, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_start_imports_no_heavy_module_that_it_does_not_need(start: Any) -> None:
+    assert set(LAZY) & set(start["modules"]) == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit elsewhere")
+def test_a_server_that_has_started_uses_little_memory(start: Any) -> None:
+    assert start["memory_mb"] < MAX_MEMORY_MB
+
+
+@pytest.mark.skipif("PYTHONDONTWRITEBYTECODE" in os.environ, reason="each process compiles the package anew")
+def test_a_start_takes_less_time_than_importing_its_libraries(start: Any) -> None:
+    assert start["own"] < start["libraries"]
