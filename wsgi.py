@@ -1,4 +1,4 @@
-"""What a WSGI server loads: ``waitress-serve wsgi:app``."""
+"""The WSGI application, for commands such as ``waitress-serve wsgi:app``."""
 
 from checkend.app import create_app
 

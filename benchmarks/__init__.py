@@ -1,1 +1,1 @@
-"""Checkend's figures, each as a ratio to a floor measured in the same run: ``python -m benchmarks``."""
+"""Benchmarks: each result is a ratio to a baseline measured in the same run. Run ``python -m benchmarks``."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: prints the figures, and writes them to benchmarks/results/."""
+"""Run the benchmarks, print the results and write them to benchmarks/results/."""
 
 import argparse
 import json
@@ -21,13 +21,13 @@ from tests.support import timings
 
 PORT, FLOOR_PORT = 8971, 8972
 PACKAGES = ("flask", "werkzeug", "waitress", "sqlalchemy", "orjson")
-# What is to be reached: the ratio to the floor, and the 99th percentile as a multiple of the median.
+# Minimum ratio to the floor.
 TARGETS = {"distinct": 0.5, "repeating": 0.6, "storm": 0.75}
 RESULTS = Path(__file__).with_name("results")
 
 
 def main() -> None:
-    """Measure what the arguments ask for."""
+    """Run the benchmarks that the arguments select."""
     arguments = _arguments()
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing: install Debian's package wrk (apt-get install wrk).")
@@ -47,11 +47,11 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each figure, interleaved with the floor")
-    parser.add_argument("--seconds", type=int, default=4, help="length of each round")
-    parser.add_argument("--problems", type=int, default=10_000, help="problems in the large store")
-    parser.add_argument("--notices", type=int, default=1_000_000, help="notices in the large store")
-    parser.add_argument("--soak", type=int, metavar="MINUTES", help="instead: mixed load for that many minutes")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement, alternating with the floor")
+    parser.add_argument("--seconds", type=int, default=4, help="duration of each round")
+    parser.add_argument("--problems", type=int, default=10_000, help="problems in the large database")
+    parser.add_argument("--notices", type=int, default=1_000_000, help="notices in the large database")
+    parser.add_argument("--soak", type=int, metavar="MINUTES", help="run a mixed load for this many minutes instead")
     return parser.parse_args()
 
 
@@ -73,35 +73,35 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         for mode in TARGETS:
             print(f"… {mode}", file=sys.stderr)
             results["loads"][mode] = _load(folder / mode, floor, mode, arguments)
-        print("… filling the large store", file=sys.stderr)
-        names = seed.store(folder / "large")
+        print("… filling the large database", file=sys.stderr)
+        names = seed.create_database(folder / "large")
         seed.fill(folder / "large", arguments.problems, arguments.notices)
         for mode in TARGETS:
-            print(f"… {mode}, large store", file=sys.stderr)
+            print(f"… {mode}, large database", file=sys.stderr)
             found = _load(folder / "large", floor, mode, arguments, names)
             found["of_empty"] = found["ratio"] / results["loads"][mode]["ratio"]
-            results["loads"][f"{mode}, large store"] = found
+            results["loads"][f"{mode}, large database"] = found
     print("… lists and pages", file=sys.stderr)
     results["routes"] = {"large": _routes(folder / "large", names)}
-    names = seed.store(folder / "small")
+    names = seed.create_database(folder / "small")
     seed.fill(folder / "small", 3, 30)
     results["routes"]["small"] = _routes(folder / "small", names)
     return results
 
 
 def _starts(instance: Path, rounds: int) -> dict[str, float]:
-    """Seconds from the start of the process to its first answer: the first start, and later ones."""
-    seed_free = []
+    """Return the seconds from the start of the process to its first response, for the first start and later ones."""
+    later = []
     with servers.checkend(instance, PORT) as server:
         first = server.start_seconds
     for _ in range(rounds):
         with servers.checkend(instance, PORT) as server:
-            seed_free.append(server.start_seconds)
-    return {"first": first, "again": median(seed_free)}
+            later.append(server.start_seconds)
+    return {"first": first, "again": median(later)}
 
 
 def _fixture(rounds: int) -> dict[str, float]:
-    """What the server costs as a test fixture: seconds from a cold interpreter and in a running one, ms a test."""
+    """Measure the test fixture: seconds to start in a new and in a running interpreter, and ms per test."""
     timings.warm_start()
     return {
         "cold_s": median(timings.cold_start() for _ in range(rounds)),
@@ -117,7 +117,7 @@ def _load(
     arguments: argparse.Namespace,
     names: dict[str, str] | None = None,
 ) -> dict[str, float]:
-    names = names or seed.store(instance)
+    names = names or seed.create_database(instance)
     before = _size(instance)
     with servers.checkend(instance, PORT) as server:
         found = load.interleaved(server, floor, names["ingestion_key"], mode, arguments.rounds, arguments.seconds)
@@ -161,12 +161,12 @@ def _table(results: dict[str, Any]) -> str:
     if "soak" in results:
         return "\n".join(lines + soak.table(results["soak"])) + "\n"
     lines += [
-        "| reports | ratio to floor | (min-max) | to reach | reports/s | floor/s | p50 ms | p99 ms | p99/p50 "
+        "| reports | ratio to floor | (min-max) | target | reports/s | floor/s | p50 ms | p99 ms | p99/p50 "
         "| CPU µs | floor CPU µs | memory MB | bytes/notice | errors |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in results["loads"].items():
-        target = f"{row['of_empty']:.2f} of the empty store's, ≥ 0.9" if "of_empty" in row else f"≥ {TARGETS[name]}"
+        target = f"{row['of_empty']:.2f} of the empty database's, ≥ 0.9" if "of_empty" in row else f"≥ {TARGETS[name]}"
         disk = f"{row['bytes_per_notice']:.0f}" if "bytes_per_notice" in row and "storm" not in name else "-"
         lines.append(
             f"| {name} | **{row['ratio']:.2f}** | {row['ratio_min']:.2f}-{row['ratio_max']:.2f} "
@@ -177,13 +177,13 @@ def _table(results: dict[str, Any]) -> str:
     start, fixture = results["start"], results["fixture"]
     lines += [
         "",
-        f"Start to first answer: {start['first']:.2f} s the first time, {start['again']:.2f} s after that (≤ 1.5).",
-        f"As a test fixture: {fixture['cold_s']:.2f} s from a cold interpreter (≤ 0.6), {fixture['warm_s']:.2f} s in a "
-        f"running one (≤ 0.3), {fixture['per_test_ms']:.1f} ms a test (≤ 5).",
+        f"Start to first response: {start['first']:.2f} s the first time, {start['again']:.2f} s later (≤ 1.5).",
+        f"Test fixture: {fixture['cold_s']:.2f} s in a new interpreter (≤ 0.6), {fixture['warm_s']:.2f} s in a running "
+        f"one (≤ 0.3), {fixture['per_test_ms']:.1f} ms per test (≤ 5).",
         "",
     ]
     for kind in ("api", "dashboard"):
-        lines += [f"| {kind} | small store, ms | large store, ms |", "|---|---|---|"]
+        lines += [f"| {kind} | small database, ms | large database, ms |", "|---|---|---|"]
         small, large = results["routes"]["small"][kind], results["routes"]["large"][kind]
         lines += [f"| `{path}` | {small[path]:.1f} | {large[path]:.1f} |" for path in small]
         lines.append("")

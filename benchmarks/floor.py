@@ -1,4 +1,4 @@
-"""The floor: Flask on waitress, parsing the same JSON and answering 201, without a store."""
+"""The floor: Flask on waitress, which parses the same JSON and responds with 201, without a database."""
 
 import json
 
@@ -9,12 +9,12 @@ app = Flask("floor")
 
 @app.post("/ingest/v1/errors")
 def create() -> tuple[Response, int]:
-    """Parse, and answer."""
+    """Parse the report and respond."""
     json.loads(request.get_data())
     return jsonify(id=1, problem_id=1, deduplicated=False, occurrence_count=1), 201
 
 
 @app.get("/up")
 def up() -> str:
-    """Whether it runs."""
+    """Respond, to show that the server is running."""
     return "ok"

@@ -1,4 +1,4 @@
-"""Reports sent by wrk, and what came of them."""
+"""Load: reports sent by wrk, and the measured rates and latencies."""
 
 import itertools
 import os
@@ -16,7 +16,7 @@ _offsets = itertools.count(0, 10_000_000)
 
 @dataclass(frozen=True)
 class Load:
-    """One run: requests a second, percentiles in ms, processor time a request in µs, requests in all, errors."""
+    """One run: requests per second, percentiles in ms, CPU time per request in µs, total requests, errors."""
 
     rate: float
     p50: float
@@ -27,7 +27,7 @@ class Load:
 
 
 def run(server: Process, key: str, mode: str, seconds: int) -> Load:
-    """Send reports of one kind with `CLIENTS` connections. Raises RuntimeError when wrk fails."""
+    """Send reports of one kind over `CLIENTS` connections. Raises RuntimeError if wrk fails."""
     environ = os.environ | {"KEY": key, "MODE": mode, "OFFSET": str(next(_offsets))}
     before = server.cpu_seconds
     done = subprocess.run(
@@ -45,21 +45,21 @@ def run(server: Process, key: str, mode: str, seconds: int) -> Load:
 
 
 def interleaved(ours: Process, floor: Process, key: str, mode: str, rounds: int, seconds: int) -> dict[str, float]:
-    """Both in turn, ``rounds`` times: medians, and the median of the ratios round by round."""
+    """Run both alternately, ``rounds`` times; return the medians, and the median ratio of the rounds."""
     pairs = []
     for _ in range(rounds):
         pairs.append((run(floor, key, mode, seconds), run(ours, key, mode, seconds)))
-    mine = [pair[1] for pair in pairs]
+    own = [pair[1] for pair in pairs]
     return {
-        "rate": median(load.rate for load in mine),
+        "rate": median(load.rate for load in own),
         "floor": median(pair[0].rate for pair in pairs),
         "ratio": median(pair[1].rate / pair[0].rate for pair in pairs),
         "ratio_min": min(pair[1].rate / pair[0].rate for pair in pairs),
         "ratio_max": max(pair[1].rate / pair[0].rate for pair in pairs),
-        "p50": median(load.p50 for load in mine),
-        "p99": median(load.p99 for load in mine),
-        "cpu": median(load.cpu for load in mine),
+        "p50": median(load.p50 for load in own),
+        "p99": median(load.p99 for load in own),
+        "cpu": median(load.cpu for load in own),
         "cpu_floor": median(pair[0].cpu for pair in pairs),
-        "requests": sum(load.requests for load in mine),
-        "errors": sum(load.errors for load in mine),
+        "requests": sum(load.requests for load in own),
+        "errors": sum(load.errors for load in own),
     }

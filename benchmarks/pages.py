@@ -1,4 +1,4 @@
-"""How long each list of the API and each page of the dashboard takes, one request at a time."""
+"""Duration of each list of the API and each page of the dashboard, one request at a time."""
 
 import http.cookiejar
 import re
@@ -41,14 +41,14 @@ PAGES = (
 
 
 def api(url: str, key: str, names: dict[str, str], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each list route."""
+    """Return the median milliseconds of each list route."""
     opener = urllib.request.build_opener()
     opener.addheaders = [("Checkend-API-Key", key)]
     return {path: _median(opener, f"{url}/api/v1{path.format(**names)}", rounds) for path in API}
 
 
 def dashboard(url: str, names: dict[str, str], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each page, for a site admin."""
+    """Return the median milliseconds of each page for a site admin."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
     form = opener.open(url + "/sign-in").read().decode()
     token = re.search(r'name="csrf_token" value="([^"]+)"', form)
@@ -58,13 +58,13 @@ def dashboard(url: str, names: dict[str, str], rounds: int) -> dict[str, float]:
     return {path: _median(opener, url + path.format(**names), rounds) for path in PAGES}
 
 
-def _median(opener: urllib.request.OpenerDirector, address: str, rounds: int) -> float:
+def _median(opener: urllib.request.OpenerDirector, url: str, rounds: int) -> float:
     times = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
-        with opener.open(address) as answer:
-            answer.read()
-            if "/sign-in" in answer.geturl():
-                raise RuntimeError(f"{address} asks for a sign-in")
+        with opener.open(url) as response:
+            response.read()
+            if "/sign-in" in response.geturl():
+                raise RuntimeError(f"{url} requires signing in")
         times.append((time.perf_counter() - started) * 1000)
     return median(times[1:])

@@ -1,4 +1,4 @@
-"""Stores to measure with: an empty one, and one with 10,000 problems and 1,000,000 notices."""
+"""Databases for the benchmarks: an empty one, and one with 10,000 problems and 1,000,000 notices."""
 
 import json
 import sqlite3
@@ -18,8 +18,8 @@ EMAIL, PASSWORD = "bench@example.com", "correct horse"
 HOUR = 3_600_000_000
 
 
-def store(instance: Path) -> dict[str, str]:
-    """A new store with an app, an API key and a site admin: ``ingestion_key slug api_key``."""
+def create_database(instance: Path) -> dict[str, str]:
+    """Create a database with an app, an API key and a site admin; return its ingestion key, slug and API key."""
     app = create_database_app({}, instance_path=instance)
     with app.app_context():
         with write_transaction():
@@ -30,7 +30,7 @@ def store(instance: Path) -> dict[str, str]:
 
 
 def fill(instance: Path, problems: int, notices: int) -> None:
-    """Put that many problems and notices in, spread over 80 days, with their counts, hours and shared values."""
+    """Insert problems and notices, spread over 80 days, with their counters and facets."""
     now = clock.to_micros(clock.now())
     each = notices // problems
     payloads = [

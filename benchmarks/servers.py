@@ -1,4 +1,4 @@
-"""The processes that are measured: Checkend and the floor, each on waitress with the same threads."""
+"""The measured processes: Checkend and the floor, each on waitress with the same number of threads."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ THREADS = 8
 
 
 class Process:
-    """``waitress-serve`` with an app on a port of this machine, ready when made. A context manager."""
+    """``waitress-serve`` with an app on a local port. The constructor returns when it responds. A context manager."""
 
     def __init__(self, target: str, port: int, ready: str, environ: dict[str, str] | None = None) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -37,7 +37,7 @@ class Process:
                 if self._process.poll() is not None:
                     raise RuntimeError(f"the server ended with status {self._process.returncode}") from None
                 time.sleep(0.005)
-        raise RuntimeError("the server did not answer within 30 s")
+        raise RuntimeError("the server did not respond within 30 s")
 
     def __enter__(self) -> "Process":
         return self
@@ -56,13 +56,13 @@ class Process:
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time used so far."""
+        """CPU time used so far, in seconds."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def checkend(instance: Path, port: int) -> Process:
-    """Checkend over the instance folder, without a rate limit, otherwise with its defaults."""
+    """Start Checkend with the instance folder, without rate limits, otherwise with default settings."""
     settings = {
         "CHECKEND_INSTANCE_PATH": str(instance),
         "CHECKEND_RATE_LIMIT_ENABLED": "false",
@@ -72,5 +72,5 @@ def checkend(instance: Path, port: int) -> Process:
 
 
 def floor(port: int) -> Process:
-    """The floor."""
+    """Start the floor."""
     return Process("benchmarks.floor:app", port, "/up")

@@ -1,4 +1,4 @@
-"""Mixed load for a long time: memory flat, nothing but expected answers, the file as large as its content."""
+"""Soak test: a mixed load for a long time, with samples of memory and file size."""
 
 import json
 import random
@@ -19,8 +19,8 @@ CLIENTS = 6
 
 
 def run(folder: Path, minutes: int, port: int) -> dict[str, Any]:
-    """Post, list, read and resolve with `CLIENTS` threads; a sample of memory and size every 10 s."""
-    names = seed.store(folder / "soak")
+    """Post, list, read and resolve with `CLIENTS` threads; sample memory and file size every 10 s."""
+    names = seed.create_database(folder / "soak")
     statuses: Counter[str] = Counter()
     samples: list[dict[str, float]] = []
     end = time.monotonic() + minutes * 60
@@ -56,41 +56,43 @@ def _client(url: str, names: dict[str, str], number: int, end: float, statuses: 
     sent = number * 1_000_000_000
     while time.monotonic() < end:
         sent += 1
-        what = choose.choices(("post", "list", "notices", "resolve"), (20, 3, 2, 1))[0]
-        statuses[f"{what} {_act(what, url, names, choose, sent)}"] += 1
+        action = choose.choices(("post", "list", "notices", "resolve"), (20, 3, 2, 1))[0]
+        statuses[f"{action} {_act(action, url, names, choose, sent)}"] += 1
 
 
-def _act(what: str, url: str, names: dict[str, str], choose: random.Random, sent: int) -> int:
+def _act(action: str, url: str, names: dict[str, str], choose: random.Random, sent: int) -> int:
     problems = f"{url}/api/v1/apps/{names['slug']}/problems"
     key = {"Checkend-API-Key": names["api_key"]}
-    if what == "post":
-        place = choose.randrange(300)
-        trace = ["/srv/run.py:1 in main", f"/srv/app/{place}.py:{choose.randrange(3, 30)} in f{place}"]
+    if action == "post":
+        location = choose.randrange(300)
+        trace = ["/srv/run.py:1 in main", f"/srv/app/{location}.py:{choose.randrange(3, 30)} in f{location}"]
         body = {"error": {"class": "ValueError", "message": f"bad {sent}", "backtrace": trace}, "user": {"id": sent}}
         body["notifier"] = {"name": "checkend-python", "language": "python"}
-        return _ask("POST", f"{url}/ingest/v1/errors", {"Checkend-Ingestion-Key": names["ingestion_key"]}, body)
-    if what == "list":
-        return _ask("GET", f"{problems}?sort=notices&search=bad", key)
+        return _request("POST", f"{url}/ingest/v1/errors", {"Checkend-Ingestion-Key": names["ingestion_key"]}, body)
+    if action == "list":
+        return _request("GET", f"{problems}?sort=notices&search=bad", key)
     problem = f"{problems}/{choose.randrange(1, 200)}"
-    return _ask("GET", f"{problem}/notices", key) if what == "notices" else _ask("POST", f"{problem}/resolve", key)
+    return (
+        _request("GET", f"{problem}/notices", key)
+        if action == "notices"
+        else _request("POST", f"{problem}/resolve", key)
+    )
 
 
-def _ask(method: str, address: str, headers: dict[str, str], body: Any = None) -> int:
+def _request(method: str, url: str, headers: dict[str, str], body: Any = None) -> int:
     data = None if body is None else json.dumps(body).encode()
     headers = headers | ({"Content-Type": "application/json"} if data else {})
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(address, data, headers, method=method), timeout=30
-        ) as answer:
-            answer.read()
-            return int(answer.status)
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=30) as response:
+            response.read()
+            return int(response.status)
     except urllib.error.HTTPError as error:
         error.read()
         return error.code
 
 
 def table(soak: dict[str, Any]) -> list[str]:
-    """The soak in lines of Markdown."""
+    """Return the result as lines of Markdown."""
     samples = soak["samples"]
     picked = samples[:: max(len(samples) // 12, 1)]
     return [

@@ -6,17 +6,17 @@ class CheckendError(Exception):
 
 
 class StartupError(CheckendError):
-    """Checkend cannot be used as it stands; the text says in a sentence or two why, and what to do."""
+    """Checkend cannot start, or a command cannot run; the message states why and what to do."""
 
 
 class SettingError(StartupError):
-    """A setting has a value that cannot be used; the text names the setting, the value and what is allowed."""
+    """A setting has an invalid value; the message states the setting, the value and what is allowed."""
 
 
 class ApiError(CheckendError):
-    """An answer of the API other than success: its status, its sentence, for a 422 one sentence per fault.
+    """An error response of the API: its status and its message or, for a 422, one message per error.
 
-    ``retry_after`` is the whole seconds after which to try again.
+    ``retry_after`` is the number of seconds after which to try again.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class ApiError(CheckendError):
 
 
 class DomainError(CheckendError):
-    """The state of the store forbids what was asked; ``messages`` holds one full sentence per fault."""
+    """The state of the database does not allow the change; ``messages`` contains one complete sentence per reason."""
 
     def __init__(self, *messages: str) -> None:
         super().__init__(" ".join(messages))

@@ -1,4 +1,4 @@
-"""Log lines, for people or for machines. Never keys, passwords or what reports contain."""
+"""Log lines as text or JSON. They never contain keys, passwords or the content of reports."""
 
 import json
 import logging
@@ -7,28 +7,28 @@ import sys
 import time
 from typing import Any
 
-# The public prefix of an API key names it in the audit log; by itself it opens nothing.
+# The public prefix of an API key identifies it in the audit log, so it stays readable. It gives no access.
 _SECRETS = re.compile(
     r"\b(?!cka_[0-9a-f]{10}(?![A-Za-z0-9_-]))(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+|(/(?:setup|new-password|confirm-email|invitations)/)[A-Za-z0-9_.-]{20,}"
 )
 
-# Paths and names from outside may hold line breaks and terminal codes: a line of the log stays one line.
+# Paths and names from outside may contain line breaks and terminal codes. Escaped, each message remains one line.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 def redact(text: str) -> str:
-    """``text`` with the keys and tokens in it cut to their kind."""
+    """Return ``text`` with each key and token in it shortened to its prefix, which shows what it was."""
     return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}…", text)
 
 
 def to_json(value: Any) -> str:
-    """Return ``value`` as JSON, escaping characters that do not print: they could forge or hide part of a line."""
+    """Return ``value`` as JSON, escaping unprintable characters, which could forge or hide part of a line."""
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 class TextFormatter(logging.Formatter):
-    """``2024-01-15T10:30:00.123Z INFO checkend.access message``"""
+    """Formatter of lines such as ``2024-01-15T10:30:00.123Z INFO checkend.access message``."""
 
     converter = time.gmtime  # type: ignore[assignment]  # UTC; the stub types it as a plain function
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -37,7 +37,7 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging.Formatter
         return super().formatMessage(record).translate(_CONTROLS)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -45,9 +45,9 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(TextFormatter):
-    """One JSON object a line: ``time level logger message``, ``exception`` where there is one.
+    """Formatter of one JSON object per line: ``time``, ``level``, ``logger``, ``message`` and, if any, ``exception``.
 
-    A record's ``fields``, given with ``extra``, are added to it.
+    The ``fields`` of a record, passed with ``extra``, are added.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -65,15 +65,15 @@ class JsonFormatter(TextFormatter):
 
 
 def configure(level: str, form: str) -> None:
-    """Send log lines of at least ``level`` to standard error, as ``text`` or ``json``."""
+    """Write log lines of at least ``level`` to standard error, in the format ``text`` or ``json``."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logger = logging.getLogger("checkend")
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
-    for name in ("waitress", "werkzeug"):  # werkzeug's own line a request has the query string, with ?key=
+    for name in ("waitress", "werkzeug"):  # werkzeug logs the query string of each request, which may contain ?key=
         server = logging.getLogger(name)
         server.handlers[:] = [handler]
         server.propagate = False
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a warning for every request that waits for a thread
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits for a thread

@@ -1,4 +1,4 @@
-"""What every test may ask for: the real app over a real, fresh SQLite file."""
+"""Fixtures for all tests: the real app with a new SQLite file."""
 
 import gc
 import io
@@ -30,15 +30,15 @@ from tests.support.factories import Factory
 from tests.support.sdk import sdk_python
 from tests.support.signals import stop_ignoring
 
-__all__ = ["sdk_python"]  # a fixture of the whole suite
+__all__ = ["sdk_python"]  # a fixture for the whole suite
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each worker a part of the suite in one piece, and who is done some of the others' rest.
+    """Give each worker a contiguous part of the suite, and idle workers some of the others' remaining tests.
 
-    xdist deals small pieces of every module to all workers by default: each then starts a browser, and makes what the
-    tests of a module share.
+    By default xdist distributes small pieces of every module to all workers: each then starts a browser, and creates
+    the fixtures that the tests of a module share.
     """
     from xdist.scheduler import WorkStealingScheduling
 
@@ -46,7 +46,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 class SlowBody(io.BytesIO):
-    """What comes in from a client; ``others_could_write`` has an entry for each time that it was waited for."""
+    """A request body; ``others_could_write`` has an entry for each read: whether the write lock was free."""
 
     def __init__(self, lock_is_free: Callable[[], bool], data: bytes) -> None:
         super().__init__(data)
@@ -62,9 +62,9 @@ class SlowBody(io.BytesIO):
 
 
 def _use_memory_for_temporary_files() -> None:
-    """Put temporary files on a memory file system where there is one with room.
+    """Put temporary files on a memory file system, if there is one with enough space.
 
-    Every commit waits for the disk, a few milliseconds each: a third of the suite's time.
+    Every commit waits a few milliseconds for the disk, which would take a third of the suite's time.
     """
     memory = Path("/dev/shm")
     if "TMPDIR" not in os.environ and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3:
@@ -77,7 +77,7 @@ _use_memory_for_temporary_files()
 
 process_caches.share()
 stop_ignoring()
-# Hundreds of apps are made and dropped: looking for garbage after every few of their objects takes a tenth of the time.
+# Hundreds of apps are created and discarded: with the default thresholds, garbage collection takes a tenth of the time.
 gc.set_threshold(50_000, 20, 50)
 
 
@@ -90,7 +90,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> Iterator[None]:
-    """Passwords are hashed and checked as in earnest, at a thousandth of the cost."""
+    """Hash passwords with a single iteration, at a thousandth of the cost."""
     cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("checkend.models.user.generate_password_hash", cheap)
@@ -99,7 +99,7 @@ def _cheap_passwords() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new database without records, to be copied instead of created anew for every test."""
+    """Create an empty database, to be copied for every test, which is faster than creating one."""
     path = tmp_path_factory.mktemp("empty") / DATABASE_FILE_NAME
     create_or_migrate(path)
     return path
@@ -107,7 +107,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def app(tmp_path: Path, empty_database: Path) -> Iterator[Flask]:
-    """A server with an empty store."""
+    """Return a server with an empty database."""
     (tmp_path / "instance").mkdir(mode=0o700)
     shutil.copyfile(empty_database, tmp_path / "instance" / DATABASE_FILE_NAME)
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path / "instance")
@@ -119,42 +119,42 @@ def app(tmp_path: Path, empty_database: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """Speaks HTTP to `app`."""
+    """Return an HTTP client of `app`."""
     return app.test_client()
 
 
 @pytest.fixture
 def make(app: Flask) -> Factory:
-    """Puts records straight into the store; each call is a transaction of its own and returns plain ids and keys."""
+    """Return a factory that writes records directly to the database, each in a transaction of its own."""
     return Factory(app)
 
 
 @pytest.fixture
 def lock_is_free(app: Flask) -> Callable[[], bool]:
-    """Whether another could write to the store of `app` at this moment."""
+    """Return a function that returns whether another connection could write to the database of `app` now."""
 
-    def try_it() -> bool:
+    def is_free() -> bool:
         with closing(
             sqlite3.connect(Path(app.instance_path) / DATABASE_FILE_NAME, timeout=0, isolation_level=None)
-        ) as store:
+        ) as database:
             try:
-                store.execute("BEGIN IMMEDIATE")
+                database.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
                 return False
             return True
 
-    return try_it
+    return is_free
 
 
 @pytest.fixture
 def slow_body(lock_is_free: Callable[[], bool]) -> Callable[[bytes], SlowBody]:
-    """``slow_body(data)``: a body that notes with each read whether others could write meanwhile."""
+    """Return ``slow_body(data)``: a body that records with each read whether others could write meanwhile."""
     return partial(SlowBody, lock_is_free)
 
 
 @pytest.fixture
 def key_for(app: Flask) -> Callable[..., dict[str, str]]:
-    """``key_for("apps:read")``: the headers of a new API key with these permissions (none named: all)."""
+    """Return ``key_for("apps:read")``: it returns headers with a new API key that has these permissions, or all."""
 
     def make_key(*permissions: str) -> dict[str, str]:
         with app.app_context(), write_transaction():

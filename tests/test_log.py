@@ -1,4 +1,4 @@
-"""What a log says, and what never stands in one."""
+"""The content of logs, and what they must not contain."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ REPORT = {
 
 
 def requests(ingestion_key: str, api_key: str) -> list[tuple[str, str, Any, dict[str, str], int]]:
-    """Requests of every kind: method, path, body, headers, and the status that the answer must have."""
+    """Return requests of every kind: method, path, body, headers and expected status."""
     ingest, users = "/ingest/v1/errors", "/api/v1/users"
     user = {"email_address": "new@example.com", "password": "PASSWORD-1"}
     return [
@@ -47,7 +47,7 @@ def requests(ingestion_key: str, api_key: str) -> list[tuple[str, str, Any, dict
 
 
 @pytest.mark.parametrize("runner", ["checkend serve", "flask run"])
-def test_neither_keys_nor_passwords_nor_report_contents_stand_in_a_log(runner: str, tmp_path: Path) -> None:
+def test_logs_contain_no_keys_passwords_or_report_contents(runner: str, tmp_path: Path) -> None:
     ingestion_key = command(tmp_path, "app", "create", "Shop")["ingestion_key"]
     api_key = command(tmp_path, "api-key", "create", "all", "--all")["key"]
     asked = requests(ingestion_key, api_key)
@@ -73,7 +73,7 @@ def test_neither_keys_nor_passwords_nor_report_contents_stand_in_a_log(runner: s
     assert [re.sub(r"rejected (\S+ \S+: \d+).*", r"\1", line) for line in refusals][: len(expected)] == expected
 
 
-def test_a_log_for_people_has_a_line_for_each_refusal_and_none_for_what_went_well(tmp_path: Path) -> None:
+def test_a_text_log_has_one_line_per_rejected_request_and_none_for_successful_ones(tmp_path: Path) -> None:
     with running(tmp_path) as (process, port):
         with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
             connection.request("GET", "/api/v1/apps", headers={"Checkend-API-Key": WRONG_API_KEY})

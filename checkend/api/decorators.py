@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from flask import Response, current_app, jsonify, request
 from marshmallow import Schema, ValidationError
-from sqlalchemy import Select
 from werkzeug.datastructures import MultiDict
 
 from checkend.auth.decorators import read_body
@@ -56,7 +55,15 @@ def query(schema: Query) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def with_query(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, **kwargs, **_load_parameters(schema))
+            messages = unknown_parameters(request.args, schema.parameters)
+            values = MultiDict((name, value) for name, value in request.args.items(multi=True) if value)
+            try:
+                loaded: Any = schema.load(values)
+            except ValidationError as error:
+                messages += format_error_messages(schema, error)
+            if messages:
+                raise ApiError(422, messages=messages)
+            return view(*args, **kwargs, **loaded)
 
         with_query.query = schema  # type: ignore[attr-defined]  # for the OpenAPI document
         return with_query  # type: ignore[return-value]  # the view without the arguments that the schema makes
@@ -101,31 +108,16 @@ def paginated(schema: Schema) -> Callable[[Callable[..., Any]], Responding]:
         @wraps(view)
         def respond(*args: Any, page: Page, **kwargs: Any) -> Response:
             statement, total = view(*args, **kwargs)
-            return jsonify(data=schema.dump(_rows(statement, page, total), many=True), pagination=page.summary(total))
+            rows: list[Any] = []
+            if page.offset < total:  # an offset of more than 64 bits would be rejected by SQLite
+                rows = list(db.session.scalars(statement.limit(page.per_page).offset(page.offset)))
+            return jsonify(data=schema.dump(rows, many=True), pagination=page.summary(total))
 
         respond.response = (schema, 200)  # type: ignore[attr-defined]  # for the OpenAPI document
         respond.paginated = True  # type: ignore[attr-defined]  # also for the OpenAPI document
         return respond
 
     return decorate
-
-
-def _rows(statement: Select[Any], page: Page, total: int) -> list[Any]:
-    if page.offset >= total:  # also keeps offsets beyond 64 bits, which SQLite rejects, out of the statement
-        return []
-    return list(db.session.scalars(statement.limit(page.per_page).offset(page.offset)))
-
-
-def _load_parameters(schema: Query) -> Any:
-    messages = unknown_parameters(request.args, schema.parameters)
-    values = MultiDict((name, value) for name, value in request.args.items(multi=True) if value)
-    try:
-        loaded = schema.load(values)
-    except ValidationError as error:
-        messages += format_error_messages(schema, error)
-    if messages:
-        raise ApiError(422, messages=messages)
-    return loaded
 
 
 def _json_object() -> dict[str, Any]:

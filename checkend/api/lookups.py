@@ -72,10 +72,6 @@ def _member(ids: Ids) -> TeamMember:
     return _or_404(member if member and member.team_id == team.id else None, "Member")
 
 
-def _user(ids: Ids) -> User:
-    return _or_404(by_slug_or_id(User, ids["user_id"]), "User")
-
-
 def _replacing(find: Callable[[Ids], dict[str, Any]]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
@@ -96,4 +92,4 @@ with_delivery = _replacing(lambda ids: {"delivery": _delivery(ids)})
 with_team = _replacing(lambda ids: {"team": _team(ids)})
 with_team_and_app = _replacing(lambda ids: {"team": _team(ids), "app": _app(ids)})
 with_member = _replacing(lambda ids: {"member": _member(ids)})
-with_user = _replacing(lambda ids: {"user": _user(ids)})
+with_user = _replacing(lambda ids: {"user": _or_404(by_slug_or_id(User, ids["user_id"]), "User")})

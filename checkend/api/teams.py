@@ -49,7 +49,7 @@ def show(team: Team) -> Team:
 def update(team: Team, data: dict[str, Any]) -> Team:
     """Rename a team, or transfer it to another owner, who becomes an admin member. Its slug stays the same."""
     if "owner_id" in data:
-        team.hand_over(resolve_reference(User, data["owner_id"], "Owner user not found"))
+        team.transfer_to(resolve_reference(User, data["owner_id"], "Owner user not found"))
     team.rename(data.get("name", team.name))
     return team
 

@@ -1,1 +1,1 @@
-"""Who asks: API keys of programs, sessions of people."""
+"""Authentication and authorization: API keys of programs, sessions and roles of users."""

@@ -1,4 +1,4 @@
-"""Who asks the Management API: the key in the header, found by its prefix and compared in constant time."""
+"""Authentication of the Management API: the key in the header, looked up by prefix and compared in constant time."""
 
 import logging
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ log = logging.getLogger("checkend.auth")
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyContext:
-    """The key that a request came with: its id, how the audit log names it, and what it may do."""
+    """The API key of a request: its id, its name in the audit log, and its permissions."""
 
     key_id: int
     label: str
@@ -29,14 +29,14 @@ class ApiKeyContext:
 
 
 def authenticate() -> None:
-    """Note the request's `ApiKeyContext` in ``g.caller``, and stamp the key's use. Raises `ApiError` 401."""
+    """Set ``g.api_key`` to the `ApiKeyContext` of the request, and record the use of the key. Raise `ApiError` 401."""
     value = request.headers.get(API_KEY_HEADER, "")
     if not value:
         raise ApiError(401, "Missing API key")
     key = db.session.scalar(select(ApiKey).where(ApiKey.prefix == value[:PREFIX_LENGTH]))
     if key is None or not key.matches(value) or not key.is_live:
         raise ApiError(401, "Invalid or revoked API key")
-    g.caller = ApiKeyContext(key.id, key.label, frozenset(key.permissions))
+    g.api_key = ApiKeyContext(key.id, key.label, frozenset(key.permissions))
     if key.last_used_at is None or clock.now() - key.last_used_at >= LAST_USED_INTERVAL:
         _update_last_used(key.id)
 
@@ -47,11 +47,11 @@ def _update_last_used(key_id: int) -> None:
     try:
         with independent_write() as connection:
             connection.execute(update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))
-    except Exception as error:  # the stamp is a convenience: a full disk must not stop reading
-        log.warning("the use of API key %d could not be noted: %s", key_id, error)
+    except Exception as error:  # only a convenience: a full disk must not keep clients from reading
+        log.warning("could not record the use of API key %d: %s", key_id, error)
 
 
 def require_permission(permission: str) -> None:
-    """Raises `ApiError` 403 when the caller's key does not have ``permission``."""
-    if permission not in g.caller.permissions:
+    """Raise `ApiError` 403 if the API key of the request does not have ``permission``."""
+    if permission not in g.api_key.permissions:
         raise ApiError(403, f"Missing required permission: {permission}")

@@ -1,4 +1,4 @@
-"""Links that confirm a new email address, once: signed, and bound to the email address and password they replace."""
+"""Links that confirm a new email address. They are signed, and end with the email address or password they are for."""
 
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -9,19 +9,22 @@ from checkend.models import User
 
 
 def create_token(user: User, new_address: str) -> str:
-    """Return a token that changes the email address of ``user``: for 24 hours, until that or the password changes."""
+    """Return a token that confirms the new email address.
+
+    It is valid for 24 hours, and only until the email address or password of ``user`` changes.
+    """
     token = _serializer().dumps([user.id, new_address, account_digest(user)])
     return token.decode() if isinstance(token, bytes) else token
 
 
 def read_token(token: str) -> tuple[User, str] | None:
-    """Return the user and the new email address; None when the token is forged, older than 24 hours, or used."""
+    """Return the user and the new email address; None if the token is forged, older than 24 hours, or used."""
     try:
-        user_id, new_address, stamp = _serializer().loads(token, max_age=VALID_HOURS * 3600)
+        user_id, new_address, digest = _serializer().loads(token, max_age=VALID_HOURS * 3600)
     except (BadSignature, ValueError, TypeError):
         return None
     user = db.session.get(User, user_id)
-    return (user, new_address) if user is not None and stamp == account_digest(user) else None
+    return (user, new_address) if user is not None and digest == account_digest(user) else None
 
 
 def _serializer() -> URLSafeTimedSerializer:

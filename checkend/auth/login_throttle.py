@@ -1,4 +1,4 @@
-"""Limit guesses of passwords: attempts are counted in memory, by account and client IP and by client IP alone."""
+"""Limits on password attempts, counted in memory by account and client network, and by client network alone."""
 
 import ipaddress
 import threading
@@ -21,18 +21,18 @@ class AttemptLimiter:
     """At most ``limit`` attempts per key in `WINDOW_SECONDS`. Safe for any number of threads.
 
     Keys are kept as digests, and at most `MAX_KEYS` of them (the least recently used is evicted first), so memory does
-    not depend on what clients send. Time is monotonic: setting the clock neither locks anyone out nor frees anyone.
+    not depend on what clients send. Time is monotonic: changing the system clock neither extends nor ends a wait.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._attempts: OrderedDict[bytes, tuple[float, ...]] = OrderedDict()
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
 
     def take(self, key: str) -> int:
         """Count an attempt. Return 0 if it is allowed, else the seconds until one is; rejected ones do not count."""
         now, digest = monotonic(), _digest(key)
-        with self._guard:
+        with self._lock:
             attempts = tuple(at for at in self._attempts.get(digest, ()) if at > now - WINDOW_SECONDS)
             allowed = len(attempts) < self.limit
             self._attempts[digest] = attempts = (*attempts, now) if allowed else attempts
@@ -43,7 +43,7 @@ class AttemptLimiter:
 
     def forgive(self, key: str) -> None:
         """Forget the attempts of ``key``."""
-        with self._guard:
+        with self._lock:
             self._attempts.pop(_digest(key), None)
 
 
@@ -52,38 +52,38 @@ def _digest(key: str) -> bytes:
 
 
 class LoginThrottle:
-    """The tries to prove who one is, of an app: for an account from a place, and from a place in all."""
+    """Limits on failed sign-ins and similar attempts: per account and client network, and per client network."""
 
     def __init__(self) -> None:
         self._account = AttemptLimiter(PER_ACCOUNT)
-        self._place = AttemptLimiter(PER_NETWORK)
+        self._network = AttemptLimiter(PER_NETWORK)
 
     def take(self, account: str) -> None:
-        """Count a try of this request for ``account``. Raises `ApiError` 429 when there were too many."""
-        # The client IP first: what it rejects leaves no trace of the account, however many accounts are made up.
-        if wait := self._place.take(client_network()) or self._account.take(f"{account} {client_network()}"):
+        """Count an attempt of this request on ``account``. Raise `ApiError` 429 after too many."""
+        # The network comes first: attempts that it rejects do not create entries for accounts, however many are tried.
+        if wait := self._network.take(client_network()) or self._account.take(f"{account} {client_network()}"):
             minutes = -(-wait // 60)
             raise ApiError(
                 429,
-                f"There were too many tries. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}, then try again.",
+                f"Too many attempts. Try again in {minutes} {'minute' if minutes == 1 else 'minutes'}.",
                 retry_after=wait,
             )
 
     def forgive(self, account: str) -> None:
-        """The try succeeded: forget those for ``account`` from here."""
+        """Forget the attempts on ``account`` from the client's network, after one that succeeded."""
         self._account.forgive(f"{account} {client_network()}")
 
 
 def login_throttle() -> LoginThrottle:
-    """The `LoginThrottle` of the current app."""
+    """Return the `LoginThrottle` of the current app."""
     return services().login_throttle
 
 
 def client_network() -> str:
-    """Where the request comes from: its IPv4 address, or the /64 of its IPv6 address, which one subscriber holds.
+    """Return the client's network: its IPv4 address, or the /64 of its IPv6 address, which one subscriber has.
 
-    An IPv4 client of a socket that listens on IPv6 has an address such as ::ffff:192.0.2.1. They all share one /64, so
-    the IPv4 address in it counts.
+    On a socket that listens on IPv6, IPv4 clients have addresses such as ::ffff:192.0.2.1. These are all in the same
+    /64, so the IPv4 address that they contain is used.
     """
     try:
         address = ipaddress.ip_address(request.remote_addr or "")

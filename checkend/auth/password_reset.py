@@ -1,4 +1,4 @@
-"""Links with which someone sets a new password, once: signed, and bound to the password and address they are for."""
+"""Links for setting a new password. They are signed, and end with the email address or password they are for."""
 
 import hashlib
 
@@ -12,9 +12,10 @@ VALID_HOURS = 24
 
 
 def create_token(user: User) -> str:
-    """A token that lets whoever has it set a new password for ``user``: for 24 hours, until the password changes.
+    """Return a token with which anyone can set a new password for ``user``.
 
-    A change of the email address ends it as well: it may have been mailed to someone who no longer has the account.
+    It is valid for 24 hours, and only until the password or email address changes. The latter, because the link may
+    have been mailed to the old address, whose owner must not regain access.
     """
     audit_log.record("password_link.created", user.label, now=True)
     token = _serializer().dumps([user.id, account_digest(user)])
@@ -22,13 +23,13 @@ def create_token(user: User) -> str:
 
 
 def user_for_token(token: str) -> User | None:
-    """Whose password the token sets; None when it is forged, older than 24 hours, or used."""
+    """Return the user whose password ``token`` sets; None if it is forged, older than 24 hours, or used."""
     try:
-        user_id, stamp = _serializer().loads(token, max_age=VALID_HOURS * 3600)
+        user_id, digest = _serializer().loads(token, max_age=VALID_HOURS * 3600)
     except (BadSignature, ValueError, TypeError):
         return None
     user = db.session.get(User, user_id)
-    return user if user is not None and stamp == account_digest(user) else None
+    return user if user is not None and digest == account_digest(user) else None
 
 
 def account_digest(user: User) -> str:

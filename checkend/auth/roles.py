@@ -34,7 +34,7 @@ class Capability(DescribedEnum):
     MANAGE_MEMBERS = "manage_members", "Change the roles of members and remove them (up to the user's own role)"
     ASSIGN_APPS = "assign_apps", "Assign apps of which the user is an admin to the team, and unassign apps"
     INVITE = "invite", "Create and revoke invitations (up to the user's own role)"
-    HAND_OVER_TEAM = "hand_over_team", "Transfer the team to another member"
+    TRANSFER_TEAM = "transfer_team", "Transfer the team to another member"
     DELETE_TEAM = "delete_team", "Delete the team"
     # on the server
     CREATE_TEAM = "create_team", "Create teams"
@@ -53,7 +53,7 @@ _ADMIN = _DEVELOPER | {
     Capability.ASSIGN_APPS,
     Capability.INVITE,
 }
-_OWNER = _ADMIN | {Capability.HAND_OVER_TEAM, Capability.DELETE_TEAM}
+_OWNER = _ADMIN | {Capability.TRANSFER_TEAM, Capability.DELETE_TEAM}
 
 ROLE_CAPABILITIES: dict[Role, frozenset[Capability]] = {
     "owner": frozenset(_OWNER),

@@ -1,7 +1,7 @@
-"""Who looks at the dashboard: Flask-Login, whose id is the token of a row of ``sessions``, so that each can be revoked.
+"""Sessions of the dashboard, with Flask-Login. Each is a row of ``sessions``, so that it can be revoked.
 
-The cookie is HttpOnly, SameSite=Lax, and Secure over HTTPS. Programs (``/api/``, ``/ingest/``)
-get no session at all.
+The cookie contains the session's token. It is HttpOnly, SameSite=Lax and, over HTTPS, Secure. Requests of programs
+(``/api/``, ``/ingest/``) have no session.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger("checkend.auth")
 
 
 class SessionUser(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
-    """Flask-Login's idea of a user: a row of ``sessions`` and the token that its cookie holds."""
+    """A user as Flask-Login knows it: a row of ``sessions``, identified by the token in its cookie."""
 
     def __init__(self, row: UserSession, token: str) -> None:
         self.row = row
@@ -39,9 +39,10 @@ class SessionUser(UserMixin):  # type: ignore[misc]  # Flask-Login ships no type
 
 
 class CookieSessions(SecureCookieSessionInterface):
-    """Flask's signed cookie, and none for programs.
+    """Flask's signed cookie for browsers; no session for programs.
 
-    Over HTTPS it is Secure, and its name has a prefix that has browsers refuse it from other hosts and over HTTP.
+    Over HTTPS the cookie is Secure, and its name has a prefix (``__Host-`` or ``__Secure-``) with which browsers do
+    not accept it from other hosts or over HTTP.
     """
 
     def open_session(self, app: Flask, request: Request) -> Any:
@@ -63,12 +64,12 @@ class CookieSessions(SecureCookieSessionInterface):
 
 
 def is_api_path(path: str) -> bool:
-    """Whether ``path`` is asked by programs with a key: no cookies, no forms, no pages."""
+    """Return whether ``path`` is for programs with a key, which use no cookies, forms or pages."""
     return f"/{path.strip('/')}/".startswith(API_PREFIXES)
 
 
 def register(app: Flask) -> None:
-    """Make Flask-Login's and this module's `current_user` work on ``app``."""
+    """Set up sessions and Flask-Login on ``app``."""
     app.session_interface = CookieSessions()
     app.config.update(
         SESSION_COOKIE_NAME="checkend_session",
@@ -76,8 +77,10 @@ def register(app: Flask) -> None:
         PERMANENT_SESSION_LIFETIME=UserSession.IDLE_LIMIT,
     )
     manager = LoginManager()
-    manager.init_app(app, add_context_processor=False)  # templates have `current_user`, which outlives a failing store
-    manager.session_protection = None  # a row that can be revoked protects better than a changed address
+    # Templates have their own `current_user`, which also works when the database does not.
+    manager.init_app(app, add_context_processor=False)
+    # The protection would end sessions whose client IP or user agent changes. Ours can be revoked instead.
+    manager.session_protection = None
     manager.user_loader(_load)
     manager.unauthorized_handler(redirect_to_sign_in)
 
@@ -91,45 +94,45 @@ def _load(token: str) -> SessionUser | None:
     return SessionUser(row, token)
 
 
-def _update_last_active(row_id: int) -> None:
+def _update_last_active(session_id: int) -> None:
     now = clock.now()
     stale = or_(UserSession.last_active_at.is_(None), UserSession.last_active_at <= now - LAST_ACTIVE_INTERVAL)
-    address = (request.remote_addr or "")[:100]
+    client_ip = (request.remote_addr or "")[:100]
     try:
         with independent_write() as connection:
-            statement = update(UserSession).where(UserSession.id == row_id, stale)
-            connection.execute(statement.values(last_active_at=now, address=address))
-    except Exception as error:  # the stamp is a convenience: a full disk must not stop reading
-        log.warning("the use of session %d could not be noted: %s", row_id, error)
+            statement = update(UserSession).where(UserSession.id == session_id, stale)
+            connection.execute(statement.values(last_active_at=now, address=client_ip))
+    except Exception as error:  # only a convenience: a full disk must not keep users from reading
+        log.warning("could not record the use of session %d: %s", session_id, error)
 
 
 def session_lifetime() -> timedelta:
-    """How long a session lasts at most, however active it is."""
+    """Return how long a session lasts at most, even if it is used all the time."""
     return timedelta(days=current_app.config["SESSION_DAYS"])
 
 
 def is_https() -> bool:
-    """Whether the browser uses HTTPS: as the request or a trusted proxy says, or the setting ``URL``.
+    """Return whether the browser uses HTTPS, according to the request, a trusted proxy or the setting ``URL``.
 
-    A proxy that ends TLS may not be trusted, or not say so; an https:// URL is the operator's word that there is one.
+    A proxy that terminates TLS may not be trusted, or not send the header; an https:// URL states that there is one.
     """
     return bool(request.is_secure or current_app.config["URL"].startswith("https://"))
 
 
 def current_user() -> User:
-    """The user who is signed in. Only for views behind sign-in; raises AttributeError elsewhere."""
+    """Return the signed-in user. Raise AttributeError if there is none, as in views that do not require sign-in."""
     user: User = session_user.row.user
     return user
 
 
 def current_session() -> UserSession:
-    """The row of the session that this request came with; as `current_user`, only behind sign-in."""
+    """Return the session of the request. Raise AttributeError if there is none, as `current_user` does."""
     row: UserSession = session_user.row
     return row
 
 
 def sign_in(user: User) -> None:
-    """Start a session for ``user`` in this browser; what the cookie held before is forgotten."""
+    """Start a session for ``user`` in this browser, and discard the previous content of the cookie."""
     row, token = UserSession.start(
         user, user_agent=request.headers.get("User-Agent", ""), address=request.remote_addr or ""
     )
@@ -140,34 +143,34 @@ def sign_in(user: User) -> None:
 
 
 def sign_out() -> None:
-    """End this browser's session for good."""
+    """Revoke the session of this browser."""
     current_session().revoke()
     logout_user()
     session.clear()
 
 
 def redirect_to_sign_in() -> Response:
-    """Return a redirect to the sign-in page, which leads back to the page asked for afterwards.
+    """Return a redirect to the sign-in page, which redirects to the requested page afterwards.
 
-    The data of a form that was sent is lost: after sign-in its page is shown again, and the sign-in page says so.
+    The data of a submitted form is lost: after sign-in, its page is shown again. A message says so.
     """
     if request.method in ("GET", "HEAD"):
-        going: str | None = request.full_path.rstrip("?")
+        next_page: str | None = request.full_path.rstrip("?")
     else:
-        going = page_of_form()
+        next_page = page_of_form()
         flash("Your session has ended, so nothing was changed. Sign in and try again.", "warning")
-    return redirect(url_for("sign_in.sign_in", next=going if going != "/" else None))
+    return redirect(url_for("sign_in.sign_in", next=next_page if next_page != "/" else None))
 
 
 def page_of_form() -> str | None:
-    """Return path and query of the page of this server that sent the form, where the browser says which it was."""
+    """Return path and query of the page with the submitted form; None if the referrer is missing or another host."""
     page = urlsplit(request.referrer or "")
     if page.netloc != request.host or not page.path:
         return None
-    path = "/" + page.path.lstrip("/\\")  # two slashes would begin the address of another host
+    path = "/" + page.path.lstrip("/\\")  # a URL that begins with two slashes refers to another host
     return path + (f"?{page.query}" if page.query else "")
 
 
 def cookie_path() -> str:
-    """Return the path of cookies that are set by this request: below it is all of Checkend, and nothing else."""
+    """Return the path of cookies: all of Checkend is below it, and nothing else."""
     return request.script_root or "/"

@@ -1,4 +1,4 @@
-"""The ``checkend`` command. Only click is imported here; what a command needs, it imports when it runs."""
+"""The ``checkend`` command. Only click is imported here; a command imports what it needs when it runs."""
 
 import click
 
@@ -7,11 +7,11 @@ from checkend.cli import api_key, app, config, db, demo, dev, fixture, prune, se
 from checkend.cli._support.errors import CommandGroup
 from checkend.server import sdk_conflict
 
-sdk_conflict.check()  # before click reads the command line: --version must fail too
+sdk_conflict.check()  # before click parses the command line, so that even --version fails
 
 EPILOG = (
-    "Exit status: 0 done; 1 refused or failed, with the reason on standard error; 2 the command line is wrong; "
-    "3 there is no such record. Every command has --help with an example."
+    "Exit status: 0 on success; 1 if the command is rejected or fails, with the reason on standard error; 2 if the "
+    "command line is invalid; 3 if a record does not exist. The --help of every command contains an example."
 )
 
 
@@ -22,8 +22,8 @@ EPILOG = (
 def main() -> None:
     """Checkend, a self-hosted error monitor.
 
-    Everything lies in one folder: instance/ beside wsgi.py in a checkout, else your platform's data folder, else the
-    one that CHECKEND_INSTANCE_PATH names. All commands also work while a server runs on it.
+    All data is in one folder: the one in CHECKEND_INSTANCE_PATH, otherwise instance/ next to wsgi.py in a checkout or a
+    folder among your platform's application data. Most commands can be used while a server is running on this folder.
     """
 
 

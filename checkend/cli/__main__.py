@@ -1,4 +1,4 @@
-"""``python -m checkend.cli``: the ``checkend`` command where no console script is installed."""
+"""``python -m checkend.cli``: the ``checkend`` command without the console script."""
 
 from checkend.cli import main
 

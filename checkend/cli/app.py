@@ -1,4 +1,4 @@
-"""``checkend app``: the applications that report here, and their ingestion keys."""
+"""``checkend app``: apps and their ingestion keys."""
 
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,12 @@ from checkend.cli._support.output import (
     confirm,
     json_option,
     open_database,
+    pluralize,
     print_json,
     print_table,
     yes_option,
 )
-from checkend.cli._support.records import find_app, load_fields, show_app
+from checkend.cli._support.records import dump_app, find_app, load_fields
 from checkend.cli._support.retention_options import retention_days_option, retention_notices_option, retention_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def group() -> None:
 
 @group.command("create", epilog="Example: checkend app create Shop --environment production --if-missing")
 @click.argument("name")
-@click.option("--environment", help="Where the app runs, such as production; shown with it.")
-@click.option("--if-missing", is_flag=True, help="Change nothing, and succeed, if an app called NAME exists.")
+@click.option("--environment", help="The app's environment, such as production; displayed with its name.")
+@click.option("--if-missing", is_flag=True, help="Do nothing, and succeed, if an app named NAME exists.")
 @click.option(
     "--ingestion-key-stdin",
     is_flag=True,
@@ -37,39 +38,40 @@ def group() -> None:
 )
 @json_option
 def create(name: str, environment: str | None, if_missing: bool, ingestion_key_stdin: bool, as_json: bool) -> None:
-    """Create an app called NAME, and print its ingestion key.
+    """Create an app named NAME, and print its ingestion key.
 
-    With --if-missing, JSON also says whether the app was "created".
+    With --if-missing, the JSON also states whether the app was "created".
     """
-    given = sys.stdin.readline().strip() if ingestion_key_stdin else None
+    ingestion_key = sys.stdin.readline().strip() if ingestion_key_stdin else None
     with open_database(writing=True, create=True):
         from checkend.models import App
         from checkend.schemas.app import AppWithKeySchema
 
         schema = AppWithKeySchema()
         fields = load_fields(schema, {"name": name, "environment": environment})
-        app = _existing(fields["name"], given) if if_missing else None
+        app = _find_existing(fields["name"], ingestion_key) if if_missing else None
         created = app is None
-        shown = schema.dump(app or App.create(**fields, ingestion_key=given))
+        shown = schema.dump(app or App.create(**fields, ingestion_key=ingestion_key))
     if as_json:
         print_json(shown | {"created": created} if if_missing else shown)
         return
-    verb = "Created app" if created else "There already is an app"
-    click.echo(f"{verb} {shown['name']!r} (id {shown['id']}, slug {shown['slug']}). Its ingestion key:")
+    label = f"{shown['name']!r} (id {shown['id']}, slug {shown['slug']})"
+    outcome = f"Created app {label}." if created else f"App {label} already exists."
+    click.echo(f"{outcome} Its ingestion key:")
     click.echo(f"\n    {shown['ingestion_key']}\n")
-    click.echo("Give it to the app's SDK as its API key, and this server's URL as its endpoint.")
-    click.echo(f"To see it work: checkend send-test {shown['slug']}")
+    click.echo("Configure the app's SDK with this key as its API key, and with this server's URL as its endpoint.")
+    click.echo(f"Send a test error with: checkend send-test {shown['slug']}")
 
 
-def _existing(name: str, key: str | None) -> "App | None":
-    """Return the app called ``name``, if any. Raises `CommandError` when it has another ingestion key than ``key``."""
+def _find_existing(name: str, ingestion_key: str | None) -> "App | None":
+    """Return the app with this name, if any. Raises `CommandError` if it has another ingestion key."""
     from checkend.models import App
 
     app = App.named(name)
-    if app is not None and key not in (None, app.ingestion_key):
+    if app is not None and ingestion_key not in (None, app.ingestion_key):
         raise CommandError(
-            f"App {name!r} exists and has another ingestion key, so nothing was changed. "
-            f"Print that key with `checkend app key {app.slug}`."
+            f"App {name!r} already exists with another ingestion key; nothing was changed. "
+            f"Print its key with `checkend app key {app.slug}`."
         )
     return app
 
@@ -77,7 +79,7 @@ def _existing(name: str, key: str | None) -> "App | None":
 @group.command("list", epilog="Example: checkend app list --json")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the apps, newest first, as the API shows them."""
+    """List the apps, newest first."""
     with open_database():
         from checkend.models import App
         from checkend.schemas.app import AppSchema
@@ -90,7 +92,7 @@ def list_(as_json: bool) -> None:
     print_table(
         ("id", "slug", "name", "environment", "unresolved", "created"),
         [[app[field] for field in fields] for app in apps],
-        "There is no app yet. Create one with `checkend app create NAME`.",
+        "There are no apps yet. Create one with `checkend app create NAME`.",
     )
 
 
@@ -98,41 +100,43 @@ def list_(as_json: bool) -> None:
 @click.argument("app")
 @json_option
 def show(app: str, as_json: bool) -> None:
-    """Show APP (its slug or id) and its settings, without its ingestion key: `checkend app key` prints that."""
+    """Show APP (its slug or id) and its settings. Its ingestion key is printed by `checkend app key`."""
     with open_database():
-        shown = show_app(find_app(app))
-    _print(shown, as_json)
+        fields = dump_app(find_app(app))
+    _print(fields, as_json)
 
 
 @group.command("update", epilog="Example: checkend app update shop --environment staging --retention-days 30")
 @click.argument("app")
-@click.option("--name", help="New name. The slug stays, so that links and clients go on working.")
-@click.option("--environment", help="Where the app runs; empty for none.")
+@click.option("--name", help="New name. The slug stays the same, so that links and clients keep working.")
+@click.option("--environment", help="New environment; empty for none.")
 @retention_days_option
 @retention_notices_option
 @json_option
 def update(app: str, name: str | None, environment: str | None, as_json: bool, **retention: Any) -> None:
-    """Change settings of APP (its slug or id): those that are given, and no others."""
+    """Change settings of APP (its slug or id). Settings without an option stay the same."""
     texts = {field: text for field, text in (("name", name), ("environment", environment)) if text is not None}
     changes = texts | retention_of(retention)
     if not changes:
-        raise click.UsageError("Nothing to change: give at least one option. See `checkend app update --help`.")
-    with open_database(writing=True):
+        raise click.UsageError("Nothing to change: use at least one option. See `checkend app update --help`.")
+    with open_database():
+        from checkend.db.transactions import write_transaction
         from checkend.schemas.app import AppSchema
 
         changes |= load_fields(AppSchema(), texts, partial=True)
-        found = find_app(app)
-        found.change(**changes)
-        shown = show_app(found)
-    _print(shown, as_json)
+        with write_transaction():
+            record = find_app(app)
+            record.change(**changes)
+        fields = dump_app(record)  # after the commit, which sets updated_at
+    _print(fields, as_json)
 
 
-def _print(shown: dict[str, Any], as_json: bool) -> None:
+def _print(fields: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(shown)
+        print_json(fields)
         return
-    for field, value in shown.items():
-        if not field.startswith("notify_"):  # nothing acts on these yet
+    for field, value in fields.items():
+        if not field.startswith("notify_"):  # these have no effect yet
             unset = "the server's setting" if field.startswith("retention_") else ""
             click.echo(f"{field.replace('_', ' '):26}{unset if value is None else value}".rstrip())
 
@@ -141,17 +145,17 @@ def _print(shown: dict[str, Any], as_json: bool) -> None:
 @click.argument("app")
 @yes_option
 def delete(app: str, yes: bool) -> None:
-    """Delete APP (its slug or id) with all its problems and notices, permanently."""
+    """Delete APP (its slug or id) and all its problems and notices permanently."""
     with open_database():
-        found = find_app(app)
-        slug, label, count = found.slug, f"app {found.name!r} (id {found.id})", found.problems_count
-    confirm(f"Delete {label} with its {count:,} problem{'' if count == 1 else 's'}, permanently?", yes)
-    with open_database(writing=True):
-        from checkend.db.session import db
+        record = find_app(app)
+        slug, label, count = record.slug, f"app {record.name!r} (id {record.id})", record.problems_count
+    confirm(f"Delete {label} and its {pluralize(count, 'problem')} permanently?", yes)
+    with open_database():
+        from checkend.db.transactions import write_in_steps
         from checkend.models.selection import delete_app_in_batches
 
-        for _ in delete_app_in_batches(find_app(slug)):
-            db.session.commit()  # so that others can write in between
+        for _ in write_in_steps(delete_app_in_batches(find_app(slug))):
+            pass
     click.echo(f"Deleted {label}.")
 
 
@@ -159,7 +163,7 @@ def delete(app: str, yes: bool) -> None:
 @click.argument("app")
 @json_option
 def key(app: str, as_json: bool) -> None:
-    """Print the ingestion key of APP (its slug or id), and nothing else."""
+    """Print only the ingestion key of APP (its slug or id)."""
     with open_database():
         ingestion_key = find_app(app).ingestion_key
     if as_json:
@@ -176,12 +180,12 @@ def regenerate_key(app: str, as_json: bool) -> None:
     with open_database(writing=True):
         from checkend.schemas.app import AppWithKeySchema
 
-        found = find_app(app)
-        found.regenerate_ingestion_key()
-        shown = AppWithKeySchema().dump(found)
+        record = find_app(app)
+        record.regenerate_ingestion_key()
+        fields = AppWithKeySchema().dump(record)
     if as_json:
-        print_json(shown)
+        print_json(fields)
         return
-    click.echo(f"The new ingestion key of app {shown['name']!r}:")
-    click.echo(f"\n    {shown['ingestion_key']}\n")
-    click.echo("Reports with the old key are rejected from now on.")
+    click.echo(f"The new ingestion key of app {fields['name']!r}:")
+    click.echo(f"\n    {fields['ingestion_key']}\n")
+    click.echo("Reports with the old key are rejected from now on. Configure the app's SDK with the new one.")

@@ -1,4 +1,4 @@
-"""``checkend config``."""
+"""``checkend config``: the settings and their sources."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: checkend config --json")
-@click.option("--markdown", is_flag=True, help="Print the table of all settings for the documentation.")
+@click.option("--markdown", is_flag=True, help="Print all settings as a Markdown table, for the documentation.")
 @json_option
 def config(markdown: bool, as_json: bool) -> None:
-    """Show every setting: its value, where the value comes from, and what it does. Secrets are hidden.
+    """Show every setting: its value, the source of the value, and what it does. Secrets are hidden.
 
-    Warns of environment variables that look like settings and are none.
+    Environment variables that begin with CHECKEND_ but are not settings are reported as warnings.
     """
     from checkend import config as settings
     from checkend.config.unknown_variables import unknown_variables
@@ -40,7 +40,7 @@ def _print(folder: Path, values: "dict[str, Value]") -> None:
     click.echo(f"Instance folder: {folder}")
     for value in values.values():
         setting = value.setting
-        click.echo(f"\n{setting.variable} = {_shown(value)}  ({value.source})")
+        click.echo(f"\n{setting.variable} = {_display_value(value)}  ({value.source})")
         click.echo(f"    {setting.help} Allowed: {setting.kind.allowed}.")
 
 
@@ -49,32 +49,32 @@ def _as_json(value: "Value") -> dict[str, Any]:
     return {
         "name": setting.name,
         "variable": setting.variable,
-        "value": _shown(value) if setting.secret else value.value,
+        "value": _display_value(value) if setting.secret else value.value,
         "source": value.source,
         "allowed": setting.kind.allowed,
         "help": setting.help,
     }
 
 
-def _shown(value: "Value") -> str:
+def _display_value(value: "Value") -> str:
     if value.setting.secret:
         return "(hidden)" if value.value else "(empty)"
-    return written(value.value)
+    return format_value(value.value)
 
 
-def written(value: Any) -> str:
-    """A setting's value as it is written in the environment."""
+def format_value(value: Any) -> str:
+    """Return a setting's value as it is written in the environment."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def settings_table() -> str:
-    """Every setting as a table in Markdown, as docs/configuration.md holds it."""
+    """Return the Markdown table of all settings in docs/configuration.md."""
     from checkend.config import SETTINGS
 
     rows = ["| Setting | Default | Allowed | What it does |", "|---|---|---|---|"]
     for setting in SETTINGS:
-        default = f"`{written(setting.default)}`" if written(setting.default) else ""
+        default = f"`{format_value(setting.default)}`" if format_value(setting.default) else ""
         rows.append(f"| `{setting.variable}` | {default} | {setting.kind.allowed} | {setting.help} |")
     return "\n".join(rows)

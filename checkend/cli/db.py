@@ -1,4 +1,4 @@
-"""``checkend db``: the store as a file."""
+"""``checkend db``: operations on the database file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from checkend.cli._support.output import CommandError, command_errors, json_opti
 
 @click.group("db")
 def group() -> None:
-    """Upgrade, back up, restore and check the store."""
+    """Upgrade, back up, restore and check the database."""
 
 
 @contextmanager
-def _files() -> Iterator[None]:
-    """A block that copies and moves files, whose faults end the command with a sentence."""
+def _file_errors() -> Iterator[None]:
+    """Raise `CommandError` for errors in a block that copies and moves files, and leaves the database unchanged."""
     from checkend.cli._support.errors import explain
     from checkend.db.errors import DriverError
 
@@ -24,132 +24,131 @@ def _files() -> Iterator[None]:
         try:
             yield
         except (OSError, DriverError) as error:
-            raise CommandError(f"That failed, and the store is as it was. {explain(error) or error}") from error
+            raise CommandError(f"Failed; the database was not changed. {explain(error) or error}") from error
 
 
-def _store(*, must_exist: bool = True) -> Path:
+def _database_path(*, must_exist: bool = True) -> Path:
     from checkend.config import instance_path
     from checkend.db.schema import database_path
 
     path = database_path(instance_path())
     if must_exist and not path.exists():
-        raise CommandError(f"There is no store yet at {path}.")
+        raise CommandError(
+            f"There is no database at {path}. Set CHECKEND_INSTANCE_PATH to the folder that contains it."
+        )
     return path
 
 
 @group.command("upgrade", epilog="Example: checkend db upgrade")
 @json_option
 def upgrade(as_json: bool) -> None:
-    """Make the store, or bring it to this version. A copy of an older one is kept beside it.
+    """Create the database, or upgrade it to this version, keeping a copy of the old one next to it.
 
-    The server does the same when it starts; refused while a server of an older version runs.
+    The server does the same when it starts. Not possible while a server of an older version is running.
     """
     from checkend.db import schema
     from checkend.server import bootstrap
 
-    path = _store(must_exist=False)
-    with _files():
+    path = _database_path(must_exist=False)
+    with _file_errors():
         bootstrap.create_instance_folder(path.parent)
         state = schema.create_or_migrate(path)
     if as_json:
         print_json({"store": str(path), "version": schema.HEAD, "state": state})
         return
-    done = {"created": "was made", "migrated": "was upgraded", "current": "needs no upgrade"}[state]
-    click.echo(f"The store {path} {done}: version {schema.HEAD}.")
+    outcome = {"created": "Created", "migrated": "Upgraded", "current": "No upgrade is necessary for"}[state]
+    click.echo(f"{outcome} the database {path}. Its version is {schema.HEAD}.")
 
 
 @group.command("backup", epilog="Example: checkend db backup /var/backups/checkend.sqlite3")
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
-@click.option("--keep-unsound", is_flag=True, help="Keep a copy with errors, as TARGET.unsound.")
+@click.option("--keep-unsound", is_flag=True, help="If the copy has errors, keep it as TARGET.unsound.")
 @json_option
 def backup(target: Path | None, force: bool, keep_unsound: bool, as_json: bool) -> None:
-    """Copy the store to TARGET, a new file only you may read; servers go on meanwhile.
+    """Copy the database to TARGET, a new file that only you can read. Servers can keep running.
 
-    The copy is checked as by `checkend db check` before it replaces anything; one with errors is not kept, and the exit
-    status is 1.
+    The copy is checked, as by `checkend db check`, before it replaces an older one. If it has errors, it is deleted,
+    and the exit status is 1.
 
-    Without TARGET the copy lies in the current folder, with the time in its name. The secret key is not in it: keep
-    the file secret_key of the instance folder too.
+    By default, TARGET is a file in the current folder with the time in its name. The backup does not contain the secret
+    key: also keep the file secret_key in the instance folder.
     """
     from checkend import clock
     from checkend.db.backup import back_up, reject_target
 
-    path = _store()
+    path = _database_path()
     target = target or Path(f"checkend-{clock.now():%Y%m%dT%H%M%SZ}.sqlite3")
-    with _files():
+    with _file_errors():
         reject_target(target, path)
     if target.exists() and not force:
-        raise CommandError(f"{target} exists. Name another file, or replace it with --force.")
-    with _files():
+        raise CommandError(f"{target} already exists. Specify another file, or use --force to replace it.")
+    with _file_errors():
         back_up(path, target, keep_unsound=keep_unsound)
     size = target.stat().st_size
     if as_json:
         print_json({"backup": str(target.resolve()), "bytes": size})
     else:
-        click.echo(f"The store is copied to {target} ({size:,} bytes).")
+        click.echo(f"Copied the database to {target} ({size:,} bytes).")
 
 
 @group.command("restore", epilog="Example: checkend db restore /var/backups/checkend.sqlite3 --force")
 @click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--force", is_flag=True, help="Replace the store that exists.")
+@click.option("--force", is_flag=True, help="Replace the existing database.")
 @json_option
 def restore(source: Path, force: bool, as_json: bool) -> None:
-    """Put the backup SOURCE in the place of the store, once it is found sound.
+    """Replace the database with the backup SOURCE, after checking it for errors.
 
-    Refused while a server runs: each holds a lock on checkend.pid in the instance folder. A backup of an older
-    version is upgraded at the next start.
+    Not possible while a server is running: each holds a lock on checkend.pid in the instance folder. A backup of an
+    older version is upgraded when the server next starts.
     """
     from checkend.db import restore as db_restore
     from checkend.server import bootstrap
 
-    path = _store(must_exist=False)
+    path = _database_path(must_exist=False)
     if path.exists() and path.stat().st_size and not force:
-        raise CommandError(f"There is a store at {path}. --force replaces it; it cannot be had back.")
-    with _files():
+        raise CommandError(f"There is a database at {path}. Use --force to replace it; this cannot be undone.")
+    with _file_errors():
         bootstrap.create_instance_folder(path.parent)
-        found = db_restore.restore(source, path)
+        version = db_restore.restore(source, path)
     if as_json:
-        print_json({"store": str(path), "version": found})
+        print_json({"store": str(path), "version": version})
     else:
-        click.echo(f"The store {path} is restored from {source}.")
+        click.echo(f"Restored the database {path} from {source}.")
 
 
-@group.command("check", epilog="Example: checkend db check && echo sound")
+@group.command("check", epilog="Example: checkend db check && echo OK")
 @json_option
 def check(as_json: bool) -> None:
-    """Check the store: its pages, its references, its kept counts. Exit status 1 if anything is wrong.
+    """Check the database: its pages, its references and its counters. Exits with status 1 if there are errors.
 
-    A store of a newer version, which this Checkend cannot use, counts as wrong.
-
-    Servers go on meanwhile.
+    A database of a newer version, which this version of Checkend cannot use, is an error. Servers can keep running.
     """
     from checkend.db import schema
 
-    path = _store()
-    with _files():
-        found = schema.version(path)
-        faults = _faults(path, found)
+    path = _database_path()
+    with _file_errors():
+        version = schema.version(path)
+        errors = _find_errors(path, version)
     if as_json:
-        print_json({"store": str(path), "version": found, "ok": not faults, "faults": faults})
-    elif not faults:
-        click.echo(f"The store {path} is sound: version {found}.")
+        print_json({"store": str(path), "version": version, "ok": not errors, "faults": errors})
+    elif not errors:
+        click.echo(f"The database {path} has no errors. Its version is {version}.")
     else:
-        click.echo("\n".join([f"The store {path} has faults:", *faults]), err=True)
-    if faults:
+        click.echo("\n".join([f"The database {path} has errors:", *errors]), err=True)
+    if errors:
         raise SystemExit(1)
 
 
-def _faults(path: Path, found: str | None) -> list[str]:
-    """What is wrong with the store of version ``found``, in sentences."""
+def _find_errors(path: Path, version: str | None) -> list[str]:
     from checkend.db import integrity, schema
 
-    faults = integrity.find_corruption(path)
-    if not faults and found == schema.HEAD:
+    errors = integrity.find_corruption(path)
+    if not errors and version == schema.HEAD:
         return integrity.find_wrong_counters(path)
     try:
-        if found is not None:
-            schema.reject_unknown_version(path, found)
-    except schema.IncompatibleDatabaseError as refused:
-        faults.append(f"This Checkend cannot use it: {refused}")
-    return faults
+        if version is not None:
+            schema.reject_unknown_version(path, version)
+    except schema.IncompatibleDatabaseError as error:
+        errors.append(f"This version of Checkend cannot use it: {error}")
+    return errors

@@ -1,4 +1,4 @@
-"""``checkend prune``."""
+"""``checkend prune``: retention on demand."""
 
 import time
 from collections.abc import Iterator
@@ -13,24 +13,26 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: CHECKEND_RETENTION_DAYS=30 checkend prune --dry-run")
-@click.option("--dry-run", is_flag=True, help="Only say how many notices of each app would go.")
-@click.option("--force", is_flag=True, help="Remove all that is overdue, even if the clock may have jumped.")
+@click.option("--dry-run", is_flag=True, help="Remove nothing; print how many notices of each app are overdue.")
+@click.option("--force", is_flag=True, help="Remove everything overdue, even if the clock may have jumped.")
 @json_option
 def prune(dry_run: bool, force: bool, as_json: bool) -> None:
-    """Remove the notices and problems that are overdue by the settings, now, and give their room back to the disk.
+    """Remove notices and problems that are overdue according to the settings, and return free space to the disk.
 
-    A running server does the same every hour. Counts, charts and shares stay with their problems. Safe beside a server,
-    and to interrupt. After a long time without reports, which a clock that has jumped looks like, only a share of all
-    notices is removed by age (CHECKEND_RETENTION_MAX_SHARE); --force removes the rest.
+    A running server does the same every hour. The counts, charts and facets of problems do not change. The command can
+    run while a server is running, and can be interrupted at any time.
+
+    If there have been no reports for a long time, the clock may have jumped. In this case, only a share of all notices
+    is removed because of their age (CHECKEND_RETENTION_MAX_SHARE); --force removes the rest.
     """
     with open_database():
         if dry_run:
-            _forecast(as_json)
+            _print_overdue(as_json)
         else:
             _remove(as_json, force)
 
 
-def _forecast(as_json: bool) -> None:
+def _print_overdue(as_json: bool) -> None:
     from flask import current_app
 
     from checkend.db.session import db
@@ -42,7 +44,7 @@ def _forecast(as_json: bool) -> None:
     if as_json:
         print_json({"overdue": [{"app": slug, "notices": count} for slug, count in rows]})
     else:
-        print_table(("app", "notices that would go"), rows, "No notice is overdue.")
+        print_table(("app", "overdue notices"), rows, "No notices are overdue.")
 
 
 def _remove(as_json: bool, force: bool) -> None:
@@ -58,27 +60,29 @@ def _remove(as_json: bool, force: bool) -> None:
     steps = clean_up(retention_limits(config), config["MAX_STORE_BYTES"], config["MAX_APP_BYTES"], guard=guard)
     for removed in _with_pauses(steps):
         total += removed
-        click.echo(f"\r{total.notices:,} notices removed", nl=False, err=True)
+        click.echo(f"\rRemoved {total.notices:,} notices", nl=False, err=True)
     click.echo(err=True)
     after = file_usage()
     if guard.limited:
-        click.echo("Overdue notices were left, since the clock may have jumped; --force removes them too.", err=True)
+        click.echo(
+            "Some overdue notices were kept, because the clock may have jumped. Use --force to remove them.", err=True
+        )
     if as_json:
         counts = {"notices": total.notices, "problems": total.problems, "backtraces": total.backtraces}
         print_json(counts | {"store_bytes": after.file_bytes, "limited": guard.limited})
     else:
-        sizes = f"{before.file_bytes:,} bytes before, {after.file_bytes:,} now"
-        counted = f"{total.notices:,} notices, {total.problems:,} problems and {total.backtraces:,} backtraces"
-        click.echo(f"{counted} removed. The store: {sizes}.")
+        sizes = f"{before.file_bytes:,} bytes before, {after.file_bytes:,} bytes now"
+        removals = f"{total.notices:,} notices, {total.problems:,} problems and {total.backtraces:,} backtraces"
+        click.echo(f"Removed {removals}. Database file: {sizes}.")
 
 
 def _with_pauses(steps: "Iterator[CleanupResult]") -> "Iterator[CleanupResult]":
-    """The steps, with pauses in which a server beside this command has its turn."""
+    """Yield the result of each step, then pause for as long as it took, so that a running server can write."""
     from checkend.retention.removal import CleanupResult
 
-    began = time.monotonic()
+    started = time.monotonic()
     for removed in steps:
         yield removed
         if removed != CleanupResult():
-            time.sleep(time.monotonic() - began)
-        began = time.monotonic()
+            time.sleep(time.monotonic() - started)
+        started = time.monotonic()

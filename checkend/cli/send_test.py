@@ -1,11 +1,10 @@
-"""``checkend send-test``."""
+"""``checkend send-test``: a test error, to verify that reports arrive."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from checkend.cli._support.options import url_option
+from checkend.cli._support.options import configured_url, url_option
 from checkend.cli._support.output import CommandError, json_option, open_database, print_json
 from checkend.cli._support.records import find_app
 
@@ -17,33 +16,25 @@ TIMEOUT_SECONDS = 15
 @url_option
 @json_option
 def send_test(app: str, url: str | None, as_json: bool) -> None:
-    """Send an error to the running server as APP (its slug or id) would, and print where to see it.
+    """Send a test error to the running server as APP (its slug or id), and print its URL in the dashboard.
 
-    It goes over HTTP with the app's ingestion key, as reports of an SDK do. All tests of an app are one problem.
+    It is sent over HTTP with the app's ingestion key, like the reports of an SDK. All test errors of an app are grouped
+    into one problem.
     """
     with open_database():
         from flask import current_app
 
-        found = find_app(app)
-        key, name = found.ingestion_key, found.name
+        record = find_app(app)
+        key, name = record.ingestion_key, record.name
         server = (url or configured_url(current_app.config)).rstrip("/")
-    answer = _post(server, key, _report())
-    seen_at = f"{server}/problems/{answer['problem_id']}"
+    result = _post(server, key, _report())
+    problem_url = f"{server}/problems/{result['problem_id']}"
     if as_json:
-        print_json(answer | {"url": seen_at})
+        print_json(result | {"url": problem_url})
         return
-    how = "counted as a repeat" if answer["deduplicated"] else "stored"
-    click.echo(f"A test error of app {name!r} was sent to {server} and {how}.")
-    click.echo(f"See it at {seen_at}")
-
-
-def configured_url(config: Mapping[str, Any]) -> str:
-    """Where the settings say that this machine's server answers."""
-    if config["URL"]:
-        return str(config["URL"])
-    from checkend.config.urls import local_url
-
-    return local_url(config["HOST"], config["PORT"])
+    outcome = "counted as a duplicate" if result["deduplicated"] else "stored"
+    click.echo(f"Sent a test error for app {name!r} to {server}. It was {outcome}.")
+    click.echo(f"View it at {problem_url}")
 
 
 def _report() -> dict[str, Any]:
@@ -71,7 +62,10 @@ def _report() -> dict[str, Any]:
 
 
 def _post(server: str, key: str, report: dict[str, Any]) -> dict[str, Any]:
-    """The server's answer to the report. Raises `CommandError` for any other than success."""
+    """Send a report, and return the response. Raises `CommandError` if the server does not accept it.
+
+    Unlike `checkend.client`, this uses the proxies in the environment, as the SDKs do.
+    """
     import json
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
@@ -83,16 +77,20 @@ def _post(server: str, key: str, report: dict[str, Any]) -> dict[str, Any]:
             {"Content-Type": "application/json", "Checkend-Ingestion-Key": key},
         )
         with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-            answer = json.load(response)
-        if not (isinstance(answer, dict) and {"problem_id", "deduplicated"} <= answer.keys()):
+            result = json.load(response)
+        if not (isinstance(result, dict) and {"problem_id", "deduplicated"} <= result.keys()):
             raise ValueError
     except HTTPError as error:
         with error:
-            told = error.read(500).decode("utf-8", "replace").strip()
-        raise CommandError(f"The server at {server} answered {error.code}: {told}") from None
+            body = error.read(500).decode("utf-8", "replace").strip()
+        raise CommandError(f"The server at {server} responded with status {error.code}: {body}") from None
     except (URLError, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise CommandError(f"No server answers at {server} ({reason}). Is it running? --url names another.") from None
+        raise CommandError(
+            f"No server responds at {server} ({reason}). Start it, or specify its URL with --url."
+        ) from None
     except ValueError:
-        raise CommandError(f"What answers at {server} is no Checkend server. --url names another.") from None
-    return answer
+        raise CommandError(
+            f"The server at {server} is not a Checkend server. Specify the URL of a Checkend server with --url."
+        ) from None
+    return result

@@ -1,13 +1,12 @@
-"""``checkend tail``."""
+"""``checkend tail``: reports of a running server, printed as they arrive."""
 
 from http.client import HTTPException
 
 import click
 
-from checkend.cli._support.options import url_option
+from checkend.cli._support.options import configured_url, url_option
 from checkend.cli._support.output import CommandError, command_errors
 from checkend.cli._support.terminal import output_is_closed
-from checkend.cli.send_test import configured_url
 
 
 @click.command(
@@ -15,38 +14,37 @@ from checkend.cli.send_test import configured_url
 )
 @click.argument("app", required=False)
 @url_option
-@click.option("--key", envvar="CHECKEND_MANAGEMENT_KEY", help="An API key. [CHECKEND_MANAGEMENT_KEY]")
+@click.option(
+    "--key", envvar="CHECKEND_MANAGEMENT_KEY", help="API key for the Management API. [CHECKEND_MANAGEMENT_KEY]"
+)
 def tail(app: str | None, url: str | None, key: str | None) -> None:
-    """Print reports as they come in at a running server: of APP (its slug or id), or of all apps.
+    """Print the reports of APP (its slug or id), or of all apps, as a running server receives them.
 
-    It needs a key with problems:read, and for traces notices:read. Repeats that the server only counts are not
-    shown. Ends with Ctrl-C.
+    Requires an API key with problems:read and, for stack traces, notices:read. Duplicates, which the server only
+    counts, are not printed. Press Ctrl-C to stop.
     """
     if not key:
         raise click.UsageError(
-            "An API key is needed: --key or CHECKEND_MANAGEMENT_KEY. Make one with "
+            "An API key is required: use --key or CHECKEND_MANAGEMENT_KEY. Create one with "
             "`checkend api-key create tail --permission problems:read --permission notices:read`."
         )
+    from checkend import config
     from checkend.cli._support.printer import TailPrinter
     from checkend.client.client import ApiError, Client
 
-    url = url or _configured_url()
+    if url is None:
+        with command_errors():
+            settings = config.load(config.instance_path())
+        url = configured_url({name: value.value for name, value in settings.items()})
     try:
-        follower = TailPrinter(Client(url, key), url, app)
-        click.echo(f"Following {app or 'all apps'} at {url}. Ctrl-C ends.", err=True)
-        follower.follow()
+        printer = TailPrinter(Client(url, key), url, app)
+        click.echo(f"Following {app or 'all apps'} at {url}. Press Ctrl-C to stop.", err=True)
+        printer.follow()
     except ApiError as error:
-        raise CommandError(f"{url} refuses: {error.message}") from error
+        raise CommandError(f"{url} rejected the request: {error.message}") from error
     except (OSError, HTTPException, ValueError) as error:
         if output_is_closed():
             raise
-        raise CommandError(f"{url} cannot be followed: {error}") from error
+        raise CommandError(f"Cannot follow {url}: {error}") from error
     except KeyboardInterrupt:
         return
-
-
-def _configured_url() -> str:
-    from checkend import config
-
-    with command_errors():
-        return configured_url({name: value.value for name, value in config.load(config.instance_path()).items()})

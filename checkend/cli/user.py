@@ -1,4 +1,4 @@
-"""``checkend user``: the people who can sign in."""
+"""``checkend user``: users of the dashboard."""
 
 import sys
 
@@ -28,12 +28,12 @@ stdin_option = click.option(
 
 
 def _password(from_stdin: bool) -> str:
-    """Return the password. Raises `CommandError` where it is to be asked for and there is no terminal."""
+    """Return the password from standard input or a prompt. Raises `CommandError` if there is no terminal to prompt."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not has_terminal():
         raise CommandError(
-            "There is no terminal to ask for the password at. Pass it on standard input: --password-stdin"
+            "There is no terminal to prompt for the password. Pass it on standard input: --password-stdin"
         )
     entered: str = click.prompt("Password", hide_input=True, confirmation_prompt="Repeat the password", err=True)
     return entered
@@ -45,9 +45,9 @@ def _password(from_stdin: bool) -> str:
 @stdin_option
 @json_option
 def create(email_address: str, site_admin: bool, password_stdin: bool, as_json: bool) -> None:
-    """Create a user who signs in with the email address EMAIL and a password of at least 8 characters.
+    """Create a user with the email address EMAIL and a password of at least 8 characters.
 
-    The password is asked for. Where there is no terminal, pass it with --password-stdin.
+    Prompts for the password; without a terminal, pass it with --password-stdin.
     """
     password = _password(password_stdin)
     with open_database(writing=True, create=True):
@@ -67,7 +67,7 @@ def create(email_address: str, site_admin: bool, password_stdin: bool, as_json: 
 @group.command("list", epilog="Example: checkend user list --json")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the users, newest first, as the API shows them."""
+    """List the users, newest first."""
     with open_database():
         from checkend.models import User
         from checkend.schemas.user import UserSchema
@@ -88,7 +88,7 @@ def list_(as_json: bool) -> None:
             )
             for user in users
         ],
-        "There is no user yet. Create one with `checkend user create EMAIL --site-admin`.",
+        "There are no users yet. Create one with `checkend user create EMAIL --site-admin`.",
     )
 
 
@@ -100,15 +100,15 @@ def list_(as_json: bool) -> None:
 def set_password(email_address: str, password_stdin: bool) -> None:
     """Set the password of the user EMAIL, and sign the user out everywhere."""
     with open_database():
-        address = find_user(email_address).email_address  # before anyone types a password in vain
+        address = find_user(email_address).email_address  # before the prompt
     password = _password(password_stdin)
     with open_database(writing=True):
         from checkend.models.user import NewPassword
         from checkend.schemas.user import UserSchema
 
         fields = load_fields(UserSchema(), {"password": password}, partial=True)
-        new = NewPassword(fields["password"])  # slow: before the first question takes the write lock
-        find_user(address).set_password(new)
+        password_hash = NewPassword(fields["password"])  # slow, so before the first statement takes the write lock
+        find_user(address).set_password(password_hash)
     click.echo(f"Set the password of {address}, and signed the user out everywhere.")
 
 
@@ -116,7 +116,7 @@ def set_password(email_address: str, password_stdin: bool) -> None:
 @click.argument("email_address", metavar="EMAIL")
 @yes_option
 def delete(email_address: str, yes: bool) -> None:
-    """Delete the user EMAIL. Rejected for the last site admin, and for one who owns teams."""
+    """Delete the user EMAIL. The last site admin and owners of teams cannot be deleted."""
     with open_database():
         address = find_user(email_address).email_address
     confirm(f"Delete user {address}?", yes)

@@ -1,4 +1,4 @@
-"""A typed client for the Management API, with nothing but the standard library."""
+"""Typed client for the Management API, which uses the standard library only."""
 
 from checkend.client.client import ApiError, Client
 

@@ -1,12 +1,12 @@
-"""A client for the whole Management API: a method a route, typed, with nothing but the standard library."""
+"""Typed client for the Management API: one method per route, standard library only."""
 # mypy: disable-error-code="no-any-return"
-# JSON is Any; that it has the shape that each method says is the API's contract, and the tests'.
+# A JSON value is Any. That it has the type that a method declares is guaranteed by the API, and verified by the tests.
 
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Literal
 
-from checkend.client.connection import JsonConnection
+from checkend.client.connection import ServerConnection
 from checkend.client.types import App, AppWithKey, Member, Notice, NoticeFeed, Page, Problem, Tag, Team, User
 
 Id = int | str
@@ -14,7 +14,7 @@ MAX_PER_PAGE = 100
 
 
 class ApiError(Exception):
-    """The server refused a request: its status, the code and the sentence, for a 422 one sentence per fault."""
+    """The server responded with an error: its status, code and message; for a 422, ``messages`` has one per error."""
 
     def __init__(self, method: str, path: str, status: int, value: Any) -> None:
         fields = value if isinstance(value, dict) else {}
@@ -22,18 +22,18 @@ class ApiError(Exception):
         self.code: str = fields.get("error", "")
         self.message: str = fields.get("message", "")
         self.messages: list[str] = fields.get("messages", [])
-        super().__init__(f"{method} {path} was answered {status} {self.code}: {self.message}")
+        super().__init__(f"{method} {path} failed with status {status} {self.code}: {self.message}")
 
 
 class Client:
-    """The Management API of the server at ``url``, used with ``api_key``.
+    """Client for the Management API of the server at ``url``, which authenticates with ``api_key``.
 
-    Apps, teams and users are named by id or slug, all else by id. Methods raise `ApiError` for any answer but
-    success, and OSError when the server cannot be reached. Safe for several threads.
+    Apps, teams and users are identified by id or slug, everything else by id. Methods raise `ApiError` if the server
+    responds with an error, and OSError if it cannot be reached. Can be used by several threads.
     """
 
     def __init__(self, url: str, api_key: str) -> None:
-        self._connection = JsonConnection(url, {"Checkend-API-Key": api_key})
+        self._connection = ServerConnection(url, {"Checkend-API-Key": api_key})
 
     def __enter__(self) -> "Client":
         return self
@@ -42,11 +42,14 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the client can still be used, on new ones."""
+        """Close the connections; later calls open new ones."""
         self._connection.close()
 
-    def call(self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 30.0, **query: Any) -> Any:
-        """Any request below ``/api/v1``, for what has no method of its own; returns the JSON value answered."""
+    def call(self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 40.0, **query: Any) -> Any:
+        """Send a request to a path below ``/api/v1``, and return the JSON value of the response.
+
+        For routes and parameters that no other method covers.
+        """
         status, value = self._connection.request(
             method, f"/api/v1{path}", body, timeout_seconds=timeout_seconds, **query
         )
@@ -55,21 +58,21 @@ class Client:
         return value
 
     def health(self) -> dict[str, str]:
-        """``status`` and ``timestamp``."""
+        """Return ``status`` and ``timestamp``."""
         return self.call("GET", "/health")
 
     # Apps
 
     def apps(self) -> list[App]:
-        """All apps, newest first."""
+        """Return all apps, newest first."""
         return self.call("GET", "/apps")
 
     def app(self, app: Id) -> App:
-        """An app."""
+        """Return an app."""
         return self.call("GET", f"/apps/{app}")
 
     def create_app(self, name: str, **fields: Any) -> AppWithKey:
-        """A new app, with its ingestion key."""
+        """Create an app; the result contains its ingestion key."""
         return self.call("POST", "/apps", {"name": name, **fields})
 
     def update_app(self, app: Id, **fields: Any) -> App:
@@ -77,11 +80,11 @@ class Client:
         return self.call("PATCH", f"/apps/{app}", fields)
 
     def delete_app(self, app: Id) -> None:
-        """Delete an app with all that was reported to it."""
+        """Delete an app with everything that was reported to it."""
         self.call("DELETE", f"/apps/{app}")
 
     def regenerate_ingestion_key(self, app: Id) -> AppWithKey:
-        """The app with a new ingestion key; the old one is refused from now on."""
+        """Replace the ingestion key of an app; reports with the old key are rejected from now on."""
         return self.call("POST", f"/apps/{app}/regenerate_ingestion_key")
 
     # Problems and notices
@@ -100,7 +103,7 @@ class Client:
         page: int | None = None,
         per_page: int | None = None,
     ) -> Page[Problem]:
-        """A page of an app's problems."""
+        """Return a page of an app's problems."""
         query: dict[str, Any] = {
             "status": status,
             "search": search,
@@ -115,11 +118,11 @@ class Client:
         return self.call("GET", f"/apps/{app}/problems", **query)
 
     def all_problems(self, app: Id, **filters: Any) -> list[Problem]:
-        """An app's problems from all pages; takes the filters of `problems`."""
+        """Return an app's problems from all pages; accepts the filters of `problems`."""
         return list(self._pages(f"/apps/{app}/problems", filters))
 
     def problem(self, app: Id, problem: int) -> Problem:
-        """A problem."""
+        """Return a problem."""
         return self.call("GET", f"/apps/{app}/problems/{problem}")
 
     def resolve(self, app: Id, problem: int) -> Problem:
@@ -127,15 +130,15 @@ class Client:
         return self.call("POST", f"/apps/{app}/problems/{problem}/resolve")
 
     def unresolve(self, app: Id, problem: int) -> Problem:
-        """Open a problem again."""
+        """Mark a problem as unresolved."""
         return self.call("POST", f"/apps/{app}/problems/{problem}/unresolve")
 
     def bulk_resolve(self, app: Id, problem_ids: list[int]) -> int:
-        """Mark problems as resolved; how many of them are the app's."""
+        """Mark problems as resolved, and return how many of them belong to the app."""
         return self._bulk(app, "bulk_resolve", problem_ids)
 
     def bulk_unresolve(self, app: Id, problem_ids: list[int]) -> int:
-        """Open problems again; how many of them are the app's."""
+        """Mark problems as unresolved, and return how many of them belong to the app."""
         return self._bulk(app, "bulk_unresolve", problem_ids)
 
     def _bulk(self, app: Id, action: str, problem_ids: list[int]) -> int:
@@ -151,63 +154,63 @@ class Client:
         page: int | None = None,
         per_page: int | None = None,
     ) -> Page[Notice]:
-        """A page of a problem's notices, the latest first."""
+        """Return a page of a problem's notices, latest first."""
         query: dict[str, Any] = {"date_from": date_from, "date_to": date_to, "page": page, "per_page": per_page}
         return self.call("GET", f"/apps/{app}/problems/{problem}/notices", **query)
 
     def all_notices(self, app: Id, problem: int, **filters: Any) -> list[Notice]:
-        """A problem's notices from all pages, the latest first."""
+        """Return a problem's notices from all pages, latest first."""
         return list(self._pages(f"/apps/{app}/problems/{problem}/notices", filters))
 
     def notice(self, app: Id, problem: int, notice: int) -> Notice:
-        """A notice with all that was sent."""
+        """Return a notice with everything that was reported."""
         return self.call("GET", f"/apps/{app}/problems/{problem}/notices/{notice}")
 
     def arrivals(self, *, after: int | None = None, wait: int = 0, app: Id | None = None) -> NoticeFeed:
-        """Reports that came in after the cursor ``after``, at most ``wait`` seconds waited for; without it, none yet.
+        """Return the reports stored after the cursor ``after``, of one app or of all.
 
-        ``app`` leaves only those of one app.
+        Waits up to ``wait`` seconds for a report. Without ``after``, returns only the current cursor.
         """
         path = "/arrivals" if app is None else f"/apps/{app}/arrivals"
-        return self.call("GET", path, timeout_seconds=wait + 5.0, after=after, wait=wait)
+        return self.call("GET", path, timeout_seconds=wait + 15.0, after=after, wait=wait)
 
     def _pages(self, path: str, filters: dict[str, Any]) -> Iterator[Any]:
-        number, pages = 1, 1
-        while number <= pages:
-            answer = self.call("GET", path, **filters | {"page": number, "per_page": MAX_PER_PAGE})
-            yield from answer["data"]
-            number, pages = number + 1, answer["pagination"]["total_pages"]
+        number, total_pages = 1, 1
+        while number <= total_pages:
+            page = self.call("GET", path, **filters | {"page": number, "per_page": MAX_PER_PAGE})
+            yield from page["data"]
+            number, total_pages = number + 1, page["pagination"]["total_pages"]
 
     # Tags
 
     def tags(self, app: Id, problem: int) -> list[Tag]:
-        """The tags of a problem, by name."""
+        """Return the tags of a problem, by name."""
         return self.call("GET", f"/apps/{app}/problems/{problem}/tags")
 
     def add_tag(self, app: Id, problem: int, name: str) -> Tag:
-        """Put a tag on a problem."""
+        """Add a tag to a problem."""
         return self.call("POST", f"/apps/{app}/problems/{problem}/tags", {"name": name})
 
     def remove_tag(self, app: Id, problem: int, tag: int) -> None:
-        """Take a tag off a problem."""
+        """Remove a tag from a problem."""
         self.call("DELETE", f"/apps/{app}/problems/{problem}/tags/{tag}")
 
     # Teams
 
     def teams(self) -> list[Team]:
-        """All teams, newest first."""
+        """Return all teams, newest first."""
         return self.call("GET", "/teams")
 
     def team(self, team: Id) -> Team:
-        """A team."""
+        """Return a team."""
         return self.call("GET", f"/teams/{team}")
 
     def create_team(self, name: str, owner_id: Id) -> Team:
-        """A new team."""
+        """Create a team."""
         return self.call("POST", "/teams", {"name": name, "owner_id": owner_id})
 
     def update_team(self, team: Id, **fields: Any) -> Team:
-        """Rename a team, or hand it over."""
+        """Change a team's name or owner."""
         return self.call("PATCH", f"/teams/{team}", fields)
 
     def delete_team(self, team: Id) -> None:
@@ -215,7 +218,7 @@ class Client:
         self.call("DELETE", f"/teams/{team}")
 
     def team_apps(self, team: Id) -> list[App]:
-        """The apps of a team, by name."""
+        """Return the apps of a team, by name."""
         return self.call("GET", f"/teams/{team}/apps")
 
     def assign_app(self, team: Id, app: Id) -> None:
@@ -223,37 +226,37 @@ class Client:
         self.call("POST", f"/teams/{team}/apps", {"app_id": app})
 
     def unassign_app(self, team: Id, app: Id) -> None:
-        """Take an app away from a team."""
+        """Unassign an app from a team."""
         self.call("DELETE", f"/teams/{team}/apps/{app}")
 
     def members(self, team: Id) -> list[Member]:
-        """The members of a team, highest role first."""
+        """Return the members of a team, highest role first."""
         return self.call("GET", f"/teams/{team}/members")
 
-    def add_member(self, team: Id, role: str = "member", **who: Any) -> Member:
-        """Take a user, named by ``user_id`` or ``email_address``, into a team."""
-        return self.call("POST", f"/teams/{team}/members", {"role": role, **who})
+    def add_member(self, team: Id, role: str = "member", **user: Any) -> Member:
+        """Add a user, identified by ``user_id`` or ``email_address``, to a team."""
+        return self.call("POST", f"/teams/{team}/members", {"role": role, **user})
 
     def set_role(self, team: Id, member: int, role: str) -> Member:
         """Change a member's role."""
         return self.call("PATCH", f"/teams/{team}/members/{member}", {"role": role})
 
     def remove_member(self, team: Id, member: int) -> None:
-        """Take a user out of a team."""
+        """Remove a member from a team."""
         self.call("DELETE", f"/teams/{team}/members/{member}")
 
     # Users
 
     def users(self) -> list[User]:
-        """All users, newest first."""
+        """Return all users, newest first."""
         return self.call("GET", "/users")
 
     def user(self, user: Id) -> User:
-        """A user."""
+        """Return a user."""
         return self.call("GET", f"/users/{user}")
 
     def create_user(self, email_address: str, password: str) -> User:
-        """A new user."""
+        """Create a user."""
         return self.call("POST", "/users", {"email_address": email_address, "password": password})
 
     def update_user(self, user: Id, **fields: Any) -> User:

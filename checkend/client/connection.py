@@ -1,99 +1,106 @@
-"""JSON over HTTP with the standard library alone, on connections that are kept open."""
+"""HTTP client for a Checkend server, on connections that are kept open; uses the standard library only."""
 
 import json
 import threading
 import time
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-# Servers close connections on which nothing happens, after a minute or so; one that may be closed is not used again.
-IDLE_SECONDS = 20.0
-SPARE_SECONDS = 10.0
+# Sent by default. The test fixture's journal leaves out requests with this user agent: they are the test's own.
+USER_AGENT = "checkend-testing"
+# Servers close idle connections, typically after a minute. A connection that has been idle for longer than this is
+# replaced before it is used, because a request on a connection that is being closed would fail.
+MAX_IDLE_SECONDS = 20.0
 
 
 class Response(NamedTuple):
-    """What a server answered: the status, and the JSON value of the body (None for none)."""
+    """The HTTP status of a response, and its body as a JSON value (None for an empty body)."""
 
     status: int
     value: Any
 
 
-class JsonConnection:
-    """Speaks to the server at ``url``. Each thread has an HTTP connection of its own, which `close` closes."""
+class ServerConnection:
+    """HTTP client for the server at ``url``, which sends ``headers`` with every request.
+
+    Can be used by several threads: each has an HTTP connection of its own, and `close` closes all of them. Redirects
+    are not followed, and proxies are not used. Raises ValueError if ``url`` is not an http or https URL.
+    """
 
     def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of a server: it must begin with http:// or https://.")
-        self._secure, self._address, self._root = parts.scheme == "https", parts.netloc, parts.path
+            raise ValueError(f"{url!r} is not the URL of a server: it must begin with http:// or https://.")
+        self._connection_type = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._host, self._root = parts.netloc, parts.path
         self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
         self._local = threading.local()
-        self._guard = threading.Lock()
-        self._open: list[HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._connections: list[HTTPConnection] = []
 
     def request(
-        self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 30.0, **query: Any
+        self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 40.0, **query: Any
     ) -> Response:
-        """Send a request, with ``body`` as JSON; parameters that are None are left out.
+        """Send a request with ``body`` as JSON, and return the response; parameters that are None are left out.
 
-        ``timeout_seconds`` is how many seconds the server may take. Raises OSError or http.client.HTTPException when it
-        cannot be reached, and ValueError when it does not answer with JSON.
+        Raises ValueError if the body of the response is not JSON, and what `request_bytes` raises.
         """
-        wanted = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
-        headers, data = dict(self._headers), None
-        if body is not None:
-            headers["Content-Type"], data = "application/json", json.dumps(body).encode()
-        connection = self._connection(timeout_seconds + SPARE_SECONDS)
+        query_string = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
+        status, content = self.request_bytes(
+            method, f"{path}?{query_string}" if query_string else path, body, timeout_seconds=timeout_seconds
+        )
         try:
-            connection.request(method, f"{self._root}{path}" + (f"?{wanted}" if wanted else ""), data, headers)
-            response = connection.getresponse()
-            text = response.read()
-        except BaseException:
-            self._drop(connection)
-            raise
-        self._local.used = time.monotonic()
-        if not text:
-            return Response(response.status, None)
-        try:
-            return Response(response.status, json.loads(text))
+            return Response(status, json.loads(content) if content else None)
         except ValueError:
-            raise ValueError(f"{self.url}{path} answered {response.status} with something else than JSON.") from None
+            raise ValueError(f"{self.url}{path} responded with status {status} and a body that is not JSON.") from None
+
+    def request_bytes(
+        self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 40.0
+    ) -> tuple[int, bytes]:
+        """Send a request with ``body`` as JSON, and return the status and the body of the response.
+
+        ``timeout_seconds`` limits each wait for the server. Raises OSError or http.client.HTTPException if the server
+        cannot be reached or does not respond in time.
+        """
+        headers, data = self._headers, None
+        if body is not None:
+            headers, data = headers | {"Content-Type": "application/json"}, json.dumps(body).encode()
+        connection = self._connect(timeout_seconds)
+        try:
+            connection.request(method, f"{self._root}{path}", data, headers)
+            response = connection.getresponse()
+            content = response.read()
+        except BaseException:
+            self._discard(connection)
+            raise
+        self._local.used_at = time.monotonic()
+        return response.status, content
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        with self._guard:
-            connections, self._open = self._open, []
+        """Close the connections of all threads; a later request opens a new one."""
+        with self._lock:
+            connections, self._connections = self._connections, []
         for connection in connections:
             connection.close()
 
-    def _connection(self, timeout: float) -> HTTPConnection:
+    def _connect(self, timeout_seconds: float) -> HTTPConnection:
+        """Return this thread's connection, or a new one if it is closed or may be about to be closed."""
         connection: HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None and (connection.sock is None or time.monotonic() - self._local.used > IDLE_SECONDS):
-            self._drop(connection)
-            connection = None
-        if connection is None:
-            connection = self._local.connection = self._connect(timeout)
-            with self._guard:
-                self._open.append(connection)
-        elif connection.sock is not None:
-            connection.sock.settimeout(timeout)
+        if connection is not None:
+            if connection.sock is not None and time.monotonic() - self._local.used_at <= MAX_IDLE_SECONDS:
+                connection.sock.settimeout(timeout_seconds)
+                return connection
+            self._discard(connection)
+        connection = self._local.connection = self._connection_type(self._host, timeout=timeout_seconds)
+        with self._lock:
+            self._connections.append(connection)
         return connection
 
-    def _connect(self, timeout: float) -> HTTPConnection:
-        if not self._secure:
-            return HTTPConnection(self._address, timeout=timeout)
-        from http.client import HTTPSConnection
-
-        return HTTPSConnection(self._address, timeout=timeout)
-
-    def _drop(self, connection: HTTPConnection) -> None:
+    def _discard(self, connection: HTTPConnection) -> None:
         connection.close()
         self._local.connection = None
-        with self._guard:
-            if connection in self._open:
-                self._open.remove(connection)
-
-
-USER_AGENT = "checkend-testing"  # of the test's own requests, which the journal leaves out
+        with self._lock:
+            if connection in self._connections:
+                self._connections.remove(connection)

@@ -2,5 +2,5 @@
 
 
 def sdk_environment(url: str, ingestion_key: str) -> dict[str, str]:
-    """The variables that make an SDK report to the server at ``url``."""
+    """Return the environment variables with which an SDK reports to the server at ``url``."""
     return {"CHECKEND_ENDPOINT": url, "CHECKEND_API_KEY": ingestion_key, "CHECKEND_ENVIRONMENT": "production"}

@@ -1,4 +1,4 @@
-"""What the Management API and the journal answer with, as types."""
+"""Types of the JSON values in the Management API's responses."""
 
 from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
@@ -20,7 +20,7 @@ class App(TypedDict):
 
 
 class AppWithKey(App):
-    """An app, as the answers that make its ingestion key show it."""
+    """An app with its ingestion key, as returned when the key is generated."""
 
     ingestion_key: str
 
@@ -52,7 +52,7 @@ class Problem(TypedDict):
 
 
 class Frame(TypedDict):
-    """A frame of a backtrace; ``column`` only where the backtrace has it."""
+    """A stack frame; ``column`` only if it was reported."""
 
     file: str
     line: int
@@ -61,7 +61,7 @@ class Frame(TypedDict):
 
 
 class Notice(TypedDict):
-    """A notice with all that was sent."""
+    """A notice with everything that was reported."""
 
     id: int
     problem_id: int
@@ -78,14 +78,14 @@ class Notice(TypedDict):
 
 
 class FeedEntry(TypedDict):
-    """A stored report, as it came in: the notice's id, and its problem."""
+    """A stored report: the id of its notice, and its problem."""
 
     notice_id: int
     problem: Problem
 
 
 class NoticeFeed(TypedDict):
-    """Reports in the order in which they came in; ``cursor`` is the place after the last."""
+    """Reports in the order in which they were stored; ``cursor`` is the position after the last one."""
 
     data: list[FeedEntry]
     cursor: int
@@ -127,7 +127,7 @@ class Member(TypedDict):
 
 
 class Pagination(TypedDict):
-    """Which page an answer is, of how many."""
+    """The position of a page in its list."""
 
     page: int
     per_page: int
@@ -136,7 +136,7 @@ class Pagination(TypedDict):
 
 
 class Page(TypedDict, Generic[Item]):
-    """A page of a long list."""
+    """A page of a list."""
 
     data: list[Item]
     pagination: Pagination

@@ -1,4 +1,4 @@
-"""Settings: what there is (`settings`), where values come from (`loading`), and misspelled variables."""
+"""Settings: definitions (`settings`), where values come from (`loading`), and misspelled variables."""
 
 from checkend.config.loading import Value, instance_path, load, override
 from checkend.config.settings import (

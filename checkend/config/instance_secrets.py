@@ -1,4 +1,4 @@
-"""Secrets that Checkend creates itself and keeps in files of the instance folder, readable by the owner only."""
+"""Secrets that Checkend creates and stores in the instance folder, in files that only their owner can read."""
 
 import os
 import secrets
@@ -19,10 +19,10 @@ def read_or_create_secret_key(folder: Path) -> str:
     except OSError as error:
         raise StartupError(f"{path} cannot be read or written: {error.strerror}.") from error
     if len(key) < MIN_SECRET_LENGTH:
-        fault = f"has fewer than {MIN_SECRET_LENGTH} characters, so it could be guessed" if key else "is empty"
+        reason = f"has fewer than {MIN_SECRET_LENGTH} characters and could be guessed" if key else "is empty"
         raise StartupError(
-            f"The secret key in {path} {fault}. Delete the file: the next start creates a new key, and everyone has to "
-            "sign in again."
+            f"The secret key in {path} {reason}. Delete the file: the next start creates a new key, and all users "
+            "have to sign in again."
         )
     return key
 
@@ -40,8 +40,8 @@ def delete_setup_token(folder: Path) -> None:
 def read_or_create_secret(path: Path) -> str:
     """Return the secret in the file at ``path``, created if it does not exist.
 
-    Several processes may start at once. Each writes a draft and tries to link it to ``path``, which only the first
-    one can; so no process reads a file that is written in part, and all use the same secret.
+    Several processes may start at the same time. Each writes a secret to a file of its own and tries to link it to
+    ``path``, which only the first can. So no process reads a partially written file, and all use the same secret.
     """
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

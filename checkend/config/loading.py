@@ -1,4 +1,4 @@
-"""Read the settings: from the environment, from ``config.py``, else the defaults."""
+"""Read the settings from the environment, ``config.py`` and the defaults."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from checkend.exceptions import SettingError
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting's value and where it comes from: ``environment``, ``config.py`` or ``default``."""
+    """The value of a setting and its source: ``environment``, ``config.py``, ``default`` or ``override``."""
 
     setting: Setting
     value: Any
@@ -22,9 +22,9 @@ class Value:
 
 
 def load(instance_path: Path, environ: Mapping[str, str] | None = None) -> dict[str, Value]:
-    """Read every setting, by name, for the instance folder at ``instance_path``.
+    """Return the values of all settings, by name, for the instance folder at ``instance_path``.
 
-    Raises `SettingError` for a value that is not allowed and for a name in ``config.py`` that is no setting.
+    Raises `SettingError` for an invalid value and for an unknown name in ``config.py``.
     """
     environ = os.environ if environ is None else environ
     from_file = _read_file(instance_path / "config.py")
@@ -40,9 +40,9 @@ def load(instance_path: Path, environ: Mapping[str, str] | None = None) -> dict[
 
 
 def override(values: dict[str, Value], changes: Mapping[str, Any]) -> None:
-    """Put ``changes`` (by setting name) over ``values``, as a test or a command line option does.
+    """Override ``values`` with ``changes``, by setting name, as tests and command line options do.
 
-    Raises `SettingError` for a name that is no setting, or a value that is not allowed.
+    Raises `SettingError` for an unknown name or an invalid value.
     """
     for name, raw in changes.items():
         if name not in BY_NAME:
@@ -55,8 +55,8 @@ def _parse(setting: Setting, raw: Any) -> Any:
     try:
         return setting.kind.parse(text)
     except ValueError:
-        shown = "(a secret)" if setting.secret else repr(text)
-        raise SettingError(f"{setting.variable} is {shown}, but must be {setting.kind.allowed}.") from None
+        displayed = "(a secret)" if setting.secret else repr(text)
+        raise SettingError(f"{setting.variable} is {displayed}, but must be {setting.kind.allowed}.") from None
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -67,30 +67,30 @@ def _read_file(path: Path) -> dict[str, Any]:
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)
     except Exception as error:
         raise SettingError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    found = {name: value for name, value in namespace.items() if name.isupper()}
-    for name in found:
+    values = {name: value for name, value in namespace.items() if name.isupper()}
+    for name in values:
         if name not in BY_NAME:
             raise SettingError(_unknown_setting_message(name, str(path)))
-    return found
+    return values
 
 
 def _unknown_setting_message(name: str, where: str) -> str:
     close = get_close_matches(name, BY_NAME, n=1)
-    return f"{where} sets {name}, which is no setting" + (f"; did you mean {close[0]}?" if close else ".")
+    return f"{where} sets {name}, which is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
 
 
 def instance_path(environ: Mapping[str, str] | None = None) -> Path:
-    """The folder of the SQLite file and the secret key.
+    """Return the instance folder, which contains the database and the secret key.
 
-    ``CHECKEND_INSTANCE_PATH`` if set; else ``instance/`` beside ``wsgi.py`` when run from a checkout (the one the
-    package, the loaded ``wsgi`` module, the working directory or the virtual environment lies in); else the
-    platform's data folder for the user.
+    This is ``CHECKEND_INSTANCE_PATH`` if set; else ``instance/`` next to ``wsgi.py`` when run from a checkout, which
+    may contain the package, the loaded ``wsgi`` module, the working directory or the virtual environment; else the
+    data folder that the platform has for the user.
     """
     environ = os.environ if environ is None else environ
-    if named := environ.get(PREFIX + "INSTANCE_PATH"):
-        return Path(named).expanduser().resolve()
+    if configured := environ.get(PREFIX + "INSTANCE_PATH"):
+        return Path(configured).expanduser().resolve()
     for folder in _checkout_candidates():
-        if _is_checkout(folder):
+        if (folder / "wsgi.py").is_file() and (folder / "checkend" / "app.py").is_file():
             return folder / "instance"
     import platformdirs
 
@@ -98,14 +98,10 @@ def instance_path(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def _checkout_candidates() -> list[Path]:
-    places = [Path(__file__).resolve().parents[2]]
+    candidates = [Path(__file__).resolve().parents[2]]
     wsgi = sys.modules.get("wsgi")
     if wsgi is not None and getattr(wsgi, "__file__", None):
-        places.append(Path(str(wsgi.__file__)).resolve().parent)
+        candidates.append(Path(str(wsgi.__file__)).resolve().parent)
     for start in (Path.cwd(), Path(sys.prefix).resolve()):
-        places += [start, *start.parents]
-    return places
-
-
-def _is_checkout(folder: Path) -> bool:
-    return (folder / "wsgi.py").is_file() and (folder / "checkend" / "app.py").is_file()
+        candidates += [start, *start.parents]
+    return candidates

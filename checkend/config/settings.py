@@ -1,7 +1,7 @@
-"""Every setting once: its name, default, how it is read, and what it does. Feeds the docs and ``checkend config``.
+"""All settings, each defined once: name, default, parser and description. Also the source of the docs.
 
-A setting comes from the environment (``CHECKEND_`` + its name), else from ``config.py`` in the instance folder
-(the bare name), else from the default. A value that cannot be read stops the start with `SettingError`.
+A setting comes from the environment (``CHECKEND_`` and its name), else from ``config.py`` in the instance folder (its
+name), else it has its default. An invalid value prevents the start with a `SettingError`.
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ MIN_SECRET_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a setting's text is read, and in words what is allowed."""
+    """The type of a setting: a parser that raises ValueError, and a description of the allowed values."""
 
     parse: Callable[[str], Any]
     allowed: str
@@ -24,7 +24,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. ``secret`` ones are never shown by ``checkend config``."""
+    """A setting. The value of a ``secret`` one is never displayed."""
 
     name: str
     default: Any
@@ -112,8 +112,8 @@ TEXT = Kind(str, "any text")
 SECRET = Kind(_secret, f"at least {MIN_SECRET_LENGTH} characters, or nothing")
 URL = Kind(
     _url,
-    "an address that begins with http:// or https:// and goes on with a host and, if need be, a path of letters, "
-    "digits and . _ ~ -, or nothing",
+    "a URL that begins with http:// or https://, followed by a host and optionally a path of letters, digits and "
+    ". _ ~ -, or nothing",
 )
 NAMES = Kind(_names, "names separated by commas")
 DESTINATIONS = Kind(
@@ -122,45 +122,47 @@ DESTINATIONS = Kind(
 )
 COUNT = _between(0)
 MIN_SIZE_CAP = 4_194_304
-SIZE_CAP = Kind(_size_cap, f"0 for no cap, or a whole number, {MIN_SIZE_CAP} or more")
+SIZE_CAP = Kind(_size_cap, f"0 for no limit, or a whole number, {MIN_SIZE_CAP} or more")
 POSITIVE = _between(1)
 MAX_RETENTION_DAYS = 36_500
-MAX_RETENTION_NOTICES = 1_000_000  # of a problem, where an app has a limit of its own
+MAX_RETENTION_NOTICES = 1_000_000  # per problem, in the settings of an app
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("HOST", "127.0.0.1", TEXT, "Address that `checkend serve` listens on."),
-    Setting("PORT", 8080, _between(0, 65535), "Port that `checkend serve` listens on; 0 takes a free one."),
+    Setting("HOST", "127.0.0.1", TEXT, "Host name or IP address that `checkend serve` listens on."),
+    Setting("PORT", 8080, _between(0, 65535), "Port that `checkend serve` listens on; 0 picks a free one."),
     Setting(
         "THREADS",
         8,
         _between(1, 128),
-        "Request threads of `checkend serve`; assumed for any other server than waitress, which tells its number.",
+        "Request threads of `checkend serve`. Also assumed for WSGI servers other than waitress.",
     ),
     Setting(
         "MAX_CONNECTIONS",
         1000,
         _between(16, 100_000),
-        "Connections that `checkend serve` has open at once; beyond it, those that wait for their client make room.",
+        "Maximum number of open connections of `checkend serve`. Beyond it, idle and slow connections are closed.",
     ),
     Setting(
         "URL",
         "",
         URL,
-        "Public address of this server, for the links it prints and sends; its path, if any, is the prefix of pages.",
+        "Public URL of this server, used in links that it prints and sends. Its path is the prefix of all URLs.",
     ),
     Setting(
         "TRUSTED_PROXIES",
         0,
         _between(0, 10),
-        "How many reverse proxies in front of the server may say (X-Forwarded-For, -Proto, -Host, -Prefix) who asks "
-        "and where.",
+        "Number of reverse proxies in front of the server whose headers X-Forwarded-For, -Proto, -Host and -Prefix are "
+        "trusted.",
     ),
-    Setting("MAIL_HOST", "", TEXT, "SMTP server for mail; empty: none is sent. Mail needs CHECKEND_URL too."),
+    Setting("MAIL_HOST", "", TEXT, "SMTP server for mail. If empty, no mail is sent. Mail also requires CHECKEND_URL."),
     Setting("MAIL_PORT", 587, _between(1, 65535), "Port of the SMTP server."),
-    Setting("MAIL_TLS", "starttls", _one_of("starttls", "tls", "none"), "How the way to the SMTP server is encrypted."),
-    Setting("MAIL_USERNAME", "", TEXT, "Name to sign in to the SMTP server with; empty: without."),
-    Setting("MAIL_PASSWORD", "", TEXT, "Password to sign in to the SMTP server with.", secret=True),
-    Setting("MAIL_FROM", "", TEXT, "Sender of mail; empty: checkend@ the host of CHECKEND_URL."),
+    Setting(
+        "MAIL_TLS", "starttls", _one_of("starttls", "tls", "none"), "Encryption of the connection to the SMTP server."
+    ),
+    Setting("MAIL_USERNAME", "", TEXT, "User name for the SMTP server. If empty, Checkend does not log in."),
+    Setting("MAIL_PASSWORD", "", TEXT, "Password for the SMTP server.", secret=True),
+    Setting("MAIL_FROM", "", TEXT, "Sender address of mail. If empty, checkend@ followed by the host of CHECKEND_URL."),
     Setting(
         "OUTBOUND_PRIVATE",
         True,
@@ -180,139 +182,168 @@ SETTINGS: tuple[Setting, ...] = (
         "SECRET_KEY",
         "",
         SECRET,
-        "Signs sessions. Empty: made once and kept in the instance folder.",
+        "Key that signs sessions. If empty, it is generated once and stored in the instance folder.",
         secret=True,
     ),
     Setting(
         "SESSION_DAYS",
         90,
         _between(1, 3650),
-        "Days after which everyone has to sign in again, however active the session is.",
+        "Days after which users have to sign in again, even if the session is active.",
     ),
-    Setting("LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least severity that is logged."),
-    Setting("LOG_FORMAT", "text", _one_of("text", "json"), "Log lines for people (text) or for machines (json)."),
-    Setting("RATE_LIMIT_ENABLED", True, BOOL, "Whether reports are limited per ingestion key."),
+    Setting(
+        "LOG_LEVEL",
+        "info",
+        _one_of("debug", "info", "warning", "error"),
+        "Minimum severity of the messages that are logged.",
+    ),
+    Setting("LOG_FORMAT", "text", _one_of("text", "json"), "Format of log lines."),
+    Setting("RATE_LIMIT_ENABLED", True, BOOL, "Whether the rate limits per ingestion key apply."),
     Setting(
         "RATE_LIMIT_INGESTION_PER_MINUTE",
         120_000,
         POSITIVE,
-        "Reports that one ingestion key may send in a minute.",
+        "Reports per minute and ingestion key.",
     ),
     Setting(
         "RATE_LIMIT_INGESTION_PER_HOUR",
         3_000_000,
         POSITIVE,
-        "Reports that one ingestion key may send in an hour.",
+        "Reports per hour and ingestion key.",
     ),
     Setting(
         "RATE_LIMIT_INGESTION_BYTES_PER_MINUTE",
         536_870_912,
         POSITIVE,
-        "Bytes of reports, after unpacking, that one ingestion key may send in a minute.",
+        "Bytes of reports, uncompressed, per minute and ingestion key.",
     ),
     Setting(
         "RATE_LIMIT_INGESTION_CPU_SECONDS_PER_MINUTE",
         30,
         _between(1, 3600),
-        "CPU seconds that processing the reports of one ingestion key may take in a minute.",
+        "CPU seconds spent on reports per minute and ingestion key.",
     ),
     Setting(
         "NOTICE_DEDUP_ENABLED",
         True,
         BOOL,
-        "Whether a report that repeats a problem with the same backtrace is counted instead of stored.",
+        "Whether duplicates (the same problem with the same backtrace) are counted instead of stored.",
     ),
     Setting(
         "NOTICE_DEDUP_WINDOW_SECONDS",
         60,
         COUNT,
-        "For how long after a stored notice its repeats are only counted; 0 for not at all.",
+        "Seconds after a stored notice in which duplicates are only counted; 0 to store all of them.",
     ),
     Setting(
         "NOTICE_DEDUP_STATUS",
         "201",
         _one_of("201", "200"),
-        "Answer to a counted duplicate: 201 with the id of the notice it repeats (six SDKs take anything else for a "
-        "failure), or 200 without an id.",
+        "Status of the response to a counted duplicate: 201 with the id of the stored notice (six SDKs treat anything "
+        "else as a failure), or 200 without an id.",
     ),
     Setting(
         "MAX_BODY_BYTES",
         1_048_576,
         _between(1024, 104_857_600),
-        "Largest request body in bytes, after unpacking.",
+        "Maximum size of a request body in bytes, uncompressed.",
     ),
     Setting(
-        "SCRUB_ADD", (), NAMES, "Further parts of key names whose values are stored as [FILTERED], separated by commas."
+        "SCRUB_ADD",
+        (),
+        NAMES,
+        "Additional parts of key names whose values are stored as [FILTERED], separated by commas.",
     ),
-    Setting("SCRUB_REMOVE", (), NAMES, "Parts of key names that are not filtered after all, separated by commas."),
     Setting(
-        "DROP_PERSONAL_DATA", False, BOOL, "Whether client addresses and all user data are dropped before storing."
+        "SCRUB_REMOVE",
+        (),
+        NAMES,
+        "Parts of key names that are filtered by default but should not be, separated by commas.",
     ),
-    Setting("LIMIT_FRAMES", 500, _between(10, 10_000), "Frames of a backtrace that are kept, from both its ends."),
     Setting(
-        "LIMIT_DEPTH", 32, _between(4, 200), "Levels of nesting that are kept in context, request, user, notifier."
+        "DROP_PERSONAL_DATA",
+        False,
+        BOOL,
+        "Whether client IPs and all user data are removed from reports before they are stored.",
     ),
-    Setting("LIMIT_KEYS", 1000, _between(10, 100_000), "Keys of an object, and items of a list, that are kept."),
-    Setting("LIMIT_TEXT", 65_536, _between(1000, 10_000_000), "Characters of a text that are kept."),
+    Setting(
+        "LIMIT_FRAMES",
+        500,
+        _between(10, 10_000),
+        "Maximum number of frames of a backtrace that are stored, from both ends.",
+    ),
+    Setting(
+        "LIMIT_DEPTH",
+        32,
+        _between(4, 200),
+        "Maximum nesting depth that is stored in context, request, user and notifier.",
+    ),
+    Setting(
+        "LIMIT_KEYS",
+        1000,
+        _between(10, 100_000),
+        "Maximum number of keys of an object, and of items of a list, that are stored.",
+    ),
+    Setting(
+        "LIMIT_TEXT", 65_536, _between(1000, 10_000_000), "Maximum number of characters of a string that are stored."
+    ),
     Setting(
         "RETENTION_DAYS",
         90,
         _between(0, MAX_RETENTION_DAYS),
-        "Days after which notices are removed; 0 keeps them for ever.",
+        "Days after which notices are removed; 0 for never.",
     ),
-    Setting(
-        "RETENTION_NOTICES", 1000, COUNT, "How many of the newest notices of a problem are kept; 0 keeps all of them."
-    ),
+    Setting("RETENTION_NOTICES", 1000, COUNT, "Number of newest notices that are kept per problem; 0 for all."),
     Setting(
         "RETENTION_PROBLEM_DAYS",
         365,
         _between(0, 36_500),
-        "Days after which a problem is removed that has no notices left, resolved ones at once; 0 keeps all for ever.",
+        "Days after which problems without notices are removed, resolved ones immediately; 0 for never.",
     ),
     Setting(
         "RETENTION_MAX_SHARE",
         10,
         _between(1, 100),
-        "Percent of all notices that one run removes by age at most, after a time without reports that is long enough "
-        "to suspect that the clock has jumped; 100 for no limit.",
+        "Maximum percentage of all notices that one run removes by age after a period without reports that is long "
+        "enough to suspect that the clock has jumped; 100 for no limit.",
     ),
     Setting(
         "MAX_STORE_BYTES",
         0,
         SIZE_CAP,
-        "Largest size of the SQLite file in bytes; from nine tenths of it on, the app that uses most loses its oldest "
-        "notices.",
+        "Maximum size of the SQLite file in bytes; 0 for no limit. From 90 percent on, the oldest notices of the app "
+        "that uses the most are removed.",
     ),
     Setting(
         "MAX_APP_BYTES",
         5_000_000_000,
         SIZE_CAP,
-        "About how many bytes one app may use of the store; from nine tenths of it on its oldest notices are removed.",
+        "Approximate maximum of bytes per app; 0 for no limit. From 90 percent on, its oldest notices are removed.",
     ),
     Setting(
         "MAX_APP_PROBLEMS",
         25_000,
         COUNT,
-        "Problems that one app may have; reports that would open another are collected in one problem. 0: no limit.",
+        "Maximum number of problems per app; 0 for no limit. Reports of further problems are collected in one problem.",
     ),
     Setting(
         "METRICS_TOKEN",
         "",
         TEXT,
-        "With it, as a bearer token, /metrics answers everyone; without, only this machine.",
+        "Bearer token for /metrics. Without it, only clients on this machine can read /metrics.",
         secret=True,
     ),
     Setting(
         "INGEST_QUEUE_SIZE",
         1000,
         POSITIVE,
-        "Reports that may wait for the writer before new ones are refused with 503.",
+        "Reports that may wait for the writer. Further ones are rejected with 503.",
     ),
     Setting(
         "INGEST_TIMEOUT_SECONDS",
         10,
         _between(1, 300),
-        "Seconds from its arrival that a report may wait to be stored before it is rejected with 503.",
+        "Seconds that a report may wait to be stored, from its arrival on. After that it is rejected with 503.",
     ),
 )
 

@@ -1,6 +1,6 @@
 """URLs of the server, from the host and the port that it listens on."""
 
-# A client cannot connect to the address that stands for all interfaces.
+# Clients cannot connect to the addresses that mean all interfaces.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 

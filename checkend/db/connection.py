@@ -10,8 +10,8 @@ from checkend.db.database_file import DatabaseFile, tracked
 from checkend.db.fair_lock import FairLock
 
 # How many seconds commands and background threads wait for other writers. Requests wait for a shorter time
-# (`checkend.db.session.REQUEST_LOCK_SECONDS`): a page that cannot write says so while its reader is still there, and
-# its thread serves the next request.
+# (`checkend.db.session.REQUEST_LOCK_SECONDS`), so that users get an error while they still wait for the page, and the
+# thread can serve other requests.
 LOCK_TIMEOUT_SECONDS = 10.0
 DATABASE_FILE_NAME = "checkend.sqlite3"
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 
-# With ``withdraw``, a waiting thread checks every so many seconds whether the holder is blocked, and gives up if it is.
+# How often, in seconds, a thread that waits with ``withdraw`` checks whether the holder is blocked.
 BLOCKED_SECONDS = 0.5
 
 

@@ -31,7 +31,7 @@ COUNTS = (
         "WHERE total < n",
     ),
     (  # the same sum as `checkend.models.storage` defines
-        "app {} counts {} stored bytes, but its notices, backtraces, shared values and hours take {}",
+        "app {} counts {} stored bytes, but its notices, backtraces, facet values and hours take {}",
         "WITH noticed AS (SELECT p.app_id, sum(100 + length(n.payload) "
         "+ coalesce(length(CAST(n.own_error_class AS BLOB)), 0) "
         "+ coalesce(length(CAST(n.own_error_message AS BLOB)), 0)) AS total "

@@ -32,7 +32,10 @@ def remove_stale(folder: Path) -> None:
     """Delete the partial files in ``folder`` whose process has ended or, as in a container, had the id of this one."""
     for entry in os.scandir(folder):
         match = _NAME.fullmatch(entry.name)
-        if match and entry.is_file(follow_symlinks=False) and _is_abandoned(int(match[1])):
+        if not match or not entry.is_file(follow_symlinks=False):
+            continue
+        process_id = int(match[1])
+        if process_id == os.getpid() or not is_process_running(process_id):
             with suppress(OSError):  # another process has just deleted it, or it belongs to another user
                 os.unlink(entry.path)
 
@@ -42,10 +45,6 @@ def rename_into_place(partial: Path, target: Path) -> None:
     _sync(partial)
     partial.replace(target)
     _sync(target.parent)
-
-
-def _is_abandoned(process_id: int) -> bool:
-    return process_id == os.getpid() or not is_process_running(process_id)
 
 
 def _sync(path: Path) -> None:

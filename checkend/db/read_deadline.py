@@ -7,8 +7,8 @@ from flask import g, has_request_context
 from sqlalchemy import Connection, Engine, event
 
 READ_SECONDS = 5.0
-# SQLite calls the progress handler every so many steps of its virtual machine: every 0.1 s in the most expensive text
-# search, every millisecond in a scan, where the calls cost less than 0.1 % of the time.
+# The number of steps of SQLite's virtual machine between two calls of the progress handler. They take 0.1 s in the most
+# expensive text search, and a millisecond in a scan, where the calls cost less than 0.1 % of the time.
 STEPS_BETWEEN_CHECKS = 10_000
 
 

@@ -1,7 +1,7 @@
 """The schema of the database: creating it, migrating it to the current version, or rejecting it.
 
-A new database is created directly from the models. One of an older version is copied first and then migrated. One of
-a newer version, or a file that is not a Checkend database, is rejected and left unchanged.
+A new database is created directly from the models. A database of an older version is copied and then migrated. One of a
+newer version, and a file that is not a Checkend database, are rejected and left unchanged.
 """
 
 import fcntl
@@ -165,7 +165,7 @@ def reject_unknown_version(path: Path, old_version: str | None) -> None:
     if old_version not in {script.revision for script in scripts.walk_revisions()}:
         raise IncompatibleDatabaseError(
             f"{path} has version {old_version}, which this Checkend (database version {HEAD}) does not know: it was "
-            "written by a newer Checkend. Start that one, or restore a backup from before the upgrade."
+            "written by a newer Checkend. Start that version, or restore a backup from before the upgrade."
         )
 
 

@@ -86,12 +86,12 @@ def init_database(app: Flask, path: Path) -> None:
     }
     db.init_app(app)
     with app.app_context():
-        event.listen(db.engine, "connect", _add_functions)
+        event.listen(db.engine, "connect", _add_fold)
         event.listen(db.engine, "begin", _begin)
         read_deadline.register(db.engine)
 
 
-def _add_functions(connection: sqlite3.Connection, record: Any) -> None:
+def _add_fold(connection: sqlite3.Connection, record: Any) -> None:
     connection.create_function("fold", 1, lambda value: value and fold(value), deterministic=True)
 
 

@@ -1,4 +1,4 @@
-"""Transactions that write: one writer at a time, waiting in line instead of polling for the lock."""
+"""Write transactions: one writer at a time; the others wait in line instead of polling for the lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,19 +12,6 @@ from checkend.db.session import db
 Step = TypeVar("Step")
 
 INDEPENDENT_WRITE_TIMEOUT_SECONDS = 0.25
-
-
-def begin_writing() -> None:
-    """Make the session's transactions write (BEGIN IMMEDIATE) until the end of the app context. Deprecated."""
-    if not g.get("writing"):
-        db.session.rollback()
-        g.writing = True
-
-
-def commit() -> None:
-    """Commit what the session has written; from here on it reads. Deprecated."""
-    db.session.commit()
-    g.writing = False
 
 
 @contextmanager
@@ -68,10 +55,10 @@ def write_in_steps(steps: Iterator[Step]) -> Iterator[Step]:
 
 @contextmanager
 def independent_write() -> Iterator[Connection]:
-    """Open a short write transaction of its own for a note that a read leaves, such as the time a key was last used.
+    """Open a short write transaction beside the session's read transaction, for records such as a key's last use.
 
-    The session goes on reading. Inside of a write transaction, the note becomes part of that. Waits for other writers
-    for at most `INDEPENDENT_WRITE_TIMEOUT_SECONDS`, then raises `DriverError` or SQLAlchemy's OperationalError.
+    If a write transaction is open, the block becomes part of it instead. Waits for other writers for at most
+    `INDEPENDENT_WRITE_TIMEOUT_SECONDS`, then raises `DriverError` or SQLAlchemy's OperationalError.
     """
     if g.get("writing"):
         yield db.session.connection()

@@ -1,6 +1,6 @@
-"""Demo data: believable apps with months of errors, and people in every role, so that one can look around at once.
+"""Demo data: realistic apps with months of errors, and a user with each role.
 
-All reports go through ingestion's own pipeline, so that counts, shares, grouping and repeats are what they would be.
+All reports pass through the ingestion pipeline, so that counts, facets, grouping and duplicates are real.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,24 @@ from sqlalchemy import select
 from checkend import clock
 from checkend.db.schema import database_path
 from checkend.db.session import db
-from checkend.db.transactions import begin_writing
-from checkend.demo.history import moments, report
+from checkend.db.transactions import write_transaction
+from checkend.demo.history import build_report, report_times
 from checkend.demo.platform import PLATFORM
 from checkend.demo.storefront import STOREFRONT
 from checkend.demo.story import DemoApp, Story
 from checkend.exceptions import DomainError
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.pipeline import Ingestion
-from checkend.ingest.store import IngestApp, PreparedReport, ReportStore
+from checkend.ingest.reports import IngestApp, PreparedReport
+from checkend.ingest.store import ReportStore
 from checkend.models import App, Problem, Team, User
 from checkend.models.team import ROLES, Role
 
 APPS = (*STOREFRONT, *PLATFORM)
-BATCH = 500
-REPEATS_WITHIN_SECONDS = 60
+REPORT_BATCH_SIZE = 500
+DEDUP_WINDOW_SECONDS = 60
 TEAMS = ("Storefront", "Platform")
-MAIL = "{}@demo.example"
+EMAIL_ADDRESS = "{}@demo.example"
 NOT_EMPTY = "The database is not empty, so nothing was changed. To see the sample data, run `checkend demo --serve`."
 
 Progress = Callable[[int, int], None]
@@ -39,8 +40,8 @@ Event = tuple[datetime, DemoApp, Story]
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """What was made: who can sign in (address and role), and how much there is to see."""
+class DemoData:
+    """The demo data that was created: the users who can sign in (email address and role), and totals."""
 
     logins: list[tuple[str, str]]
     apps: int
@@ -49,87 +50,76 @@ class Filled:
     occurrences: int
 
 
-def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambda done, all: None) -> Filled:
-    """Fill the empty store of ``app``; everybody gets ``password``. The same ``seed`` tells the same stories.
+def fill(app: Flask, password: str, *, seed: int = 1, progress: Progress = lambda done, total: None) -> DemoData:
+    """Fill the empty database of ``app``, and return what was created; all users have the same ``password``.
 
-    Raises `DomainError` when the store holds users or apps.
+    The same ``seed`` produces the same errors. Raises `DomainError` if the database contains users or apps.
     """
     random, now = Random(seed), clock.now()
-    with app.app_context():
-        begin_writing()
+    with app.app_context(), write_transaction():
         if db.session.scalar(select(User.id).limit(1)) or db.session.scalar(select(App.id).limit(1)):
             raise DomainError(NOT_EMPTY)
-        logins, keys = _create_users(password, now)
-        db.session.commit()
-    _report(app, _events(random, now), keys, random, progress)
-    with app.app_context():
-        begin_writing()
-        _resolve_past()
-        filled = _count(logins)
-        db.session.commit()
-    return filled
+        logins, keys = _create_records(password, now)
+    events = [
+        (time, demo, story) for demo in APPS for story in demo.stories for time in report_times(story, random, now)
+    ]
+    _store_reports(app, sorted(events, key=lambda event: event[0]), keys, random, progress)
+    with app.app_context(), write_transaction():
+        _resolve_past_problems()
+        return _summarize(logins)
 
 
-def _create_users(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """A site admin, two teams with somebody in each role, and the apps; who can sign in, and the apps' keys."""
-    made = now - timedelta(days=100)
-    admin = User.create(MAIL.format("site-admin"), password, site_admin=True)
-    people: dict[Role, User] = {role: User.create(MAIL.format(role), password) for role in ROLES}
-    teams = {name: Team.create(name, people["owner"]) for name in TEAMS}
+def _create_records(password: str, now: datetime) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Create a site admin, two teams with a member of each role, and the apps.
+
+    Returns the email addresses and roles of the users, and the ingestion keys by the names of the apps.
+    """
+    created_at = now - timedelta(days=100)
+    admin = User.create(EMAIL_ADDRESS.format("site-admin"), password, site_admin=True)
+    users: dict[Role, User] = {role: User.create(EMAIL_ADDRESS.format(role), password) for role in ROLES}
+    teams = {name: Team.create(name, users["owner"]) for name in TEAMS}
     for role in ROLES[1:]:
-        teams["Storefront"].add_member(people[role], role)
-    teams["Platform"].add_member(people["developer"], "developer")
-    teams["Platform"].add_member(people["viewer"], "viewer")
-    for person in (admin, *people.values()):
-        person.created_at = made
+        teams["Storefront"].add_member(users[role], role)
+    teams["Platform"].add_member(users["developer"], "developer")
+    teams["Platform"].add_member(users["viewer"], "viewer")
+    for user in (admin, *users.values()):
+        user.created_at = created_at
     for team in teams.values():
-        team.created_at = made
+        team.created_at = created_at
         for member in team.members:
-            member.created_at = made
+            member.created_at = created_at
     keys = {}
     for number, demo in enumerate(APPS):
         app = App.create(demo.name, environment=demo.environment)
-        app.created_at = made + timedelta(hours=number)
+        app.created_at = created_at + timedelta(hours=number)
         teams[demo.team].assign(app)
         keys[demo.name] = app.ingestion_key
-    return [(admin.email_address, "site admin"), *((people[role].email_address, role) for role in ROLES)], keys
+    return [(admin.email_address, "site admin"), *((users[role].email_address, role) for role in ROLES)], keys
 
 
-def _events(random: Random, now: datetime) -> list[Event]:
-    """What happens in all stories, in the order in which it happens."""
-    told = [(moment, app, story) for app in APPS for story in app.stories for moment in moments(story, random, now)]
-    return sorted(told, key=lambda one: one[0])
-
-
-def _report(
-    app: Flask,
-    told: list[Event],
-    keys: dict[str, str],
-    random: Random,
-    progress: Progress,
-) -> None:
-    """Take in all that is told, as if each report came in when it happened."""
+def _store_reports(app: Flask, events: list[Event], keys: dict[str, str], random: Random, progress: Progress) -> None:
+    """Store a report for each event, as if it had been received at the time of the event."""
     path = database_path(Path(app.instance_path))
-    pipeline, reports = Ingestion(path, app.config), ReportStore(path, REPEATS_WITHIN_SECONDS)
+    pipeline, reports = Ingestion(path, app.config), ReportStore(path, DEDUP_WINDOW_SECONDS)
     try:
-        senders = {name: sender for name, key in keys.items() if (sender := pipeline.sender(key))}
-        for start in range(0, len(told), BATCH):
-            reports.write([_prepared(pipeline, senders, one, random) for one in told[start : start + BATCH]])
-            progress(min(start + BATCH, len(told)), len(told))
+        ingest_apps = {name: pipeline.apps.find(key) for name, key in keys.items()}
+        for start in range(0, len(events), REPORT_BATCH_SIZE):
+            batch = events[start : start + REPORT_BATCH_SIZE]
+            reports.write([_prepare(pipeline, ingest_apps, event, random) for event in batch])
+            progress(start + len(batch), len(events))
     finally:
         reports.close()
         pipeline.close()
 
 
-def _prepared(pipeline: Ingestion, senders: dict[str, IngestApp], one: Event, random: Random) -> PreparedReport:
-    moment, demo, story = one
-    return pipeline.prepare(
-        senders[demo.name], normalize_report(report(demo, story, moment, random), moment), clock.to_micros(moment)
-    )
+def _prepare(pipeline: Ingestion, ingest_apps: dict[str, IngestApp], event: Event, random: Random) -> PreparedReport:
+    time, demo, story = event
+    report = normalize_report(build_report(demo, story, time, random), time)
+    return pipeline.prepare(ingest_apps[demo.name], report, clock.to_micros(time))
 
 
-def _resolve_past() -> None:
-    """What has not been seen for a month was resolved two hours after it was last seen."""
+def _resolve_past_problems() -> None:
+    """Resolve problems that have not been reported for a month, two hours after they last were."""
     past = select(Problem).where(Problem.last_noticed_at < clock.now() - timedelta(days=30))
     for problem in db.session.scalars(past).all():
         resolved_at = problem.last_noticed_at + timedelta(hours=2)
@@ -137,9 +127,9 @@ def _resolve_past() -> None:
         problem.resolved_at = resolved_at
 
 
-def _count(logins: list[tuple[str, str]]) -> Filled:
+def _summarize(logins: list[tuple[str, str]]) -> DemoData:
     problems = db.session.scalars(select(Problem)).all()
-    return Filled(
+    return DemoData(
         logins,
         len(APPS),
         len(problems),

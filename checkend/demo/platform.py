@@ -1,4 +1,4 @@
-"""The demo's services behind the scenes, told as their official SDKs would report."""
+"""The demo's backend services, with the reports that their official SDKs would send."""
 
 from checkend.demo.story import DemoApp, Story, frame, sdk
 

@@ -1,4 +1,4 @@
-"""The demo's apps that customers and the office see, told as their official SDKs would report."""
+"""The demo's apps for customers and employees, with the reports that their official SDKs would send."""
 
 from checkend.demo.story import DemoApp, Story, frame, sdk
 

@@ -1,4 +1,4 @@
-"""What the demo is told in: apps, and stories, each of which is one problem of an app."""
+"""Definitions of the demo data: apps, and stories, each of which becomes one problem of an app."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DemoApp:
-    """An app of the demo: its language decides the SDK that reports, ``outer`` are the frames around all errors."""
+    """An app of the demo. ``notifier`` is its SDK, ``outer`` are the outermost frames of all its errors."""
 
     name: str
     team: str
@@ -14,15 +14,14 @@ class DemoApp:
     outer: tuple[Any, ...]
     hosts: tuple[str, ...]
     stories: tuple["Story", ...]
-    site: str = ""
     environment: str = "production"
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One problem: ``frames`` are its innermost ones, ``messages`` take ``{n}`` and ``{email}``.
+    """A problem: ``frames`` are its innermost frames, ``messages`` may contain ``{n}`` and ``{email}``.
 
-    ``course`` is how it goes on over time (`checkend.demo.history`), ``times`` how many reports there are.
+    ``course`` is the distribution of its reports over time (`checkend.demo.history.COURSES`), ``times`` their number.
     """
 
     error_class: str
@@ -37,10 +36,10 @@ class Story:
 
 
 def sdk(name: str, version: str, language: str, language_version: str) -> dict[str, str]:
-    """The notifier that an official SDK names itself."""
+    """Return the notifier that an official SDK sends."""
     return {"name": name, "version": version, "language": language, "language_version": language_version}
 
 
 def frame(file: str, line: int, method: str) -> dict[str, Any]:
-    """A frame as the SDKs send it that send objects."""
+    """Return a frame as sent by those SDKs that send objects."""
     return {"file": file, "line": line, "method": method}

@@ -1,4 +1,4 @@
-"""The place in the application's code that a report is put down to: which frame, and how it is named."""
+"""Find the culprit: the frame of the app's own code that a report is attributed to, and its stable location."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from collections import Counter
 from typing import NamedTuple
 
 from checkend.grouping import paths
-from checkend.grouping.languages import function_names, runtimes
-from checkend.grouping.languages.app_frames import FrameOrigin, classify_frame
+from checkend.grouping.frames import (
+    FrameOrigin,
+    classify_frame,
+    has_location,
+    normalize_function_name,
+    skip_builtins,
+)
+from checkend.grouping.language import Language
+from checkend.grouping.languages.javascript import is_minified, is_renamed
 from checkend.grouping.stacktrace import UNKNOWN, Frame
 
 
 class Stack(NamedTuple):
-    """A report's frames, innermost first, with what is needed to read them."""
+    """The frames of a report, innermost first, with its language and the rules that its app has turned off."""
 
     frames: list[Frame]
-    language: str
-    disabled: frozenset[str]  # of grouping.RULES
+    language: Language
+    disabled: frozenset[str]  # keys of fingerprint.RULES
 
 
 class CulpritFrame(NamedTuple):
-    """The index of the frame that a report is put down to, and what lies further inside.
+    """The position of the culprit in `Stack.frames`, and how the error relates to it."""
 
-    `direct`: nothing does, the error was raised there. `generated`: it was raised in code made at run time.
-    """
-
-    at: int
-    direct: bool
-    generated: bool
+    position: int
+    is_origin: bool  # the error was raised in this frame, rather than in a library that it called
+    is_generated: bool  # the error was raised in code generated at run time
 
 
 class CodeLocation(NamedTuple):
-    """A function; its name is "" when nothing names it. The text form is for people."""
+    """A file and a function; the function is "" if it has no name. ``str()`` returns the form that pages display."""
 
     file: str
     name: str
@@ -41,31 +45,32 @@ class CodeLocation(NamedTuple):
         return f"{self.name} ({self.file})" if self.name else self.file
 
 
-# --- which frame --------------------------------------------------------------------------------------------
+# --- the frame ----------------------------------------------------------------------------------------------
 
 
-def find_culprit(trace: Stack) -> CulpritFrame | None:
-    """The innermost frame of the application, else of generated code; None when only libraries are there."""
-    if "libraries" in trace.disabled:
-        first = next(index for index, frame in enumerate(trace.frames) if runtimes.has_location(frame))
-        return CulpritFrame(first, True, False)
+def find_culprit(stack: Stack) -> CulpritFrame | None:
+    """Return the innermost in-app frame, else the innermost generated one; None if all frames are of libraries."""
+    if "libraries" in stack.disabled:
+        innermost = next(index for index, frame in enumerate(stack.frames) if has_location(frame))
+        return CulpritFrame(innermost, True, False)
     generated: int | None = None
-    for index, frame in enumerate(trace.frames):
-        kind = classify_frame(frame, trace.language)
-        if kind is FrameOrigin.APPLICATION:
-            direct = not any(map(runtimes.has_location, trace.frames[:index]))
-            own = runtimes.skip_builtins(trace.frames, index, trace.language)
-            at = own if "helpers" in trace.disabled else _skip_helpers(trace, own)
-            # Libraries make helper functions at run time as well: only where the error was raised tells.
-            return CulpritFrame(at, direct, generated == 0)
-        if kind is FrameOrigin.GENERATED and generated is None:
+    for index, frame in enumerate(stack.frames):
+        origin = classify_frame(frame, stack.language)
+        if origin is FrameOrigin.APPLICATION:
+            is_origin = not any(map(has_location, stack.frames[:index]))
+            culprit = skip_builtins(stack.frames, index, stack.language)
+            if "helpers" not in stack.disabled:
+                culprit = _skip_helpers(stack, culprit)
+            # Libraries also generate helper functions, so generated code further out does not matter.
+            return CulpritFrame(culprit, is_origin, generated == 0)
+        if origin is FrameOrigin.GENERATED and generated is None:
             generated = index
     return None if generated is None else CulpritFrame(generated, generated == 0, True)
 
 
-# What only raises for others is known by its name: the bare verb (`fail`, `invariant`), `raise_x`, `throwX`.
-# Other verbs (`ensure_positive`) do so only in a file for helpers, since `check_stock` in stock.py is the
-# application's work. What makes errors is known by its class or file.
+# Functions that only raise errors for their callers are recognized by name: the bare verb (`fail`, `invariant`),
+# `raise_x`, `throwX`. Functions with other verbs (`ensure_positive`) are helpers only in a file for helpers, since
+# `check_stock` in stock.py does the app's own work. Factories of errors are recognized by their class or file.
 _ONLY_RAISES = re.compile(
     r"(?i:assert|ensure|invariant|fail|abort|bail|panic|die|unreachable|precondition)[!?]?\Z|"
     r"(?i:raise|throw)(?![a-z])"
@@ -81,102 +86,85 @@ _HELPER_FILE = re.compile(
 )
 _ERROR_FILE = re.compile(r"\w*(?:errors?|exceptions?)\Z", re.IGNORECASE)
 _ERROR_CLASS = re.compile(r"[a-z](?:Error|Exception)s?\Z")
-_DEEPEST_HELPER = 3
+_MAX_NESTED_HELPERS = 3
 
 
-def _skip_helpers(trace: Stack, index: int) -> int:
-    """The index of the frame that used a helper, when the one at `index` is a helper; else `index`."""
-    for _ in range(_DEEPEST_HELPER):
-        frame = trace.frames[index]
-        owner, name = _owner_and_name(frame, trace.language)
+def _skip_helpers(stack: Stack, index: int) -> int:
+    """Return the index of the frame that called a helper, if the one at `index` is a helper, else `index`."""
+    for _ in range(_MAX_NESTED_HELPERS):
+        frame = stack.frames[index]
+        owner, _, name = _name(frame, stack.language).replace("::", ".").replace("\\", ".").rpartition(".")
+        owner, name = owner.rpartition(".")[2], name.lstrip("_#").partition("/")[0]
         only_raises = bool(_ONLY_RAISES.match(name) or _ERROR_CLASS.search(owner))
-        if not only_raises and not _is_helper(frame, owner, name, trace.language):
+        if not only_raises and not _is_helper(frame, owner, name, stack.language):
             return index
-        caller = _next_application(trace, index + 1)
-        # A helper that does more, in the very file that uses it, is a part of that file's work.
-        if caller is None or (trace.frames[caller].file == frame.file and not only_raises):
+        callers = range(index + 1, len(stack.frames))
+        caller = next((at for at in callers if _is_in_app(stack.frames[at], stack.language)), None)
+        # A function that does more than raise, and is in the same file as its caller, does that file's own work.
+        if caller is None or (stack.frames[caller].file == frame.file and not only_raises):
             return index
         index = caller
     return index
 
 
-def _owner_and_name(frame: Frame, language: str) -> tuple[str, str]:
-    """The class or module that the function's name tells, if any, and the bare name."""
-    owner, _, name = _name(frame, language).replace("::", ".").replace("\\", ".").rpartition(".")
-    return owner.rpartition(".")[2], name.lstrip("_#").partition("/")[0]
-
-
-def _is_helper(frame: Frame, owner: str, name: str, language: str) -> bool:
+def _is_helper(frame: Frame, owner: str, name: str, language: Language) -> bool:
     stem = frame.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    home = owner if language in ("java", "dotnet") else stem
+    home = owner if language.has_classes_for_files else stem
     return bool(name) and bool(_ERROR_FILE.match(home) or (_VERB.match(name) and _HELPER_FILE.match(home)))
 
 
-def _next_application(trace: Stack, start: int) -> int | None:
-    for index in range(start, len(trace.frames)):
-        if classify_frame(trace.frames[index], trace.language) is FrameOrigin.APPLICATION:
-            return index
-    return None
+def _is_in_app(frame: Frame, language: Language) -> bool:
+    return classify_frame(frame, language) is FrameOrigin.APPLICATION
 
 
-# --- its name -----------------------------------------------------------------------------------------------
+# --- its location -------------------------------------------------------------------------------------------
 
 
-def location_of(trace: Stack, index: int) -> CodeLocation:
-    """The place of the frame at `index`; a function without a name gets that of the one around it."""
-    frame = trace.frames[index]
-    name = _name(frame, trace.language)
-    can_be_inside = frame.method != UNKNOWN or _is_minified(frame)
-    if not name and can_be_inside and "enclosing" not in trace.disabled and not _was_renamed(frame):
-        name = _enclosing(trace, index)
+def location_of(stack: Stack, index: int) -> CodeLocation:
+    """Return the location of the frame at `index`; a function without a name gets that of the enclosing one."""
+    frame = stack.frames[index]
+    name = _name(frame, stack.language)
+    can_be_enclosed = frame.method != UNKNOWN or is_minified(frame)
+    if not name and can_be_enclosed and "enclosing" not in stack.disabled and not is_renamed(frame):
+        name = _enclosing_name(stack, index)
     return CodeLocation(paths.normalize_path(frame.file), name)
 
 
-def _enclosing(trace: Stack, index: int) -> str:
-    """The name of the next function outwards in the same file, past library frames between."""
-    file = trace.frames[index].file
-    for frame in trace.frames[index + 1 :]:
+def _enclosing_name(stack: Stack, index: int) -> str:
+    """Return the name of the next function outwards in the same file, ignoring library frames in between."""
+    file = stack.frames[index].file
+    for frame in stack.frames[index + 1 :]:
         if frame.file == file:
-            name = _name(frame, trace.language)
-            if name or _was_renamed(frame):
+            name = _name(frame, stack.language)
+            if name or is_renamed(frame):
                 return name
-        elif classify_frame(frame, trace.language) is FrameOrigin.APPLICATION:
+        elif _is_in_app(frame, stack.language):
             return ""
     return ""
 
 
-def _name(frame: Frame, language: str) -> str:
-    return function_names.normalize_function_name(frame.method, language, minified=_is_minified(frame))
-
-
-def _is_minified(frame: Frame) -> bool:
-    """Whether a minifier has most likely renamed the functions of the frame's file."""
-    return frame.file.startswith(("http://", "https://")) or "/.next/" in frame.file or ".min." in frame.file
-
-
-def _was_renamed(frame: Frame) -> bool:
-    """Whether the function has a name that only a minifier gave it; its caller is then no part of it."""
-    return _is_minified(frame) and bool(function_names.normalize_function_name(frame.method, "javascript"))
+def _name(frame: Frame, language: Language) -> str:
+    return normalize_function_name(frame.method, language, minified=is_minified(frame))
 
 
 # --- recursion ----------------------------------------------------------------------------------------------
 
 
-def recursion_cycle(trace: Stack) -> tuple[list[CodeLocation], int]:
-    """The application's functions that call each other over and over, the first entered first, and how often.
+def recursion_cycle(stack: Stack) -> tuple[list[CodeLocation], int]:
+    """Return the in-app functions that call each other repeatedly, outermost first, and the number of repetitions.
 
-    When a minifier made all the names up, the file stands for them.
+    If a minifier renamed all functions, the file represents them.
     """
     calls = Counter[CodeLocation]()
     file = ""
-    for frame in reversed(trace.frames):
-        if classify_frame(frame, trace.language) is not FrameOrigin.APPLICATION:
+    for frame in reversed(stack.frames):
+        if not _is_in_app(frame, stack.language):
             continue
         file = paths.normalize_path(frame.file)
-        name = _name(frame, trace.language)
+        name = _name(frame, stack.language)
         if name:
-            calls[CodeLocation("" if trace.language in function_names.QUALIFIED_LANGUAGES else file, name)] += 1
+            calls[CodeLocation("" if stack.language.has_qualified_names else file, name)] += 1
     if not calls:
         return [CodeLocation(file, "")], 0
-    most = max(calls.values())
-    return [place for place, times in calls.items() if times * 2 >= most], most
+    repetitions = max(calls.values())
+    return [location for location, count in calls.items() if count * 2 >= repetitions], repetitions

@@ -1,8 +1,7 @@
-"""Which reports are one problem: those that one change of the code would mend.
+"""Compute the fingerprint of a report: reports that one change to the code would fix are one problem.
 
-Pure and versioned. docs/grouping.md states the rule for readers; the order of decisions is `_decide`. A
-change of what any report's fingerprint is raises VERSION, so that stored problems can keep the rule that made
-them.
+Pure and versioned. docs/grouping.md explains the rule to users; `_decide` contains the order of decisions. A change to
+the fingerprint of any report increases VERSION, so that existing problems keep the rule that created them.
 """
 
 from __future__ import annotations
@@ -15,32 +14,31 @@ from typing import NamedTuple
 
 from checkend.grouping import culprit, messages
 from checkend.grouping.culprit import CodeLocation, CulpritFrame, Stack
-from checkend.grouping.languages import function_names, runtimes
-from checkend.grouping.languages.app_frames import FrameOrigin, classify_frame
-from checkend.grouping.languages.library_names import library_span
+from checkend.grouping.frames import has_location, library_span
+from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import UNKNOWN, Frame
 
 VERSION = 1
 
-# The parts of the rule that an app can turn off, each with what it does.
+# The grouping rules that an app can turn off, with the help texts of its settings page.
 RULES: Mapping[str, str] = {
-    "libraries": "Frames of libraries and of generated code are passed over for the application's own.",
-    "enclosing": "A function without a name counts as the named function around it.",
-    "helpers": "A helper that only raises for others (assert, fail, an errors file) counts as its caller.",
-    "recursion": "A recursion that filled the stack counts as one place, wherever it was cut off.",
-    "wording": "Errors raised in one function are kept apart when their messages are worded differently.",
-    "values": "A Go error value, which has no backtrace of its own, is told apart by its message.",
+    "libraries": "Frames of libraries and generated code are skipped, so that the innermost in-app frame counts.",
+    "enclosing": "A function without a name counts as the function that encloses it.",
+    "helpers": "A helper that only raises errors for its callers (assert, fail, an errors file) counts as its caller.",
+    "recursion": "A recursion that overflowed the stack counts as one location, wherever the stack was cut off.",
+    "wording": "Errors raised in the same function are separate problems if their messages use different error words.",
+    "values": "Go error values, which have no backtrace of their own, are distinguished by their messages.",
 }
 
-_CUSTOM_LENGTH = 200
-_MIN_CYCLE_REPEATS = 3  # how often a function must come round in a cut backtrace before it is taken for a recursion
+_MAX_CUSTOM_LENGTH = 200  # characters of a custom fingerprint; a digest replaces a longer one
+_MIN_CYCLE_REPEATS = 3  # repetitions of a function in a truncated backtrace that count as a recursion
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Where a report belongs: reports with an equal fingerprint are one problem.
+    """The result of grouping: reports of an app with equal fingerprints are one problem.
 
-    `reason` is one sentence for people; `location` a short place for lists, "" when there is none.
+    `reason` is a sentence for users; `location` a short location for lists, "" if there is none.
     """
 
     fingerprint: str
@@ -50,7 +48,7 @@ class Grouping:
 
 
 class _Decision(NamedTuple):
-    parts: tuple[str, ...]  # all that decides
+    parts: tuple[str, ...]  # the input of the fingerprint
     reason: str
     location: str = ""
 
@@ -64,28 +62,17 @@ def group(
     fingerprint: str | None = None,
     disabled: frozenset[str] = frozenset(),
 ) -> Grouping:
-    """The grouping of one report; a `fingerprint` of the client's own decides alone.
+    """Group a report. A custom `fingerprint` decides alone.
 
-    `frames` come in the order sent, `disabled` names RULES of the app's choice. Never raises.
+    `frames` are in the order reported; `disabled` contains keys of RULES. Never raises.
     """
     custom = fingerprint.strip() if fingerprint else ""
     if custom:
-        own = custom if len(custom) <= _CUSTOM_LENGTH else _digest(("custom", custom))
-        return Grouping(own, VERSION, f"Reports that carry your own fingerprint “{_short(custom)}”.", "")
-    decision = _decide(_stable_class(error_class), message, frames, notifier, disabled)
+        kept = custom if len(custom) <= _MAX_CUSTOM_LENGTH else _digest(("custom", custom))
+        return Grouping(kept, VERSION, f"Reports with the custom fingerprint “{_short(custom)}”.", "")
+    stable_class = _VOLATILE.sub("", error_class.strip()[:300].lstrip("*"))
+    decision = _decide(stable_class, message, frames, notifier, disabled)
     return Grouping(_digest(decision.parts), VERSION, decision.reason, _short(decision.location))
-
-
-def is_application_frame(frame: Frame, *, language: str | None = None) -> bool:
-    """Whether the frame is the application's own code; without `language` the frame itself must tell it."""
-    known = runtimes.detect_language(None, [frame]) if language is None else language
-    return classify_frame(frame, known) is FrameOrigin.APPLICATION
-
-
-def application_frames(frames: Sequence[Frame], notifier: Mapping[str, object] | None = None) -> list[bool]:
-    """For each frame whether it is the application's own, in the same order."""
-    language = runtimes.detect_language(notifier, frames)
-    return [classify_frame(frame, language) is FrameOrigin.APPLICATION for frame in frames]
 
 
 def _decide(
@@ -95,115 +82,108 @@ def _decide(
     notifier: Mapping[str, object] | None,
     disabled: frozenset[str],
 ) -> _Decision:
-    language = runtimes.detect_language(notifier, frames)
-    trace = Stack(runtimes.innermost_first(frames, language), language, disabled)
-    if not any(map(runtimes.has_location, trace.frames)):
+    language = detect_language(notifier, frames)
+    stack = Stack(language.innermost_first(frames), language, disabled)
+    if not any(map(has_location, stack.frames)):
         return _by_message(error_class, message)
-    spot = culprit.find_culprit(trace)
-    if spot is None:
-        return _by_library(error_class, message, trace)
+    culprit_frame = culprit.find_culprit(stack)
+    if culprit_frame is None:
+        return _by_library(error_class, message, stack)
     if "recursion" not in disabled:
-        recursion = _by_recursion(error_class, message, trace)
+        recursion = _by_recursion(error_class, message, stack)
         if recursion:
             return recursion
-    if "values" not in disabled and language == "go" and not runtimes.is_panic(frames):
-        return _by_value(error_class, message, trace, spot)
-    return _by_culprit(error_class, message, trace, spot)
+    if "values" not in disabled and language.is_error_value(frames):
+        return _by_value(error_class, message, stack, culprit_frame)
+    return _by_culprit(error_class, message, stack, culprit_frame)
 
 
-def _by_culprit(error_class: str, message: str, trace: Stack, spot: CulpritFrame) -> _Decision:
-    """The rule itself: the class, and the function in the application's code where the error was raised."""
-    place = culprit.location_of(trace, spot.at)
-    worded = line = ""
-    if not place.name or spot.generated:
-        # The place says little, so what the message is about counts as well.
-        worded = _sense(error_class, message)
-    elif spot.direct and "wording" not in trace.disabled:
-        worded = _message_keywords(error_class, message)
-    frame = trace.frames[spot.at]
-    if not place.name and (frame.method == UNKNOWN or "enclosing" in trace.disabled):
+def _by_culprit(error_class: str, message: str, stack: Stack, culprit_frame: CulpritFrame) -> _Decision:
+    """Apply the main rule: the error class, and the location in the app's own code where the error was raised."""
+    location = culprit.location_of(stack, culprit_frame.position)
+    words = line = ""
+    if not location.name or culprit_frame.is_generated:
+        # The location alone is not specific, so the subject of the message counts as well.
+        is_runtime = messages.is_runtime_message(error_class)
+        words = messages.missing_name(message) if is_runtime else messages.keywords(message)
+    elif culprit_frame.is_origin and "wording" not in stack.disabled:
+        words = _keywords(error_class, message)
+    frame = stack.frames[culprit_frame.position]
+    if not location.name and (frame.method == UNKNOWN or "enclosing" in stack.disabled):
         line = str(frame.line)
-    qualified = place.name and trace.language in function_names.QUALIFIED_LANGUAGES
-    parts = ("place", error_class, "" if qualified else place.file, place.name, worded, line)
-    where = str(CodeLocation(place.file.rpartition("/")[2], place.name)) + (f", line {line}" if line else "")
+    is_qualified = location.name and stack.language.has_qualified_names
+    parts = ("place", error_class, "" if is_qualified else location.file, location.name, words, line)
+    where = str(CodeLocation(location.file.rpartition("/")[2], location.name)) + (f", line {line}" if line else "")
     reason = f"Reports of {_short(error_class)} raised in {_short(where)}"
-    return _Decision(parts, _sentence(reason, worded, "whose messages have the words"), str(place))
+    return _Decision(parts, _sentence(reason, "whose messages contain the words", words), str(location))
 
 
 def _by_message(error_class: str, message: str) -> _Decision:
-    shape = messages.normalize_message(message)
+    normalized = messages.normalize_message(message)
     reason = f"Reports of {_short(error_class)} without a backtrace"
-    return _Decision(("message", error_class, shape), _sentence(reason, shape, "whose messages read"))
+    return _Decision(("message", error_class, normalized), _sentence(reason, "whose messages read", normalized))
 
 
-def _by_value(error_class: str, message: str, trace: Stack, spot: CulpritFrame) -> _Decision:
-    place = culprit.location_of(trace, spot.at)
-    shape = messages.normalize_message(message)
-    reason = f"Reports of {_short(error_class)} reported in {_short(str(place))}"
-    parts = ("value", error_class, place.name or place.file, shape)
-    return _Decision(parts, _sentence(reason, shape, "whose messages read"), str(place))
+def _by_value(error_class: str, message: str, stack: Stack, culprit_frame: CulpritFrame) -> _Decision:
+    location = culprit.location_of(stack, culprit_frame.position)
+    normalized = messages.normalize_message(message)
+    reason = f"Reports of {_short(error_class)} reported in {_short(str(location))}"
+    parts = ("value", error_class, location.name or location.file, normalized)
+    return _Decision(parts, _sentence(reason, "whose messages read", normalized), str(location))
 
 
-def _by_library(error_class: str, message: str, trace: Stack) -> _Decision:
-    outer, inner = library_span(trace.frames, trace.language)
-    said = messages.missing_name(message)
-    if not said and not messages.is_runtime_message(error_class):
-        said = " ".join(messages.normalize_message(message).split()[:4])
+def _by_library(error_class: str, message: str, stack: Stack) -> _Decision:
+    outer, inner = library_span(stack.frames, stack.language)
+    words = messages.missing_name(message)
+    if not words and not messages.is_runtime_message(error_class):
+        words = " ".join(messages.normalize_message(message).split()[:4])
     where = inner if outer == inner else f"{inner}, called by {outer}"
-    reason = f"Reports of {_short(error_class)} raised in {_short(where)}, outside the application's own code"
+    reason = f"Reports of {_short(error_class)} raised in {_short(where)}, outside the app's own code"
     return _Decision(
-        ("library", error_class, outer, inner, said),
-        _sentence(reason, said, "whose messages have the words"),
+        ("library", error_class, outer, inner, words),
+        _sentence(reason, "whose messages contain the words", words),
         inner,
     )
 
 
-def _by_recursion(error_class: str, message: str, trace: Stack) -> _Decision | None:
-    """The circle of functions that filled the stack, or in which the SDK cut the backtrace; else None."""
-    if runtimes.is_overflow(error_class, message):
-        members, _ = culprit.recursion_cycle(trace)
+def _by_recursion(error_class: str, message: str, stack: Stack) -> _Decision | None:
+    """Group by the recursion that overflowed the stack, or in which the SDK truncated the backtrace; else None."""
+    if messages.is_stack_overflow(error_class, message):
+        members, _ = culprit.recursion_cycle(stack)
         names = sorted(map(str, members))
         named = _short(" and ".join(names[:3]))
-        reason = f"Reports of {_short(error_class)} that the recursion of {named} filled the stack."
-        # Not the class: Firefox has one of its own for this.
+        reason = f"Reports of {_short(error_class)} in which the recursion of {named} overflowed the stack."
+        # Without the class: Firefox has a different one.
         return _Decision(("recursion", *names), reason, names[0])
-    if not runtimes.is_truncated(trace.frames, trace.language):
+    max_frames = stack.language.max_frames
+    if max_frames is None or len(stack.frames) < max_frames:
         return None
-    members, turns = culprit.recursion_cycle(trace)
-    if turns < _MIN_CYCLE_REPEATS:
+    members, repetitions = culprit.recursion_cycle(stack)
+    if repetitions < _MIN_CYCLE_REPEATS:
         return None
-    # Most likely the circle went on to where it began, as the backtraces of it that were not cut do.
+    # The innermost frames are missing. Most likely the recursion ended in the function in which it began, where the
+    # complete backtraces of the same error end.
     entry = members[0]
-    worded = "" if "wording" in trace.disabled else _message_keywords(error_class, message)
+    words = "" if "wording" in stack.disabled else _keywords(error_class, message)
     reason = f"Reports of {_short(error_class)} raised in the recursion of {_short(str(entry))}"
     return _Decision(
-        ("place", error_class, entry.file, entry.name, worded, ""),
-        _sentence(reason, worded, "whose messages have the words"),
+        ("place", error_class, entry.file, entry.name, words, ""),
+        _sentence(reason, "whose messages contain the words", words),
         str(entry),
     )
 
 
-def _message_keywords(error_class: str, message: str) -> str:
+def _keywords(error_class: str, message: str) -> str:
     return "" if messages.is_runtime_message(error_class) else messages.keywords(message)
 
 
-def _sense(error_class: str, message: str) -> str:
-    if messages.is_runtime_message(error_class):
-        return messages.missing_name(message)
-    return messages.keywords(message)
+def _sentence(reason: str, condition: str, words: str) -> str:
+    return f"{reason}, {condition} “{_short(words)}”." if words else f"{reason}."
 
 
-def _sentence(reason: str, said: str, joint: str) -> str:
-    return f"{reason}, {joint} “{_short(said)}”." if said else f"{reason}."
-
-
-# A class made at run time carries its address, or the file it stands in: #<Class:0x00007f1>,
+# The name of a class created at run time contains its memory address or its file: #<Class:0x00007f1>,
 # class@anonymous/src/a.php:3$0
-_PASSING = re.compile(r":?0x[0-9a-fA-F]+|(?<=@anonymous).{1,300}\Z", re.DOTALL)
-
-
-def _stable_class(error_class: str) -> str:
-    return _PASSING.sub("", error_class.strip()[:300].lstrip("*"))
+_VOLATILE = re.compile(r":?0x[0-9a-fA-F]+|(?<=@anonymous).{1,300}\Z", re.DOTALL)
 
 
 def _short(text: str, length: int = 120) -> str:
@@ -212,6 +192,7 @@ def _short(text: str, length: int = 120) -> str:
 
 
 def _digest(parts: tuple[str, ...]) -> str:
-    # The unit separator cannot come to stand between two parts by what a client sends: it is taken out.
+    # Parts are joined by the unit separator, so it must not occur in a part, where clients could use it to imitate
+    # another report's parts.
     text = "\x1f".join([str(VERSION), *(part.replace("\x1f", " ") for part in parts)])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]

@@ -1,46 +1,45 @@
-"""What of an error's message its programmer wrote, without the values that a run put in."""
+"""Reduce error messages to what a programmer wrote, without the values of a particular occurrence."""
 
 from __future__ import annotations
 
 import re
 
-_MAX_LENGTH = 600  # what follows is seldom the programmer's own text
+from checkend.grouping.language import words
+from checkend.grouping.languages import LANGUAGES
+
+_MAX_LENGTH = 600  # characters; the rest is seldom written by a programmer
 _MAX_WORDS = 16
 _MAX_KEYWORDS = 4
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 def normalize_message(message: str) -> str:
-    """The message in lower case without numbers, ids, addresses, paths and quoted values: its first words.
+    """Return the first words of a message in lower case, without numbers, ids, addresses, paths and quoted values.
 
-    An empty result means that nothing but values was there.
+    The result is "" if the message consists of values only.
     """
     text = _QUOTED.sub(" ", message.strip()[:_MAX_LENGTH].partition("\n")[0])
-    words = []
+    normalized = []
     for token in text.split():
         word = token.strip(_MARKS).lower()
         if not word or _VALUE.search(word) or word in _CALENDAR:
             continue
-        # One failure, two failures: the count takes the ending with it.
-        words.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
-        if len(words) == _MAX_WORDS:
+        # Without the plural ending, which depends on a value that was removed: 1 failure, 2 failures.
+        normalized.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
+        if len(normalized) == _MAX_WORDS:
             break
-    return " ".join(words)
+    return " ".join(normalized)
 
 
 _MARKS = ".,;:!?()[]{}<>\"'`*#-\u2013\u2014\u2018\u2019\u2026“”|"
-# Quotes that stand around something, not the apostrophe of "can't".
+# Quotation marks around a value, but not the apostrophe of "can't".
 _QUOTED = re.compile(
     r"""(?<!\w)'[^'\n]{0,300}'(?!\w) | "[^"\n]{0,300}" | `[^`'\n]{0,300}[`'] |
         “[^”\n]{0,300}” | «[^»\n]{0,300}»""",
     re.VERBOSE,
 )
-# A value: a digit anywhere, an address, a path, an assignment, a run of hex letters, a very long word.
+# A value: a word with a digit, an address, a path, an assignment, a hexadecimal number, a very long word.
 _VALUE = re.compile(r"[0-9@/\\=&%$_]|\A[a-f]{8,}\Z|[^\s]{41}")
-_CALENDAR = _names(
+_CALENDAR = words(
     """
     jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august
     september october november december mon tue wed thu fri sat sun monday tuesday wednesday thursday
@@ -50,22 +49,22 @@ _CALENDAR = _names(
 
 
 def keywords(message: str) -> str:
-    """The few words of the message that error messages are made of, such as "not valid" or "has no".
+    """Return the first words of the message that are typical of error messages, such as "not valid" or "has no".
 
-    Only words of a fixed list count, so that a name in the message can never make two messages differ, and so
-    that the number of problems it can make is bounded. What follows a colon is detail and does not count.
+    Only words of a fixed list count, so that two messages never differ by a name or value, and the number of problems
+    in a location is bounded. Words after a colon are details, and count only if there are none before it.
     """
     line = _QUOTED.sub(" ", message.strip()[:_MAX_LENGTH].partition("\n")[0])
     head, _, rest = line.partition(": ")
-    return _sense_words(head) or _sense_words(rest)
+    return _error_words(head) or _error_words(rest)
 
 
-def _sense_words(text: str) -> str:
-    words = [word for token in text.split() if (word := token.strip(_MARKS).lower()) in _WORDS]
-    return " ".join(words[:_MAX_KEYWORDS])
+def _error_words(text: str) -> str:
+    found = [word for token in text.split() if (word := token.strip(_MARKS).lower()) in _ERROR_WORDS]
+    return " ".join(found[:_MAX_KEYWORDS])
 
 
-_WORDS = _names(
+_ERROR_WORDS = words(
     """
     above absent accept accepted access active after again aged allowed already ambiguous annulled any
     are at available aborted away bad be been before below between big blocked broken bound busy by
@@ -89,16 +88,16 @@ _WORDS = _names(
 
 
 def missing_name(message: str) -> str:
-    """The property, method or variable that a runtime's message says is missing; "" when it names none.
+    """Return the missing property, method or variable that a runtime's message names; "" if it names none.
 
-    Chrome, Firefox and Safari say the same in three ways: (reading 'size'), can't access property "size",
-    evaluating 't.box.size'. So do Python's attribute and name errors and Ruby's.
+    Chrome, Firefox and Safari describe the same error in three ways: (reading 'size'), can't access property "size",
+    evaluating 't.box.size'. Python's and Ruby's attribute and name errors are recognized as well.
     """
     text = message[:_MAX_LENGTH]
     for pattern in _MISSING_NAMES:
-        found = pattern.search(text)
-        if found:
-            return found[1].rpartition(".")[2].rstrip("()")[:60]
+        match = pattern.search(text)
+        if match:
+            return match[1].rpartition(".")[2].rstrip("()")[:60]
     return "json" if "JSON" in text else ""
 
 
@@ -108,39 +107,24 @@ _MISSING_NAMES = (
     re.compile(r"\(evaluating '([\w$.]{1,100}(?:\(\))?)"),
     re.compile(r"Cannot (?:read|set) property '([^'\n]{1,100})' of"),
     re.compile(r"([\w$.]{1,100}+) is not (?:a function|defined|a constructor|iterable)"),
-    re.compile(r"React error (#\d{1,5})"),  # the number is all that React's production build says
+    re.compile(r"React error (#\d{1,5})"),  # React's production build reports only the number
     re.compile(r"Can't find variable: ([\w$]{1,100})"),
     re.compile(r"(?:no attribute|name|variable|method) [`'\u2018]([\w.?!=]{1,100})"),
 )
 
-# Classes that a runtime raises with its own words, which change from version to version and, in browsers,
-# from maker to maker: their messages say nothing that the place does not.
-_RUNTIME_CLASSES = _names(
-    """
-    TypeError RangeError ReferenceError SyntaxError URIError EvalError InternalError AggregateError
-    DOMException AbortError NetworkError QuotaExceededError SecurityError NotAllowedError
-    InvalidStateError NotSupportedError DataCloneError TimeoutError KeyError IndexError AttributeError
-    NameError UnboundLocalError ZeroDivisionError ImportError ModuleNotFoundError UnicodeDecodeError
-    UnicodeEncodeError RecursionError MemoryError StopIteration ConnectionError ConnectionRefusedError
-    ConnectionResetError BrokenPipeError FileNotFoundError PermissionError IsADirectoryError
-    NotADirectoryError FileExistsError OverflowError BlockingIOError ChunkLoadError NoMethodError
-    FrozenError FloatDomainError LocalJumpError FiberError NoMatchingPatternError
-    NoMatchingPatternKeyError SystemStackError NullPointerException ArithmeticException
-    ArrayIndexOutOfBoundsException IndexOutOfBoundsException StringIndexOutOfBoundsException
-    ClassCastException NumberFormatException NegativeArraySizeException ArrayStoreException
-    ConcurrentModificationException StackOverflowError OutOfMemoryError NoSuchElementException
-    NullReferenceException IndexOutOfRangeException InvalidCastException DivideByZeroException
-    KeyNotFoundException OverflowException FormatException ArgumentNullException
-    ArgumentOutOfRangeException DivisionByZeroError ArithmeticError ArgumentCountError
-    UnhandledMatchError FunctionClauseError MatchError CaseClauseError CondClauseError WithClauseError
-    UndefinedFunctionError BadMapError BadArityError BadFunctionError BadBooleanError
-    Protocol.UndefinedError TypeAssertionError plainError
-    """
-)
+# Their messages change from version to version and from browser to browser, and add nothing to the location.
+_RUNTIME_ERRORS = frozenset().union(*(language.runtime_errors for language in LANGUAGES))
+_OVERFLOW_ERRORS = frozenset().union(*(language.overflow_errors for language in LANGUAGES))
+_OVERFLOW = re.compile(r"maximum call stack|too much recursion|stack level too deep|recursion depth", re.IGNORECASE)
 
 
 def is_runtime_message(error_class: str) -> bool:
-    """Whether a runtime, not a programmer, writes the messages of this class."""
-    if error_class.startswith("runtime."):
+    """Return whether a runtime, not a programmer, writes the messages of this class."""
+    if error_class.startswith("runtime."):  # Go
         return True
-    return error_class.rpartition(".")[2].rpartition("\\")[2].rpartition("::")[2] in _RUNTIME_CLASSES
+    return error_class.rpartition(".")[2].rpartition("\\")[2].rpartition("::")[2] in _RUNTIME_ERRORS
+
+
+def is_stack_overflow(error_class: str, message: str) -> bool:
+    """Return whether the error means that the call stack was full."""
+    return error_class.rpartition(".")[2] in _OVERFLOW_ERRORS or bool(_OVERFLOW.search(message[:200]))

@@ -1,4 +1,4 @@
-"""What of a file's name stays the same between runs, machines and deploys."""
+"""Normalize file paths so that they are stable across runs, machines and deploys."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from functools import lru_cache
 
 
 def normalize_path(file: str) -> str:
-    """The file's folder and name, without the project's root, a host, or what a build or release put in.
+    """Return the folder and name of a file, without the project folder, host, and hashes of builds or releases.
 
-    One folder is kept, since `blog/views.py` and `forum/views.py` are two files; no more, since what
-    lies further up is likelier to be a matter of the machine.
+    One folder is kept, since `blog/views.py` and `forum/views.py` are two files. Folders further up are more likely to
+    differ from machine to machine.
     """
     return _normalize_path(file[-_MAX_LENGTH:])
 
 
-_MAX_LENGTH = 600  # a longer path counts by its end; and it bounds what the cache can hold
+_MAX_LENGTH = 600  # characters at the end of a path that count, which bounds the size of the cache
 
 
 @lru_cache(maxsize=2048)
 def _normalize_path(file: str) -> str:
     path = file.replace("\\", "/")
     is_web = _WEB.match(path)
-    path = path[is_web.end() :].partition("?")[0].partition("#")[0] if is_web else _below_root(path)
+    if is_web:
+        path = path[is_web.end() :].partition("?")[0].partition("#")[0]
+    else:
+        for prefix in (_ROOT, _RELEASE):
+            match = prefix.match(path)
+            path = path[match.end() :] if match else path
     *folders, name = path.strip("/").split("/")
     if is_web or name.endswith((".js", ".mjs", ".cjs")):
         name = _without_hash(name)
     folder = folders[-1] if folders else ""
-    if not folder or folder in _NO_NEWS or _PASSING.match(folder) or (is_web and _WEB_FOLDER.match(folder)):
+    if not folder or folder in _IGNORED_FOLDERS or _VOLATILE.match(folder) or (is_web and _WEB_FOLDER.match(folder)):
         return name
     return f"{folder}/{name}"
 
@@ -38,8 +43,8 @@ _WEB = re.compile(
     re.IGNORECASE,
 )
 
-# Where machines put projects: all of it up to the project itself is cut. In each line the last part is the
-# project's own folder, whose name is the machine's affair.
+# The usual folders of projects, up to and including the project's own folder, whose name differs from machine to
+# machine.
 _ROOT = re.compile(
     r"""(?:file:///?)?(?:
         \[PROJECT_ROOT\]/ | \./ |
@@ -53,29 +58,22 @@ _ROOT = re.compile(
     )""",
     re.VERBOSE,
 )
-# Capistrano and its like: /releases/20240101093000/, and the link to the newest of them.
+# Folders of deploy tools such as Capistrano: /releases/20240101093000/, and the link to the current release.
 _RELEASE = re.compile(r"(?:.*/)?(?:releases?|deployments?|revisions|versions)/[^/]+/|(?:.*/)?current/")
 
 
-def _below_root(path: str) -> str:
-    root = _ROOT.match(path)
-    path = path[root.end() :] if root else path
-    release = _RELEASE.match(path)
-    return path[release.end() :] if release else path
-
-
-_NO_NEWS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html", "wwwroot"})
-# Folders that a web server or bundler adds, and that move when an asset goes to another host.
+_IGNORED_FOLDERS = frozenset({"", ".", "..", "current", "html", "htdocs", "public_html", "wwwroot"})
+# Folders of web servers and bundlers, which change when assets move to another host.
 _WEB_FOLDER = re.compile(r"(?:assets|static|js|chunks|dist|build|bundles|packs|immutable|_next|_nuxt|scripts|out)\Z")
 # A folder that is a date, a number, a hash, a temporary name, or a version.
-_PASSING = re.compile(
+_VOLATILE = re.compile(
     r"""(?: \d+ | \d{6}.* | (?=[a-f]*\d)[0-9a-f]{7,64} | tmp[\w-]{4,} | v?\d+\.\d[\w.+-]* |
         (?:release|build|deploy)[-_.]?\d[\w.-]* |
         [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{20,} | \w+\.[A-Za-z0-9]{6,12} )\Z""",
     re.VERBOSE,
 )
 
-# What bundlers put into names: `app.3e81c07d.js`, `index-Zk3vTq9B.js`, `17.9d02e4f6.chunk.js`
+# Hashes that bundlers add to names: `app.3e81c07d.js`, `index-Zk3vTq9B.js`, `17.9d02e4f6.chunk.js`
 _HASH = re.compile(
     r"[-._](?:(?=[a-f]*\d)[0-9a-f]{6,64}|[0-9a-f]{16,64}|(?=[\w-]{0,7}\d|[\w-]{1,7}[A-Z])[\w-]{8})(?=[-._])"
 )
@@ -84,6 +82,6 @@ _ONLY_HASH = re.compile(r"(?:(?=[a-f]{0,63}+\d)[0-9a-f]{6,64}+|(?<!\d)\d++)(?=[-
 
 
 def _without_hash(name: str) -> str:
-    # Words elsewhere in the name are matched too, and kept: so no character is read twice.
+    # Words elsewhere in the name are matched as well, but kept, so that no character is scanned twice.
     name = _BUNDLER_WORDS.sub(lambda match: match[0] if match[1] is None else "", _HASH.sub("", name))
     return _ONLY_HASH.sub("chunk", name, count=1) if name[:1] in "0123456789abcdef" else name

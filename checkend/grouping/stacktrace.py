@@ -1,8 +1,8 @@
-"""Backtrace lines of every SDK, read into frames.
+"""Parse the backtraces of all SDKs into frames.
 
-A backtrace arrives as a list of strings, each in its language's own grammar, or of objects. Nothing is ever
-refused: what no grammar knows is kept whole in `file`. All work is linear in a line's length, and every limit
-is stated here, because lines come from outside.
+A backtrace is a list of strings, each in the format of its language, or of objects. Nothing is rejected: a line in an
+unknown format is kept unchanged as the frame's file. As the lines are untrusted, parsing is linear in their length, and
+all limits are defined here.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 UNKNOWN = "unknown"
-ANONYMOUS = "<anonymous>"  # a JavaScript function that has no name
-MAX_LINE = 2**31 - 1  # a line or column beyond this is nonsense, and would not fit an integer column
-_CACHED_LENGTH = 200  # a longer line is parsed anew each time: 8,192 entries then hold at most some megabytes
+ANONYMOUS = "<anonymous>"  # a JavaScript function without a name
+MAX_LINE = 2**31 - 1  # larger line and column numbers are invalid, and would not fit an integer column
+_MAX_CACHED_LENGTH = 200  # characters; longer lines are not cached, so that 8,192 entries take a few megabytes at most
 
 
 class Frame(NamedTuple):
-    """One call of a backtrace. `line` is 0, `method` "unknown" and `column` 0 where not known.
+    """One frame of a backtrace. An unknown `line` or `column` is 0, an unknown `method` is "unknown".
 
-    Java's -1 (no line known) and -2 (native code) are kept as sent.
+    Java's line numbers -1 (unknown) and -2 (native code) are kept.
     """
 
     file: str
@@ -30,11 +30,16 @@ class Frame(NamedTuple):
     method: str
     column: int = 0
 
+    @property
+    def path_end(self) -> str:
+        """The last 600 characters of `file`, with forward slashes: enough to find the innermost package folder."""
+        return self.file[-600:].replace("\\", "/")
+
 
 def parse_stacktrace(raw: object) -> list[Frame]:
-    """The frames of a backtrace as it was sent, in the order sent; [] for None. Never raises for JSON values.
+    """Return the frames of a backtrace, a JSON value, in the order reported; [] for None. Never raises.
 
-    A string stands for its lines, an object for a list of one; anything else is one frame of its JSON text.
+    A string is split into lines, an object is one frame; any other value is one frame with its JSON text as `file`.
     """
     if raw is None:
         return []
@@ -42,16 +47,17 @@ def parse_stacktrace(raw: object) -> list[Frame]:
         raw = [line for line in raw.splitlines() if line.strip()]
     elif isinstance(raw, Frame) or not isinstance(raw, list | tuple):
         raw = [raw]
-    # parse_frame's first branch is repeated here: it spares a call for each line of each report.
-    return [_cached(e) if type(e) is str and len(e) <= _CACHED_LENGTH else parse_frame(e) for e in raw]
+    # The first branch of parse_frame is repeated here, which saves a call for each line of each report.
+    return [_cached(e) if type(e) is str and len(e) <= _MAX_CACHED_LENGTH else parse_frame(e) for e in raw]
 
 
 def parse_frame(entry: object) -> Frame:
-    """One frame from a string in any SDK's grammar or from an object with file, line (or number) and method
-    (or function); from any other JSON value a frame with its JSON text as `file`.
+    """Parse one entry of a backtrace: a string in any SDK's format, or an object with file, line and method.
+
+    Any other JSON value becomes a frame with its JSON text as `file`.
     """
     if isinstance(entry, str):
-        return _cached(entry) if len(entry) <= _CACHED_LENGTH else _from_string(entry)
+        return _cached(entry) if len(entry) <= _MAX_CACHED_LENGTH else _from_string(entry)
     if isinstance(entry, Frame):
         return entry
     if isinstance(entry, Mapping):
@@ -60,7 +66,7 @@ def parse_frame(entry: object) -> Frame:
 
 
 def _from_object(entry: Mapping[object, object]) -> Frame:
-    # What the SDKs send, by the shortest way; all else below.
+    # Fast path for the objects that SDKs send.
     file, line, method = entry.get("file"), entry.get("line"), entry.get("method")
     if line is None:
         line = entry.get("number")
@@ -103,7 +109,7 @@ def _integer(value: object) -> int:
     if isinstance(value, bool):
         return 0
     if isinstance(value, int | float):
-        # The comparison comes before int(): it is False for NaN, and keeps infinity out.
+        # Compared before int(), which raises for NaN and infinity.
         return int(value) if -MAX_LINE <= value <= MAX_LINE else 0
     if isinstance(value, str):
         text = value.strip()
@@ -112,12 +118,12 @@ def _integer(value: object) -> int:
     return 0
 
 
-# Ruby `a.rb:1:in 'm'` (a backtick opens the name before 3.4), and the one form that Python, Go, PHP and
-# Elixir SDKs share: `file:1 in m`. One search finds both, at the first place where a number meets " in " or
-# ":in", so that a path with spaces and a method with " in " in it are both read.
+# Ruby's `a.rb:1:in 'm'` (before 3.4 with a backtick), and the format that the Python, Go, PHP and Elixir SDKs share:
+# `file:1 in m`. One search finds both, at the first number followed by " in " or ":in", so that paths with spaces and
+# methods with " in " in their names are parsed correctly.
 _IN = re.compile(r":(-?[0-9]{1,9})(?: in |:in (?=[`']))")
-# Firefox and Safari: `name@where`; the name may be empty. A path may hold an @ too (node_modules/@scope), so
-# what follows must look like a place.
+# Firefox and Safari: `name@location`; the name may be empty. Paths may contain an @ too (node_modules/@scope), so a
+# location must follow.
 _AT_SIGN = re.compile(r"@(?=[a-z][a-z0-9+.-]{0,30}:|\[native code\]|/|\[PROJECT_ROOT\])", re.IGNORECASE)
 
 
@@ -125,13 +131,13 @@ def _from_string(text: str) -> Frame:
     line = text.strip()
     if line.startswith("at "):
         return _from_at(line[3:].lstrip())
-    # The two common forms by plain cuts, which cost a third of the pattern's time.
-    head, found, method = line.partition(" in ")
-    if found:
+    # Fast path for the two most common formats: takes a third of the time of the pattern.
+    head, separator, method = line.partition(" in ")
+    if separator:
         file, _, number = head.rpartition(":")
         if number.isdecimal() and len(number) <= 9 and file and method:
             return Frame(file, int(number), method)
-    if found or ":in " in line:
+    if separator or ":in " in line:
         match = _IN.search(line)
         if match:
             method = line[match.end() :]
@@ -142,64 +148,65 @@ def _from_string(text: str) -> Frame:
         match = _AT_SIGN.search(line)
         if match and "://" not in line[: match.start()]:
             return _from_location(line[match.end() :], line[: match.start()].strip() or ANONYMOUS)
-    return _from_rare(line) or _bare(line)
+    return _from_printed(line) or _from_bare_location(line)
 
 
 _cached = lru_cache(maxsize=8192)(_from_string)
 
 
 def _from_at(rest: str) -> Frame:
-    """What follows `at `: V8's `f (file:1:2)` or `file:1:2`; the JVM's `a.B.c(D.java:1)`; .NET's
-    `A.B(String s) in file:line 1`.
+    """Parse a line after its `at `.
+
+    That is V8's `f (file:1:2)` or `file:1:2`, the JVM's `a.B.c(D.java:1)`, .NET's `A.B(String s) in file:line 1`.
     """
-    name, opened, where = rest.partition(" (")
-    if opened and where.endswith(")"):
-        return _from_location(where[:-1], name.strip() or UNKNOWN)
-    found = _JVM.match(rest) or _DOTNET.match(rest)
-    if found:
-        return Frame(found[2] or UNKNOWN, int(found[3] or 0), found[1])
+    name, parenthesis, location = rest.partition(" (")
+    if parenthesis and location.endswith(")"):
+        return _from_location(location[:-1], name.strip() or UNKNOWN)
+    match = _JVM.match(rest) or _DOTNET.match(rest)
+    if match:
+        return Frame(match[2] or UNKNOWN, int(match[3] or 0), match[1])
     if rest.startswith("async "):
         return _from_location(rest[6:], f"async {ANONYMOUS}")
     return _from_location(rest, ANONYMOUS)
 
 
-def _from_location(where: str, method: str) -> Frame:
-    file, line, column = _split(where)
+def _from_location(location: str, method: str) -> Frame:
+    file, line, column = _split(location)
     return Frame(file or UNKNOWN, line, method, column)
 
 
-def _split(where: str) -> tuple[str, int, int]:
-    """`file:line:column`, `file:line` or `file` in three parts, 0 where there is no number."""
-    head, colon, last = where.rpartition(":")
+def _split(location: str) -> tuple[str, int, int]:
+    """Split `file:line:column`, `file:line` or `file`; missing numbers are 0."""
+    head, colon, last = location.rpartition(":")
     if not colon or not last.isdecimal() or len(last) > 9:
-        return where, 0, 0
+        return location, 0, 0
     file, colon, line = head.rpartition(":")
     if colon and line.isdecimal() and len(line) <= 9:
         return file, int(line), int(last)
     return head, int(last), 0
 
 
-def _bare(line: str) -> Frame:
-    """A lone place, `https://h/a.js:1:2` or PHP's first frame `/src/A.php:10`; else the line as it is."""
+def _from_bare_location(line: str) -> Frame:
+    """Parse a location without a function, `https://h/a.js:1:2` or PHP's first frame `/src/A.php:10`, or any text."""
     file, number, column = _split(line)
     if file and (number or column) and _LOCATION.match(file):
         return Frame(file, number, UNKNOWN, column)
     return Frame(line or UNKNOWN, 0, UNKNOWN)
 
 
-# A place has a slash, a backslash or a dot in its first word; "Error: code 12:30" has none.
+# The first word of a location contains a slash, a backslash or a dot, unlike that of "Error: code 12:30".
 _LOCATION = re.compile(r"\S{0,4000}[/\\.\])>]|[A-Za-z]:\\|/")
 _JVM = re.compile(r"([^\s()]{1,1000})\(([\w$.-]{1,200}\.\w{1,10}|Native Method|Unknown Source)(?::(\d{1,9}))?\)\Z")
 _DOTNET = re.compile(r"([^\s()]{1,1000})\([^()]{0,2000}\)(?: in (.{1,2000}):line (\d{1,9}))?\Z")
-# Grammars that no SDK sends but hand-written clients do: what a language itself prints.
+# What languages themselves print: not sent by SDKs, but by hand-written clients.
 _PYTHON_PRINTED = re.compile(r'File "([^"\n]{1,4000})", line (\d{1,9})(?:, in (.{1,500}))?\Z')
 _PHP_PRINTED = re.compile(r"#\d{1,5} (.{1,4000})\((\d{1,9})\): ([^(\n]{1,1000})(?:\(|\Z)")
 _ELIXIR_PRINTED = re.compile(r"(?:\([^()]{1,100}\) )?([^\s:]{1,1000}):(\d{1,9}): (\S.{0,500})\Z")
 
 
-def _from_rare(line: str) -> Frame | None:
+def _from_printed(line: str) -> Frame | None:
     for pattern in (_PYTHON_PRINTED, _PHP_PRINTED, _ELIXIR_PRINTED):
-        found = pattern.match(line)
-        if found:
-            return Frame(found[1], int(found[2]), (found[3] or UNKNOWN).strip())
+        match = pattern.match(line)
+        if match:
+            return Frame(match[1], int(match[2]), (match[3] or UNKNOWN).strip())
     return None

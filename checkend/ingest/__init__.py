@@ -1,4 +1,4 @@
-"""Ingestion: ``POST /ingest/v1/errors``."""
+"""Receive, scrub, group and store reports: ``POST /ingest/v1/errors``."""
 
 from flask import Flask
 

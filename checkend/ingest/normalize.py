@@ -1,154 +1,69 @@
-"""From the bytes of a request to one `Report`, whichever of the SDKs' forms they have.
+"""Convert a report from any SDK's form to a `NormalizedReport`.
 
-Nothing that was sent is dropped, and no error is lost to a detail: what has another type than expected is kept as
-well as it can be. Only a body that is no JSON object, and a report without a class, are refused.
+No part of a report is dropped, and no error is lost because of a detail: a value of an unexpected type is kept as well
+as possible. Only a body that is not a JSON object and a report without a class are rejected.
 """
 
-import gc
 import json
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import orjson
-
-from checkend.exceptions import CheckendError
+from checkend.ingest.exceptions import InvalidReportError, MalformedReportError
+from checkend.ingest.reports import NormalizedReport
 from checkend.models.tag import coerce_tag_name, normalize_tag_name
-from checkend.scrubbing.size_limits import limit_items
 
-# Every digit as 0 and everything else as a blank: 19 digits in a row are then found without a regular expression.
-_DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
-_LONG_NUMBER = b"0" * 19
-_MAX_INT_DIGITS = 4000  # digits; Python refuses to read, and to write, integers of more than 4,300
-_LARGE = 65_536  # bytes
 MAX_TAGS = 50
-MAX_TIME = 64  # characters of a time that is sent as text
-_READ_TAGS = 1000  # of more the first 1,000 are looked at
-_READ_TAG = 1000  # characters of a tag, of which at most 50 become its name
+_MAX_TIME_LENGTH = 64  # characters of a time sent as text
+_MAX_TAGS_READ = 1000  # further ones are kept in the context without being read
+_MAX_TAG_LENGTH_READ = 1000  # characters of a tag, of which at most 50 become its name
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class MalformedReportError(CheckendError):
-    """The body is no JSON object (answered 400)."""
+def normalize_report(payload: Any, received_at: datetime) -> NormalizedReport:
+    """Convert a JSON value to a `NormalizedReport`.
 
-
-class InvalidReportError(CheckendError):
-    """The report lacks what it cannot be without (answered 422)."""
-
-
-@dataclass(slots=True)
-class Report:
-    """One reported error. ``backtrace`` is as it was sent; ``details`` has context, request, user and notifier."""
-
-    error_class: str
-    error_message: str
-    backtrace: Any
-    fingerprint: str | None
-    tags: tuple[str, ...]
-    occurred_at: datetime
-    details: dict[str, dict[str, Any]]
-
-
-def read_json(body: bytes, most_items: int = 12_000) -> Any:
-    """The value in ``body``, read leniently: raw control characters, NaN, lone surrogates and bad UTF-8 pass.
-
-    Numbers keep all their digits. Beyond ``most_items`` keys and items the rest is left out, and marked.
-
-    Raises `MalformedReportError`.
+    Raises `MalformedReportError` when it is not an object, `InvalidReportError` when it has no class.
     """
-    if len(body) < _LARGE:
-        return _read(body, 0)
-    items = body.count(b",") + body.count(b"[") + body.count(b"{")
-    with _without_collecting():
-        return _read(body, most_items if items > most_items else 0)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Keep the garbage collector from running: it would go through the objects of a large body ten times over.
-
-    It works for the whole process. When threads overlap, the first that leaves lets the collector run again, and the
-    other is only slower: a thread that found it off leaves it as it is.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _read(body: bytes, most_items: int) -> Any:
-    digits = body.translate(_DIGITS)
-    if _LONG_NUMBER not in digits:  # orjson would round integers of more than 64 bits
-        with suppress(orjson.JSONDecodeError):
-            value = orjson.loads(body)
-            return limit_items(value, most_items) if most_items else value
-    try:
-        value = _parse_leniently(body, digits)
-        return _writable(limit_items(value, most_items) if most_items else value)
-    except RecursionError:
-        raise MalformedReportError("Request body is nested too deeply") from None
-
-
-def _parse_leniently(body: bytes, digits: bytes) -> Any:
-    text = body.decode("utf-8-sig", "replace")
-    parse_int = (
-        _int_or_text if b"0" * _MAX_INT_DIGITS in digits else int
-    )  # json's own way of reading int is much faster
-    try:
-        return json.loads(text, strict=False, parse_constant=str, parse_int=parse_int)
-    except ValueError as error:
-        raise MalformedReportError(f"Request body is not valid JSON: {error}") from None
-
-
-def normalize_report(value: Any, received_at: datetime) -> Report:
-    """Make a `Report` of a JSON value.
-
-    Raises `MalformedReportError` when it is no object, `InvalidReportError` when it has no class.
-    """
-    if not isinstance(value, dict):
+    if not isinstance(payload, dict):
         raise MalformedReportError("Request body must be a JSON object")
-    sent = _PayloadFields(value)
-    error_class = _text(sent.take("class", "error_class")).strip()
+    fields = _PayloadFields(payload)
+    error_class = _text(fields.pop("class", "error_class")).strip()
     if not error_class:
         raise InvalidReportError("error.class is required")
-    tags = _tags(sent)
-    occurred_at = _moment(sent, received_at)
-    return Report(
+    backtrace = fields.pop("backtrace")
+    if isinstance(backtrace, str):  # such as JavaScript's `Error.stack` or a printed traceback
+        backtrace = [line for line in backtrace.splitlines() if line.strip()]
+    return NormalizedReport(
         error_class=error_class,
-        error_message=_text(sent.take("message", "error_message")),
-        backtrace=_backtrace(sent.take("backtrace")),
-        fingerprint=_text(sent.take("fingerprint")).strip() or None,
-        tags=tags,
-        occurred_at=occurred_at,
-        details=_details(sent),
+        error_message=_text(fields.pop("message", "error_message")),
+        backtrace=backtrace,
+        fingerprint=_text(fields.pop("fingerprint")).strip() or None,
+        tags=_pop_tags(fields),
+        occurred_at=_pop_time(fields, received_at),
+        details=_pop_details(fields),  # last, since it contains all remaining fields
     )
 
 
 class _PayloadFields:
-    """What was sent and has not been taken yet: of the nested ``error`` object, if there is one, and beside it."""
+    """The fields of a payload that have not been read yet: those in its ``error`` object, if any, and the others."""
 
-    def __init__(self, value: dict[str, Any]) -> None:
-        self.beside = dict(value)
-        nested = self.beside.get("error")
-        self.error: dict[str, Any] = dict(self.beside.pop("error")) if isinstance(nested, dict) else {}
+    def __init__(self, payload: dict[str, Any]) -> None:
+        self.top_level = dict(payload)
+        nested = self.top_level.get("error")
+        self.error: dict[str, Any] = dict(self.top_level.pop("error")) if isinstance(nested, dict) else {}
 
-    def take(self, *names: str) -> Any:
-        """The first of ``names`` that was sent; the same value under another of them is taken along."""
-        taken = None
-        for place in (self.error, self.beside):
+    def pop(self, *names: str) -> Any:
+        """Remove and return the first of ``names`` that is present, and remove equal values under the others."""
+        value = None
+        for fields in (self.error, self.top_level):
             for name in names:
-                if taken is None:
-                    taken = place.pop(name, None)
-                elif place.get(name) == taken:
-                    del place[name]
-        return taken
+                if value is None:
+                    value = fields.pop(name, None)
+                elif fields.get(name) == value:
+                    del fields[name]
+        return value
 
 
 def _text(value: Any) -> str:
@@ -157,58 +72,56 @@ def _text(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _backtrace(value: Any) -> Any:
-    """One text stands for its lines, as `Error.stack` and a printed traceback do."""
-    return [line for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
-
-
-def _tags(sent: _PayloadFields) -> tuple[str, ...]:
-    """The tags in the form that tags have; what this changes beyond case, or is too much, is left in ``sent``."""
+def _pop_tags(fields: _PayloadFields) -> tuple[str, ...]:
+    """Return the normalized tags. Tags that are changed by more than case, or are too many, also stay in ``fields``."""
     names: dict[str, None] = {}
-    left: list[Any] = []
-    for tags in (sent.take("tags"), sent.take("tags")):
+    remaining: list[Any] = []
+    for tags in (fields.pop("tags"), fields.pop("tags")):
         listed = tags if isinstance(tags, list) else [tags]
-        left += listed[_READ_TAGS:]
-        for tag in listed[:_READ_TAGS]:
+        remaining += listed[_MAX_TAGS_READ:]
+        for tag in listed[:_MAX_TAGS_READ]:
             if tag in (None, "", {}):
                 continue
             text = _text(tag)
-            name = coerce_tag_name(text[:_READ_TAG])
+            name = coerce_tag_name(text[:_MAX_TAG_LENGTH_READ])
             if name and len(names) < MAX_TAGS:
                 names[name] = None
             if name != normalize_tag_name(text) or name not in names:
-                left.append(tag)
-    if left:
-        sent.error["tags"] = left
+                remaining.append(tag)
+    if remaining:
+        fields.error["tags"] = remaining
     return tuple(names)
 
 
-def _moment(sent: _PayloadFields, received_at: datetime) -> datetime:
-    """The time that was sent; the time of receipt when it cannot be read or lies in the future (left in ``sent``)."""
-    value = sent.take("occurred_at")
+def _pop_time(fields: _PayloadFields, received_at: datetime) -> datetime:
+    """Return the time of the error.
+
+    A time that cannot be parsed or is in the future stays in ``fields``, and the time of receipt replaces it.
+    """
+    value = fields.pop("occurred_at")
     try:
-        moment = _read_time(value)
+        occurred_at = _parse_time(value)
     except (ValueError, OverflowError, OSError):
-        moment = None
-    if moment is not None and _EARLIEST <= moment <= received_at:
-        return moment
+        occurred_at = None
+    if occurred_at is not None and _EARLIEST <= occurred_at <= received_at:
+        return occurred_at
     if value is not None:
-        sent.error["occurred_at"] = value
+        fields.error["occurred_at"] = value
     return received_at
 
 
-def _read_time(value: Any) -> datetime | None:
+def _parse_time(value: Any) -> datetime | None:
     if isinstance(value, str):
-        moment = _read_text_time(value.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        time = _parse_time_text(value.strip())
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value / 1000 if value > 100_000_000_000 else value, UTC)
     return None
 
 
-def _read_text_time(text: str) -> datetime:
+def _parse_time_text(text: str) -> datetime:
     """Parse ISO 8601, ``2025-01-01 12:00:00 UTC`` or ``+0000`` (Ruby's `Time#to_s`), or RFC 1123. Raises ValueError."""
-    if len(text) > MAX_TIME:
+    if len(text) > _MAX_TIME_LENGTH:
         raise ValueError("too long for a time")
     with suppress(ValueError):
         return datetime.fromisoformat(text)
@@ -216,58 +129,43 @@ def _read_text_time(text: str) -> datetime:
     if zone == "UTC" or zone.startswith(("+", "-")):
         with suppress(ValueError):
             return datetime.fromisoformat(start + zone.replace("UTC", "Z"))
-    moment: datetime | None = None
+    time: datetime | None = None
     with suppress(ValueError, IndexError, TypeError):  # the last two for some malformed dates
-        moment = parsedate_to_datetime(text)
-    if moment is None:
+        time = parsedate_to_datetime(text)
+    if time is None:
         raise ValueError("not a time in any of the accepted formats")
-    return moment
+    return time
 
 
-def _details(sent: _PayloadFields) -> dict[str, dict[str, Any]]:
-    """The four free-form objects; what has no place of its own goes into the context under its own name."""
+def _pop_details(fields: _PayloadFields) -> dict[str, dict[str, Any]]:
+    """Return the four free-form objects. Unknown fields become part of the context, under their own names."""
     details = {
-        "context": _object(sent.beside.pop("context", None)),
-        "request": _object(sent.beside.pop("request", None)),
-        "user": _object(sent.take("user", "user_info")),
-        "notifier": _object(sent.beside.pop("notifier", None)),
+        "context": _object(fields.top_level.pop("context", None)),
+        "request": _object(fields.top_level.pop("request", None)),
+        "user": _object(fields.pop("user", "user_info")),
+        "notifier": _object(fields.top_level.pop("notifier", None)),
     }
     context = details["context"]
-    for name, extra in sent.beside.items():
-        if extra is not None and name in context and context[name] != extra:
-            _aside(context, "report")[name] = extra
-        elif extra is not None:
-            context[name] = extra
-    for name, extra in sent.error.items():
-        if extra is not None:
-            _aside(context, "error")[name] = extra
+    for name, value in fields.top_level.items():
+        if value is not None and name in context and context[name] != value:
+            _object_in(context, "report")[name] = value
+        elif value is not None:
+            context[name] = value
+    for name, value in fields.error.items():
+        if value is not None:
+            _object_in(context, "error")[name] = value
     return details
 
 
-def _aside(context: dict[str, Any], name: str) -> dict[str, Any]:
-    """The object ``name`` in ``context``, made if need be; a value of another type is kept in it."""
+def _object_in(context: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the object ``name`` in ``context``, which is created if necessary; a value of another type is kept."""
     context[name] = _object(context.get(name))
-    aside: dict[str, Any] = context[name]
-    return aside
+    value: dict[str, Any] = context[name]
+    return value
 
 
 def _object(value: Any) -> dict[str, Any]:
-    """What should be an object: PHP sends an empty one as a list, others send text; all of it is kept."""
+    """Return an object for a value that should be one: PHP sends empty objects as lists, other clients send text."""
     if isinstance(value, dict):
         return value
     return {"value": value} if value not in (None, [], "") else {}
-
-
-def _writable(value: Any) -> Any:
-    """``value`` with what JSON in UTF-8 cannot hold as text: infinities, lone halves of surrogate pairs (U+FFFD)."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_writable(name): _writable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [item if type(item) is int else _writable(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _int_or_text(digits: str) -> int | str:
-    return int(digits) if len(digits) < _MAX_INT_DIGITS else digits

@@ -1,81 +1,50 @@
-"""Ingestion as one object an app: from an ingestion key and a payload to a stored report."""
+"""Process a report: from an ingestion key and a request body to a stored notice or a counted duplicate."""
 
-import hashlib
-import json
-import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from flask import Flask
 
 from checkend import clock
-from checkend.db.connection import DatabaseConnection, connect
-from checkend.db.session import REQUEST_LOCK_SECONDS
-from checkend.exceptions import CheckendError
 from checkend.grouping.fingerprint import group
 from checkend.grouping.stacktrace import parse_stacktrace
-from checkend.ingest.facets import facets_of, sources_of
+from checkend.ingest.apps import IngestAppCache
+from checkend.ingest.dedup import GroupingCache, GroupingCacheEntry, digest, grouping_cache_key
+from checkend.ingest.exceptions import (
+    DatabaseUnavailableError,
+    InvalidReportError,
+    MalformedReportError,
+    NotDuplicateError,
+    StaleKeyError,
+)
+from checkend.ingest.facets import extract_facets, facet_sources
+from checkend.ingest.json_body import read_json
 from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter, LargeReportSlot
-from checkend.ingest.normalize import InvalidReportError, MalformedReportError, Report, normalize_report, read_json
+from checkend.ingest.normalize import normalize_report
 from checkend.ingest.quota import StorageLimits
 from checkend.ingest.rate_limit import RateLimiter
+from checkend.ingest.report_queue import STALL_SECONDS
+from checkend.ingest.reports import IngestApp, IngestResult, NormalizedReport, NoticeContent, PreparedReport
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
-from checkend.ingest.store import (
-    IngestApp,
-    IngestResult,
-    NotDuplicateError,
-    NoticeContent,
-    PreparedReport,
-    ReportStore,
-    StaleKeyError,
-    find_ingest_app,
-)
-from checkend.ingest.writer import STALL_SECONDS, DatabaseUnavailableError, Writer
+from checkend.ingest.store import ReportStore
+from checkend.ingest.writer import Writer
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
 from checkend.services import services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_APP_CACHE_SIZE = 1000
-_GROUPING_CACHE_SIZE = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class _GroupingCacheEntry:
-    """What a report that was stored came to, for the repeats of it that may follow.
-
-    ``facets`` are those of reports with the same ``sources``, a digest of what they are taken from.
-    """
-
-    fingerprint: str
-    digest: bytes | None
-    stored_at: int
-    sources: bytes
-    facets: tuple[tuple[str, str], ...]
-
-
-class UnknownKeyError(CheckendError):
-    """The ingestion key is no app's."""
-
 
 class Ingestion:
-    """Takes reports in for the store at ``path``. Safe for any number of threads."""
+    """All of ingestion for the database at ``path``. Thread-safe."""
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
-        self._path = path
         self.max_body_bytes: int = config["MAX_BODY_BYTES"]
         self.documented_200: bool = config["NOTICE_DEDUP_STATUS"] == "200"
-        self._local = threading.local()
-        self._readers: list[DatabaseConnection] = []
+        self.apps = IngestAppCache(path)
         self.scrubber = Scrubber(scrubbing_policy(config))
-        self._seen: dict[tuple[IngestApp, bytes], _GroupingCacheEntry] = {}
-        self._seen_guard = threading.Lock()
-        self._senders: dict[str, IngestApp] = {}
         self.limiter = (
             RateLimiter(
                 config["RATE_LIMIT_INGESTION_PER_MINUTE"],
@@ -90,159 +59,119 @@ class Ingestion:
         self._threads: int | None = None
         self._assumed_threads: int = config["THREADS"]
         self.large_reports = LargeReportLimiter(limited=config["RATE_LIMIT_ENABLED"], threads=config["THREADS"])
-        window = config["NOTICE_DEDUP_WINDOW_SECONDS"] if config["NOTICE_DEDUP_ENABLED"] else 0
-        self._repeat_window = window * 1_000_000
+        window_seconds = config["NOTICE_DEDUP_WINDOW_SECONDS"] if config["NOTICE_DEDUP_ENABLED"] else 0
+        self._grouping_cache = GroupingCache(window_seconds * 1_000_000)
+        limits = StorageLimits(config["MAX_APP_PROBLEMS"], config["MAX_APP_BYTES"], config["MAX_STORE_BYTES"])
         self.writer = Writer(
-            ReportStore(path, window, limits=storage_limits(config), lock_timeout=STALL_SECONDS),
+            ReportStore(path, window_seconds, limits=limits, lock_timeout=STALL_SECONDS),
             queue_size=config["INGEST_QUEUE_SIZE"],
             timeout=config["INGEST_TIMEOUT_SECONDS"],
         )
 
-    def sender(self, ingestion_key: str) -> IngestApp:
-        """Whose key it is. May come from memory: the writer checks it once more before it stores anything.
+    def receive(self, app: IngestApp, body: bytes, environ: "WSGIEnvironment") -> IngestResult:
+        """Store the report in ``body``, uncompressed JSON, and charge its app for it; on disk when this returns.
 
-        Raises `UnknownKeyError`.
-        """
-        return self._senders.get(ingestion_key) or self._look_up(ingestion_key)
-
-    def remembered(self, ingestion_key: str) -> IngestApp | None:
-        """Like `sender`, from memory alone: None when the key is not in it."""
-        return self._senders.get(ingestion_key)
-
-    def check(self, ingestion_key: str) -> None:
-        """Look at the store whether the key still is an app's. Raises `UnknownKeyError`."""
-        self._look_up(ingestion_key)
-
-    def _look_up(self, ingestion_key: str) -> IngestApp:
-        self._senders.pop(ingestion_key, None)
-        found = find_ingest_app(self._reader(), ingestion_key)
-        if found is None:
-            raise UnknownKeyError
-        if len(self._senders) >= _APP_CACHE_SIZE:
-            self._senders.clear()
-        self._senders[ingestion_key] = found
-        return found
-
-    def receive(self, sender: IngestApp, body: bytes, environ: "WSGIEnvironment") -> IngestResult:
-        """Store the report in ``body``, unpacked JSON, and charge its app for it; on the disk when this returns.
-
-        Raises what `accept` does, and `limits.RateLimitedError` when the app has too many large reports in progress.
+        Raises `RateLimitedError` when the app has too many large reports in progress, and what `accept` raises.
         """
         if self._threads is None:
             self._learn_threads(environ)
-        if not self.writer.is_healthy:
-            self.writer.check()
+        if not self.writer.queue.is_healthy:
+            self.writer.queue.check()
         waited = seconds_in_queue(environ)
         deadline = time.monotonic() + self._timeout - (waited or 0.0)
         if waited is not None and waited >= self._timeout:
             raise DatabaseUnavailableError("the report waited too long for a request thread", "timeout")
         limiter = self.limiter
         if limiter is None:
-            return self._process(sender, body, waited, deadline)
-        began = limiter.measure(len(body))
+            return self._process(app, body, waited, deadline)
+        started = limiter.measure(len(body))
         try:
-            return self._process(sender, body, waited, deadline)
+            return self._process(app, body, waited, deadline)
         finally:
-            limiter.charge(sender.app_id, len(body), began)
-
-    def _process(self, sender: IngestApp, body: bytes, waited: float | None, deadline: float) -> IngestResult:
-        if len(body) < LARGE_BYTES:
-            return self.accept(sender, self.read(body), deadline)
-        with self.large_reports.admit(sender.app_id, len(body), waited, deadline) as turn:
-            return self.accept(sender, self.read(body), deadline, turn)
-
-    def read(self, body: bytes) -> Any:
-        """Return the JSON value in ``body``, with no more keys and items than are kept.
-
-        Raises `normalize.MalformedReportError`.
-        """
-        return read_json(body, self.scrubber.most_items)
+            limiter.charge(app.app_id, len(body), started)
 
     def _learn_threads(self, environ: "WSGIEnvironment") -> None:
-        """Keep two request threads free of reports while the writer is stalled; one where there are only two."""
+        """Keep two request threads free of reports while the writer is stalled, or one if there are only two."""
         threads = request_threads(environ, self._assumed_threads)
-        self.writer.stalled_limit = max(threads - 2, min(threads - 1, 1))
+        self.writer.queue.stalled_limit = max(threads - 2, min(threads - 1, 1))
         self.large_reports.threads = self._threads = threads
 
+    def _process(self, app: IngestApp, body: bytes, waited: float | None, deadline: float) -> IngestResult:
+        if len(body) < LARGE_BYTES:
+            return self.accept(app, read_json(body, self.scrubber.max_items), deadline)
+        with self.large_reports.admit(app.app_id, len(body), waited, deadline) as slot:
+            return self.accept(app, read_json(body, self.scrubber.max_items), deadline, slot)
+
     def accept(
-        self, sender: IngestApp, value: Any, deadline: float | None = None, turn: LargeReportSlot | None = None
+        self, app: IngestApp, payload: Any, deadline: float | None = None, slot: LargeReportSlot | None = None
     ) -> IngestResult:
-        """Store the report in ``value``, a JSON value in any SDK's form; on the disk when this returns.
+        """Store the report in ``payload``, a JSON value in any SDK's form; on disk when this returns.
 
-        ``deadline`` is as in `Writer.submit`. ``turn`` is released before the report waits for the writer.
+        ``deadline`` is as in `Writer.submit`. ``slot`` is released before the report waits for the writer.
 
-        Raises `normalize.MalformedReportError`, `normalize.InvalidReportError`, `UnknownKeyError`,
-        `writer.DatabaseUnavailableError`, `writer.ReportRejectedError`, `quota.StorageLimitError`.
+        Raises `MalformedReportError`, `InvalidReportError`, `UnknownKeyError`, `DatabaseUnavailableError`,
+        `ReportRejectedError` and `StorageLimitError`.
         """
         try:
-            return self._accept(sender, value, deadline, turn)
+            return self._accept(app, payload, deadline, slot)
         except StaleKeyError:
-            return self.accept(self._look_up(sender.ingestion_key), value, deadline)
+            return self.accept(self.apps.reload(app.ingestion_key), payload, deadline)
         except (MalformedReportError, InvalidReportError):
-            self._look_up(sender.ingestion_key)  # whoever has no valid key learns nothing else
+            self.apps.reload(app.ingestion_key)  # without a valid key the only response is 401
             raise
 
     def _accept(
-        self, sender: IngestApp, value: Any, deadline: float | None, turn: LargeReportSlot | None
+        self, app: IngestApp, payload: Any, deadline: float | None, slot: LargeReportSlot | None
     ) -> IngestResult:
         received_at = clock.now()
-        micros = clock.to_micros(received_at)
+        received_micros = clock.to_micros(received_at)
         try:
-            report = normalize_report(value, received_at)
-            key = _key(sender, report)
-            seen = self._seen.get(key)
-            if seen is not None and 0 <= micros - seen.stored_at < self._repeat_window:
+            report = normalize_report(payload, received_at)
+            key = grouping_cache_key(app, report)
+            known = self._grouping_cache.find(key, received_micros)
+            if known is not None:
+                duplicate = self._prepare_duplicate(app, report, received_micros, known)
                 with suppress(NotDuplicateError):
-                    return self._submit(self._prepare_repeat(sender, report, micros, seen), deadline, turn)
-            prepared = self.prepare(sender, report, micros)
+                    return self._submit(duplicate, deadline, slot)
+            prepared = self.prepare(app, report, received_micros)
         except RecursionError:
             raise MalformedReportError("Request body is nested too deeply") from None
-        stored = self._submit(prepared, deadline, turn)
-        if not stored.deduplicated:
-            self._remember(key, prepared, report)
-        return stored
+        result = self._submit(prepared, deadline, slot)
+        if not result.deduplicated:
+            self._grouping_cache.add(key, report, prepared)
+        return result
 
-    def _submit(self, prepared: PreparedReport, deadline: float | None, turn: LargeReportSlot | None) -> IngestResult:
-        if turn is not None:
-            turn.release()
+    def _submit(self, prepared: PreparedReport, deadline: float | None, slot: LargeReportSlot | None) -> IngestResult:
+        if slot is not None:
+            slot.release()
         return self.writer.submit(prepared, deadline)
 
-    def _remember(self, key: tuple[IngestApp, bytes], prepared: PreparedReport, report: Report) -> None:
-        sources = _digest(sources_of(report.details))
-        with self._seen_guard:
-            self._seen.pop(key, None)
-            while len(self._seen) >= _GROUPING_CACHE_SIZE:
-                del self._seen[next(iter(self._seen))]  # the oldest
-            self._seen[key] = _GroupingCacheEntry(
-                prepared.fingerprint, prepared.digest, prepared.received_at, sources, prepared.facets
-            )
-
-    def _prepare_repeat(
-        self, sender: IngestApp, report: Report, received_at: int, seen: "_GroupingCacheEntry"
+    def _prepare_duplicate(
+        self, app: IngestApp, report: NormalizedReport, received_at: int, known: GroupingCacheEntry
     ) -> PreparedReport:
-        """A report that will most likely only be counted: nothing that would be stored is worked out.
+        """Prepare a report that most likely will only be counted, without its content.
 
-        The writer raises `NotDuplicateError` when it is none after all.
+        If it has to be stored after all, the writer raises `NotDuplicateError`.
         """
-        sources = sources_of(report.details)
-        if _digest(sources) == seen.sources:
-            facets = seen.facets
+        sources = facet_sources(report.details)
+        if digest(sources) == known.sources_digest:
+            facets = known.facets
         else:
-            facets = facets_of(self.scrubber.details(sources), sender.environment)
+            facets = extract_facets(self.scrubber.details(sources), app.environment)
         return PreparedReport(
-            sender=sender,
-            fingerprint=seen.fingerprint,
+            app=app,
+            fingerprint=known.fingerprint,
             error_class=report.error_class,
             error_message=report.error_message,
-            digest=seen.digest,
+            digest=known.backtrace_digest,
             tags=report.tags,
             facets=facets,
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
         )
 
-    def prepare(self, sender: IngestApp, report: Report, received_at: int) -> PreparedReport:
-        """All that needs no store: scrubbed and grouped."""
+    def prepare(self, app: IngestApp, report: NormalizedReport, received_at: int) -> PreparedReport:
+        """Scrub and group a report: everything that needs no database. ``received_at`` is in µs."""
         scrubber = self.scrubber
         backtrace = scrubber.backtrace(report.backtrace)
         details = scrubber.details(report.details)
@@ -254,42 +183,29 @@ class Ingestion:
             parse_stacktrace(backtrace),
             notifier=details["notifier"],
             fingerprint=report.fingerprint,
-            disabled=sender.disabled_rules,
+            disabled=app.disabled_rules,
         )
         return PreparedReport(
-            sender=sender,
+            app=app,
             fingerprint=grouping.fingerprint,
             error_class=error_class,
             error_message=message,
-            digest=backtrace_digest(backtrace),
+            digest=digest(backtrace) if backtrace else None,
             tags=report.tags,
-            facets=facets_of(details, sender.environment),
+            facets=extract_facets(details, app.environment),
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
             content=NoticeContent(grouping.version, grouping.reason, grouping.location, details, backtrace),
         )
 
     def close(self) -> None:
-        """Write what is on its way, and stop."""
+        """Write the reports in the queue, and stop."""
         self.writer.close()
-        while self._readers:
-            self._readers.pop().close()
-
-    def _reader(self) -> DatabaseConnection:
-        connection: DatabaseConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self._path, timeout=REQUEST_LOCK_SECONDS)
-            self._readers.append(connection)
-        return connection
-
-
-def storage_limits(config: dict[str, Any]) -> StorageLimits:
-    """Return the storage limits that the settings ask for."""
-    return StorageLimits(config["MAX_APP_PROBLEMS"], config["MAX_APP_BYTES"], config["MAX_STORE_BYTES"])
+        self.apps.close()
 
 
 def scrubbing_policy(config: dict[str, Any]) -> ScrubbingPolicy:
-    """The privacy and size rules that the settings ask for."""
+    """Return the scrubbing rules and size limits that the settings define."""
     return ScrubbingPolicy(
         add=frozenset(config["SCRUB_ADD"]),
         remove=frozenset(config["SCRUB_REMOVE"]),
@@ -301,33 +217,6 @@ def scrubbing_policy(config: dict[str, Any]) -> ScrubbingPolicy:
     )
 
 
-def _key(sender: IngestApp, report: Report) -> tuple[IngestApp, bytes]:
-    """Identify all of a report that decides where it belongs, as it was sent: by a digest, which keeps none of it."""
-    notifier = report.details["notifier"]
-    telling = [
-        report.error_class,
-        report.error_message,
-        report.fingerprint,
-        report.backtrace,
-        notifier.get("name"),
-        notifier.get("language"),
-    ]
-    return sender, _digest(telling)
-
-
-def backtrace_digest(backtrace: Any) -> bytes | None:
-    """Under what a backtrace is stored: 16 bytes that depend on all of its content; None for an empty one."""
-    return _digest(backtrace) if backtrace else None
-
-
-def _digest(value: Any) -> bytes:
-    try:
-        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # integers of more than 64 bits
-        text = json.dumps(value, sort_keys=True).encode()
-    return hashlib.blake2b(text, digest_size=16).digest()
-
-
 def ingestion(app: Flask | None = None) -> Ingestion:
-    """The `Ingestion` of ``app``, or of the current one."""
+    """Return the `Ingestion` of ``app``, by default of the current app."""
     return services(app).ingestion

@@ -1,37 +1,18 @@
-"""How much an app may send: reports, bytes and processing time per minute, and reports per hour."""
+"""Rate limiter for ingestion: reports, bytes and CPU time per app and minute, and reports per hour."""
 
 import math
 import threading
 import time
 from collections.abc import Callable
 
-from checkend.exceptions import CheckendError
+from checkend.ingest.exceptions import RateLimitedError
 
-# What a limit is called in /metrics, and in the answer.
-LIMITS = {
-    "reports": "too many reports",
-    "bytes": "too many bytes of reports",
-    "cpu": "the reports took too much processing time",
-    "large_reports": "too many large reports at once",
-}
-
-# Reports of fewer bytes are small: the CPU time of only one in SAMPLE is measured.
-MEASURED_BYTES = 8192
-SAMPLE = 16
-
-
-class RateLimitedError(CheckendError):
-    """The app has sent too much. ``limit`` is a key of `LIMITS`; ``retry_after`` is in whole seconds."""
-
-    def __init__(self, limit: str, retry_after: int) -> None:
-        why = "" if limit == "reports" else f": {LIMITS[limit]}"
-        super().__init__(f"Rate limit exceeded{why}. Retry after {retry_after} seconds.")
-        self.limit = limit
-        self.retry_after = retry_after
+MEASURED_BYTES = 8192  # the CPU time of every report of at least this size is measured
+SAMPLE = 16  # the CPU time of one smaller report in this many is measured
 
 
 class _Window:
-    """What one app has used of one window of ``length`` seconds, which ends at ``ends``."""
+    """One app's usage within a fixed window of ``length`` seconds, which ends at ``ends``."""
 
     __slots__ = ("bytes", "cpu", "ends", "length", "reports")
 
@@ -40,7 +21,7 @@ class _Window:
         self.ends = -math.inf
 
     def restart(self, now: float) -> None:
-        """Begin the window that ``now`` lies in."""
+        """Begin the window that contains ``now``."""
         self.ends = (now // self.length + 1) * self.length
         self.reports = 0
         self.bytes = 0
@@ -48,9 +29,9 @@ class _Window:
 
 
 class RateLimiter:
-    """Count what each app has sent in the running minute and hour. Kept in memory: a restart begins anew.
+    """Count what each app sends in the current minute and hour. Thread-safe. A restart resets all counts.
 
-    ``seconds`` tells the time. It must not follow the system clock: if that were set back, a window would last until
+    ``seconds`` returns the time. It must not follow the system clock: if that were set back, a window would last until
     the clock had caught up.
     """
 
@@ -69,13 +50,13 @@ class RateLimiter:
         self._cpu_per_minute = cpu_seconds_per_minute
         self._seconds = seconds
         self._windows: dict[int, tuple[_Window, _Window]] = {}
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._unmeasured = 0
 
     def take(self, app_id: int) -> int:
-        """Count one report of the app: 0 when it may pass, else the whole seconds after which to try again."""
+        """Count one report of the app. Return 0 if it is within the limits, else the seconds until the next attempt."""
         now = self._seconds()
-        with self._guard:
+        with self._lock:
             windows = self._windows.get(app_id)
             if windows is None:
                 windows = self._windows[app_id] = (_Window(60), _Window(3600))
@@ -96,7 +77,7 @@ class RateLimiter:
             return 0
 
     def check(self, app_id: int) -> None:
-        """Count one report of the app. Raises `RateLimitedError` when it may not pass."""
+        """Count one report of the app. Raises `RateLimitedError` if it exceeds a limit."""
         if wait := self.take(app_id):
             raise RateLimitedError(self._exceeded(self._windows[app_id][0]) or "reports", wait)
 
@@ -108,10 +89,10 @@ class RateLimiter:
         return "cpu" if minute.cpu >= self._cpu_per_minute else None
 
     def measure(self, size: int) -> float | None:
-        """Begin to process a report of ``size`` bytes; give what this returns to `charge`, in the same thread.
+        """Start measuring the CPU time of a report of ``size`` bytes; pass the result to `charge` in the same thread.
 
-        Reading a thread's CPU clock takes about as long as counting the report. Of the small ones, which all cost
-        little, only every sixteenth is measured, and charged for all sixteen.
+        Reading a thread's CPU clock takes about as long as counting the report. Of the small reports, which are all
+        cheap, only every sixteenth is measured, and charged for all sixteen.
         """
         if size < MEASURED_BYTES:
             self._unmeasured += 1
@@ -120,14 +101,14 @@ class RateLimiter:
             self._unmeasured = 0
         return time.thread_time()
 
-    def charge(self, app_id: int, size: int, began: float | None) -> None:
-        """Charge what a report turned out to cost: its bytes, unpacked, and the CPU time since `measure`."""
+    def charge(self, app_id: int, size: int, started: float | None) -> None:
+        """Charge the app for the uncompressed ``size`` of a report in bytes, and for the CPU time since `measure`."""
         cpu = 0.0
-        if began is not None:
-            cpu = time.thread_time() - began
+        if started is not None:
+            cpu = time.thread_time() - started
             if size < MEASURED_BYTES:
                 cpu *= SAMPLE
-        with self._guard:
+        with self._lock:
             windows = self._windows.get(app_id)
             if windows is not None:
                 windows[0].bytes += size

@@ -1,35 +1,38 @@
-"""What a report that was taken in is answered, and what lets a page of another site read it."""
+"""The responses to stored reports, and the headers with which pages of other sites may read them."""
 
 import orjson
 
-from checkend.ingest.store import IngestResult
+from checkend.ingest.reports import IngestResult
 
 # Headers of every response below /api/ and /ingest/. Keys are not sent in `Authorization`, so shared caches would store
 # the responses without them.
 API_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def response_body(stored: IngestResult, *, documented_200: bool) -> tuple[bytes, int]:
-    """The JSON of the answer and its status: 201, and with ``documented_200`` 200 without an id for a repeat."""
-    answer = {
-        "id": stored.notice_id,
-        "problem_id": stored.problem_id,
-        "deduplicated": stored.deduplicated,
-        "occurrence_count": stored.occurrence_count,
+def response_body(result: IngestResult, *, documented_200: bool) -> tuple[bytes, int]:
+    """Return the JSON body and the status: 201, or for a duplicate with ``documented_200`` 200 without an id."""
+    body = {
+        "id": result.notice_id,
+        "problem_id": result.problem_id,
+        "deduplicated": result.deduplicated,
+        "occurrence_count": result.occurrence_count,
     }
-    if stored.deduplicated and documented_200:
-        del answer["id"]
-        return orjson.dumps(answer), 200
-    return orjson.dumps(answer), 201
+    if result.deduplicated and documented_200:
+        del body["id"]
+        return orjson.dumps(body), 200
+    return orjson.dumps(body), 201
 
 
-def metric_outcome(stored: IngestResult) -> str:
-    """What /metrics calls it."""
-    return "deduplicated" if stored.deduplicated else "stored"
+def metric_outcome(result: IngestResult) -> str:
+    """Return the label of the outcome in /metrics."""
+    return "deduplicated" if result.deduplicated else "stored"
 
 
 def cors_headers(origin: str | None) -> list[tuple[str, str]]:
-    """Reports come from other sites; the page-unload beacon comes with credentials, so the origin is echoed."""
+    """Return the CORS headers for a request from ``origin``.
+
+    Browsers send reports with credentials when a page unloads, so the origin is repeated rather than a ``*``.
+    """
     if not origin:
         return [("Vary", "Origin")]
     return [

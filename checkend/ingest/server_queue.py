@@ -1,8 +1,8 @@
-"""How long a request waited for a thread, and how many request threads there are, where the WSGI server tells.
+"""The time that a request waited for a thread, and the number of request threads, as far as the WSGI server knows.
 
-Waitress reads a request completely, then queues it until a thread is free. It puts a method of the connection's channel
-into the environ (``waitress.client_disconnected``); the channel knows when its last bytes arrived, and its server's
-settings. Other WSGI servers say neither.
+Waitress reads a request completely, then queues it until a thread is free. The environ contains a method of the
+connection's channel (``waitress.client_disconnected``); the channel has the time when its last bytes arrived, and its
+server's settings. Other WSGI servers provide neither.
 """
 
 import time
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def seconds_in_queue(environ: "WSGIEnvironment") -> float | None:
-    """Return how many seconds ago the request had arrived completely; None where the server does not tell.
+    """Return how many seconds ago the request had arrived completely; None if the server does not provide it.
 
-    Waitress notes the time of day. If the system clock jumps forward while a request is queued, that one request
-    seems to have waited too long; a jump back makes it look as if it had just arrived.
+    Waitress records the system time. If the clock jumps forward while a request is queued, this request appears to have
+    waited too long; if it jumps back, the request appears to have just arrived.
     """
     try:
         waited: float = time.time() - environ["waitress.client_disconnected"].__self__.last_activity
@@ -26,7 +26,7 @@ def seconds_in_queue(environ: "WSGIEnvironment") -> float | None:
 
 
 def request_threads(environ: "WSGIEnvironment", default: int) -> int:
-    """Return how many threads serve requests; ``default`` where the server does not tell."""
+    """Return the number of request threads; ``default`` if the server does not provide it."""
     try:
         threads: int = environ["waitress.client_disconnected"].__self__.server.adj.threads
     except (KeyError, AttributeError):

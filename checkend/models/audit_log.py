@@ -49,8 +49,8 @@ def current_origin() -> Origin:
         return origin
     if not has_request_context():
         return Origin("command line", None)
-    if "caller" in g:
-        return Origin(g.caller.label, request.remote_addr)
+    if "api_key" in g:
+        return Origin(g.api_key.label, request.remote_addr)
     signed_in = session_user and session_user.is_authenticated
     return Origin(session_user.row.user.label if signed_in else "anonymous", request.remote_addr)
 

@@ -1,4 +1,4 @@
-"""A problem: all reports of what is probably one defect in the code."""
+"""Problems: each groups the reports of what is probably the same defect."""
 
 from dataclasses import dataclass
 from datetime import datetime

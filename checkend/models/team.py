@@ -102,7 +102,7 @@ class Team(Model):
     def newest_first(cls) -> list["Team"]:
         return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
 
-    def hand_over(self, owner: User) -> None:
+    def transfer_to(self, owner: User) -> None:
         """Transfer the team to ``owner``, who becomes an admin member; no change if it is theirs."""
         if owner is self.owner:
             return

@@ -1,1 +1,1 @@
-"""Telling people."""
+"""Notifications: mail, sent after the response."""

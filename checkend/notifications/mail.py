@@ -1,6 +1,7 @@
-"""Mail by SMTP, where it is set up: ``MAIL_HOST`` for the way out, ``URL`` for the links in it.
+"""Mail over SMTP.
 
-Without ``URL`` none is sent: a link made from what a request calls this server could lead anywhere.
+It requires ``MAIL_HOST``, and ``URL`` for the links in it: a link built from the ``Host`` header of a request could
+lead to the site of an attacker.
 """
 
 import logging
@@ -19,16 +20,16 @@ TIMEOUT_SECONDS = 15
 
 log = logging.getLogger("checkend.mail")
 
-# How many mails this process has ``sent``, and how many ``failed``; for /metrics.
+# The number of mails that this process has ``sent``, and that ``failed``, for /metrics.
 outcomes: Counter[str] = Counter(sent=0, failed=0)
 
 
 class MailError(CheckendError):
-    """The mail could not be handed to the SMTP server; the text says why."""
+    """The SMTP server did not accept the mail; the message states why."""
 
 
 def is_configured(config: Mapping[str, Any]) -> bool:
-    """Whether mail can be sent."""
+    """Return whether the settings allow sending mail."""
     return bool(config["MAIL_HOST"] and config["URL"])
 
 
@@ -45,7 +46,7 @@ def send_message(config: Mapping[str, Any], message: EmailMessage) -> None:
 
 
 def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
-    """Hand a mail to the SMTP server. Raises `MailError`."""
+    """Send a mail. Raises `MailError`. Every step of the connection may take `TIMEOUT_SECONDS`."""
     try:
         send_message(config, _message(config, to, subject, text))
         outcomes["sent"] += 1

@@ -1,6 +1,6 @@
-"""Sending mail after the response: a thread of its own takes the jobs of a bounded queue.
+"""Mail queue: a thread that sends mail after the response, from a bounded queue.
 
-Jobs are kept in memory: those that a shutdown cannot finish in `DRAIN_SECONDS` are lost, and logged.
+Jobs are kept in memory: those that are not finished `DRAIN_SECONDS` after the shutdown began are lost, which is logged.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger("checkend.mail")
 
 
 class MailQueue:
-    """Runs jobs that send mail, one after the other, each in an app context of ``app``."""
+    """Runs jobs that send mail one after the other, each in an app context of ``app``."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -34,19 +34,21 @@ class MailQueue:
         self._guard = threading.Lock()
 
     def put(self, job: Job) -> None:
-        """Run ``job`` soon. When too many wait already, it is logged and counted as failed instead."""
+        """Run ``job`` soon. If `QUEUE_SIZE` jobs are waiting, log and count it as failed instead."""
         with self._guard:
-            if self._thread is None:  # started late: a server that forks must do so first
+            if (
+                self._thread is None
+            ):  # started with the first job, because a thread does not survive the fork of a server
                 self._thread = threading.Thread(target=self._work, name="checkend-mail", daemon=True)
                 self._thread.start()
         try:
             self._jobs.put_nowait(job)
         except queue.Full:
             mail.outcomes["failed"] += 1
-            log.error("a mail was not sent: %d others are waiting already", QUEUE_SIZE)
+            log.error("a mail was not sent, because %d others are already waiting", QUEUE_SIZE)
 
     def close(self) -> None:
-        """Finish what waits, for at most `DRAIN_SECONDS`."""
+        """Run the waiting jobs, for at most `DRAIN_SECONDS`."""
         if self._thread is None:
             return
         until = monotonic() + DRAIN_SECONDS
@@ -65,7 +67,7 @@ class MailQueue:
                     pass  # logged and counted by `mail.send`
                 except Exception:
                     mail.outcomes["failed"] += 1
-                    log.exception("a mail could not be made")
+                    log.exception("a mail could not be created")
 
 
 def run_later(job: Job) -> None:
@@ -74,5 +76,5 @@ def run_later(job: Job) -> None:
 
 
 def send_later(to: str, subject: str, text: str) -> None:
-    """Send a mail as `mail.send` does, after the response; a failure is logged and counted."""
+    """Send a mail after the response, as `mail.send` does. A failure is logged and counted."""
     run_later(partial(mail.send, current_app.config, to, subject, text))

@@ -4,8 +4,8 @@ from typing import Any
 
 from checkend import clock
 from checkend.db.session import db
-from checkend.grouping.languages.app_frames import FrameOrigin, classify_frame
-from checkend.grouping.languages.runtimes import detect_language, innermost_first
+from checkend.grouping.frames import FrameOrigin, classify_frame
+from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import UNKNOWN, Frame, parse_stacktrace
 from checkend.models import App, Delivery, Notice, Problem
 from checkend.models.notice import latest_notices
@@ -87,7 +87,7 @@ def in_app_frames(notice: Notice) -> tuple[str, ...]:
     """Return up to `MAX_FRAMES` in-app frames as text, innermost first; of a trace without any, the innermost ones."""
     frames = parse_stacktrace(notice.raw_backtrace)
     language = detect_language(notice.notifier, frames)
-    ordered = innermost_first(frames, language)
+    ordered = language.innermost_first(frames)
     in_app = [frame for frame in ordered if classify_frame(frame, language) is FrameOrigin.APPLICATION]
     return tuple(_frame_text(frame) for frame in (in_app or ordered)[:MAX_FRAMES])
 

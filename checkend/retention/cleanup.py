@@ -151,7 +151,7 @@ def _problem_batches(
 def _is_older_than(boundary: Boundary) -> ColumnElement[bool]:
     """Return a condition for notices that occurred and were received before the cutoff.
 
-    A stored report is kept for its full time even if the clock of its sender, or of this server, was wrong.
+    A stored report is kept for its full time even if the clock of its app, or of this server, was wrong.
     """
     cutoff = boundary.cutoff
     return and_(Notice.occurred_at < cutoff, Notice.created_at < cutoff, Notice.id < boundary.first_young_id)

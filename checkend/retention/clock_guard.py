@@ -1,9 +1,9 @@
-"""Keep retention from trusting a clock that has jumped.
+"""Protection of retention against a clock that has jumped.
 
-The ids of notices rise in the order of receipt, whatever the clock said at the time. So a notice received after one
-that is still young is young as well; and where two notices in a row lie far apart in time, either no report came for
-that long or the clock was moved. The second cannot be told from the first, so in both cases only a share of the
-notices may be removed by age in one run: a wrong clock is noticed before everything is gone.
+The ids of notices increase in the order of receipt, whatever the clock was at the time. So every notice received after
+a young one is young as well. If two consecutive notices are far apart in time, either no reports were received for that
+long, or the clock was changed. These two cases cannot be distinguished. In both, only a share of the notices may be
+removed by age in one run, so that a wrong clock is noticed before everything is removed.
 """
 
 import logging
@@ -17,7 +17,7 @@ from checkend.db.session import db
 from checkend.models import Notice
 
 NO_LIMIT = 100  # percent
-TOLERANCE = timedelta(hours=1)  # by how much a time may lie in the future, as after a small correction of the clock
+TOLERANCE = timedelta(hours=1)  # how far a time may be in the future, such as after a small correction of the clock
 ID_BATCH_SIZE = 10_000
 MIN_GAP = timedelta(hours=1)
 
@@ -26,9 +26,9 @@ log = logging.getLogger("checkend.retention")
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """Where the notices older than some days end: all have an id below ``first_young_id``.
+    """The boundary of the notices older than some number of days: their ids are below ``first_young_id``.
 
-    ``gap`` is a time without reports, long enough to doubt the clock; else zero.
+    ``gap`` is a period without reports that is long enough to doubt the clock, else zero.
     """
 
     cutoff: datetime
@@ -41,11 +41,11 @@ NOTHING_AGED = Boundary(clock.EPOCH, 0, timedelta(0))
 
 @dataclass
 class AgeGuard:
-    """Decide what one run may remove by age while the clock is in doubt.
+    """Limit on the notices that one run may remove by age while the clock is in doubt.
 
-    ``max_share`` is in percent of all notices, but at least one notice; 100 for no limit. ``starting`` is for the run
-    right after the server's start, which removes nothing then: a clock that is wrong at boot is often set soon.
-    ``limited`` is whether anything was left for a later run.
+    ``max_share`` is in percent of all notices, but at least one notice; 100 for no limit. ``starting`` is for the first
+    run after the start of the server, which removes nothing: a clock that is wrong at boot is often corrected soon.
+    ``limited`` is whether any notices were left for a later run.
     """
 
     max_share: int = NO_LIMIT
@@ -55,17 +55,18 @@ class AgeGuard:
     _boundaries: dict[int, Boundary] = field(default_factory=dict)
 
     def boundary(self, days: int) -> Boundary:
-        """Return what counts as older than ``days`` in this run."""
+        """Return the boundary of the notices that are older than ``days``; it stays the same during the run."""
         if days not in self._boundaries:
             self._boundaries[days] = _find_boundary(days, self.max_share)
         return self._boundaries[days]
 
     def allow(self, days: int, wanted: int) -> int:
-        """Return how many of ``wanted`` notices older than ``days`` may be removed now."""
+        """Return how many notices older than ``days`` may be removed now, at most ``wanted``."""
         if self.max_share >= NO_LIMIT or not self.boundary(days).gap:
             return wanted
         if self._left is None:
-            self._left = 0 if self.starting else max(_count_notices() * self.max_share // 100, 1)
+            total = db.session.scalar(select(func.count()).select_from(Notice)) or 0
+            self._left = 0 if self.starting else max(total * self.max_share // 100, 1)
         return min(wanted, self._left)
 
     def removed(self, days: int, number: int) -> None:
@@ -74,14 +75,14 @@ class AgeGuard:
             self._left -= number
 
     def report(self, days: int) -> None:
-        """Log, once a run, that notices older than ``days`` were left for a later one."""
+        """Log, once per run, that notices older than ``days`` were left for a later one."""
         if self.limited:
             return
         self.limited = True
         log.warning(
             "the clock (now %s) may have jumped: no report was received for %.1f days. At most %d %% of all notices "
-            "(CHECKEND_RETENTION_MAX_SHARE; none right after a start) are removed by age in one run; the rest stays "
-            "for the next ones. If the clock is wrong, set it; if not, `checkend prune --force` removes the rest now.",
+            "(CHECKEND_RETENTION_MAX_SHARE; none right after a start) are removed by age in one run; the rest are left "
+            "for later runs. If the clock is wrong, set it. If not, `checkend prune --force` removes the rest now.",
             clock.iso(clock.now()),
             self.boundary(days).gap / timedelta(days=1),
             self.max_share,
@@ -104,26 +105,26 @@ def _find_boundary(days: int, max_share: int) -> Boundary:
     return Boundary(cutoff, first_young_id, _find_gap((start.id, start.created_at), (newest.id + 1, end), shortest))
 
 
-_received = select(Notice.id, Notice.created_at).where(Notice.id > 0)  # says to SQLite: by the primary key
+_received = select(Notice.id, Notice.created_at).where(Notice.id > 0)  # makes SQLite use the primary key
 
 
 def _first_young(cutoff: datetime, now: datetime, newest_id: int) -> int:
-    """Return the smallest id of a notice received after ``cutoff``; one more than ``newest_id`` where all are older.
+    """Return the smallest id of a notice received after ``cutoff``, or one more than ``newest_id`` if all are older.
 
-    A notice from the future, received while the clock was ahead, says nothing about those received after it.
+    Notices from the future are ignored: they were received while the clock was ahead, so later ones may be older.
     """
     after = 0
     is_young = (Notice.created_at >= cutoff) & (Notice.created_at <= now + TOLERANCE)
     while after <= newest_id:
-        look = select(Notice.id).where(Notice.id > after).order_by(Notice.id).limit(ID_BATCH_SIZE).subquery()
-        last = db.session.scalar(select(func.max(look.c.id)))
+        batch = select(Notice.id).where(Notice.id > after).order_by(Notice.id).limit(ID_BATCH_SIZE).subquery()
+        last = db.session.scalar(select(func.max(batch.c.id)))
         if last is None:
             break
         within = (Notice.id > after) & (Notice.id <= last)
-        found = db.session.scalar(select(Notice.id).where(within, is_young).order_by(Notice.id).limit(1))
-        db.session.rollback()  # a long read would keep the write-ahead log from being emptied
-        if found is not None:
-            return found
+        first_young = db.session.scalar(select(Notice.id).where(within, is_young).order_by(Notice.id).limit(1))
+        db.session.rollback()  # a long read transaction would keep the write-ahead log from being emptied
+        if first_young is not None:
+            return first_young
         after = last
     return newest_id + 1
 
@@ -132,9 +133,9 @@ ReceivedNotice = tuple[int, datetime]  # the id of a notice, and when it was rec
 
 
 def _find_gap(start: ReceivedNotice, end: ReceivedNotice, shortest: timedelta) -> timedelta:
-    """Return a time of at least ``shortest`` between two notices in a row, else zero.
+    """Return the time between two consecutive notices if it is at least ``shortest``, else zero.
 
-    Halves the ids until the notices at both ends lie closer than that: some hundred lookups by id.
+    Bisects the range of ids until the notices at both ends are closer together than that: some hundred lookups by id.
     """
     pending = [(start, end)]
     while pending:
@@ -143,15 +144,14 @@ def _find_gap(start: ReceivedNotice, end: ReceivedNotice, shortest: timedelta) -
             continue
         middle = (low + high) // 2
         above = _received.where(Notice.id > middle, Notice.id < high).order_by(Notice.id).limit(1)
-        found = db.session.execute(above).first()
-        if found is None:
+        between = db.session.execute(above).first()
+        if between is None:
             below = _received.where(Notice.id > low, Notice.id <= middle).order_by(Notice.id.desc()).limit(1)
-            found = db.session.execute(below).first()
-        if found is None:
+            between = db.session.execute(below).first()
+        if between is None:
             return high_time - low_time
-        pending += [((low, low_time), (found.id, found.created_at)), ((found.id, found.created_at), (high, high_time))]
+        pending += [
+            ((low, low_time), (between.id, between.created_at)),
+            ((between.id, between.created_at), (high, high_time)),
+        ]
     return timedelta(0)
-
-
-def _count_notices() -> int:
-    return db.session.scalar(select(func.count()).select_from(Notice)) or 0

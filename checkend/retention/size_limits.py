@@ -77,7 +77,8 @@ def shrink_database(cap: int, warnings: LimitWarnings) -> Iterator[CleanupResult
     total, reduction = CleanupResult(), _SizeReduction()
     yield from remove_unused_backtraces()
     while (excess := file_usage().used_bytes - cap * END_SHARE) > 0:
-        app_id = _largest_app(reduction.exhausted_apps)
+        by_size = select(App.id).where(App.id.not_in(reduction.exhausted_apps)).order_by(used_bytes.desc(), App.id)
+        app_id = db.session.scalar(by_size.limit(1))
         if app_id is None:
             if is_loud:
                 log.error(
@@ -132,11 +133,6 @@ def _shrink_app(app_id: int, slug: str, cap: int, warnings: LimitWarnings) -> It
 
 def _used_bytes_of(app_id: int) -> int:
     return db.session.scalar(select(used_bytes).where(App.id == app_id)) or 0
-
-
-def _largest_app(without: set[int]) -> int | None:
-    by_size = select(App.id).where(App.id.not_in(without)).order_by(used_bytes.desc(), App.id)
-    return db.session.scalar(by_size.limit(1))
 
 
 class _SizeReduction:

@@ -1,1 +1,1 @@
-"""The shapes in which resources leave and enter the API: shape only, no queries."""
+"""Schemas of the resources and query parameters: shape only, no queries."""

@@ -8,7 +8,7 @@ from checkend.schemas.fields import BooleanField, DateTimeField, TextField
 
 
 class AppSchema(Resource):
-    """An app. Its ingestion key is not part of it."""
+    """An app, without its ingestion key."""
 
     roots = ("app",)
     ignored = frozenset({"ingestion_key"})
@@ -25,6 +25,6 @@ class AppSchema(Resource):
 
 
 class AppWithKeySchema(AppSchema):
-    """An app as the answer that makes its ingestion key shows it, with the key."""
+    """An app with its ingestion key, for the responses to requests that create the key."""
 
     ingestion_key = fields.String(dump_only=True)

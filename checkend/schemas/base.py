@@ -1,19 +1,19 @@
-"""What all schemas share: unknown and read-only fields, and one full sentence for each fault."""
+"""Base classes of schemas: handling of unknown and read-only fields, and error messages."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, pre_load
 
-_UNKNOWN = "is not a field that this resource has"
+_UNKNOWN = "is not a field of this resource"
 
 
 class Resource(Schema):
-    """The shape of a resource: `dump` gives what the API shows, `load` what a client may set.
+    """A resource: `dump` returns what the API shows, `load` what a client may set.
 
-    ``roots`` are the keys under which a body may hold the resource. Read-only fields, and those in ``ignored``, may
-    be sent and change nothing, so that an answer can be sent back; any other field is a fault. With ``raw_names``
-    the sentences call fields by their names in JSON.
+    ``roots`` are the keys under which a body may contain the resource. Read-only fields, and those in ``ignored``, are
+    accepted and ignored, so that a response can be sent back; any other field is an error. With ``raw_names``, error
+    messages use the names that fields have in JSON.
     """
 
     roots: ClassVar[tuple[str, ...]] = ()
@@ -31,25 +31,25 @@ class Resource(Schema):
 
 
 class Query(Schema):
-    """The query parameters of a route. ``aliases`` are names that `load` accepts besides those of the fields."""
+    """The query parameters of a route. ``aliases`` are names that `load` accepts in addition to those of the fields."""
 
     raw_names: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ()
 
     class Meta:
-        unknown = EXCLUDE  # the caller compares them with `parameters`
+        unknown = EXCLUDE  # unknown parameters are reported by `checkend.schemas.unknown_parameters`
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names that the route recognizes."""
+        """The names of all parameters that the route accepts."""
         return (*self.fields, *self.aliases)
 
 
 def format_error_messages(schema: Schema, error: ValidationError) -> list[str]:
-    """One full sentence for each fault that ``schema`` found, naming the field."""
+    """Return a complete sentence, with the name of the field, for each of the validation errors of ``schema``."""
     raw_names = getattr(schema, "raw_names", False)
-    found = error.messages_dict
-    return [_format_error_message(name, message, raw_names) for name, messages in found.items() for message in messages]
+    errors = error.messages_dict.items()
+    return [_format_error_message(name, message, raw_names) for name, messages in errors for message in messages]
 
 
 def _format_error_message(name: str, message: str, raw_names: bool) -> str:

@@ -36,7 +36,7 @@ class ChannelSchema(Resource):
         validate=validate.Length(max=MAX_ENVIRONMENTS, error="must contain at most {max} names."),
         error_messages={"invalid": "must be a list.", "null": "must be a list."},
     )
-    min_interval_seconds = BoundedInteger(least=0, most=MAX_INTERVAL_SECONDS)
+    min_interval_seconds = BoundedInteger(minimum=0, maximum=MAX_INTERVAL_SECONDS)
     config = fields.Dict(
         keys=fields.String(), error_messages={"invalid": "must be an object.", "null": "must be an object."}
     )

@@ -1,4 +1,4 @@
-"""The kinds of values in bodies and queries. Error texts are the end of a sentence that begins with the field."""
+"""Field types of bodies and query parameters. Error messages continue a sentence that begins with the field's name."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from marshmallow import fields
 from checkend import clock
 from checkend.schemas.common_passwords import is_common
 
-FORBIDDEN = frozenset(' ,;:<>()[]"\\')
-_FLAGS = {"true": True, "false": False}
+_MAIL_SYNTAX = frozenset(' ,;:<>()[]"\\')  # characters with a meaning in the headers of a mail
+_BOOLEANS = {"true": True, "false": False}
 REQUIRED = {"required": "can't be blank.", "null": "can't be blank."}
 
 
-def _has(text: str, *categories: str) -> bool:
+def _contains_category(text: str, *categories: str) -> bool:
     return any(unicodedata.category(character) in categories for character in text)
 
 
 class DateTimeField(fields.Field[datetime]):
-    """A time, shown in the one format of `clock.iso`. Never set by a client."""
+    """A read-only time, in the format of `clock.iso`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(dump_only=True, **options)
@@ -30,13 +30,13 @@ class DateTimeField(fields.Field[datetime]):
 
 
 class TextField(fields.Field[str]):
-    """A line of text, trimmed, of at most ``limit`` characters. Blank is a fault, or None where None is allowed."""
+    """A trimmed line of at most ``limit`` characters. Blank text is an error, or means None if that is allowed."""
 
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages = {  # noqa: RUF012 - marshmallow declares it so
         **REQUIRED,
         "invalid": "must be text.",
         "too_long": "must be at most {limit} characters.",
-        "unprintable": "must not contain control characters.",
+        "control_characters": "must not contain control characters.",
     }
 
     def __init__(self, *, limit: int = 255, **options: Any) -> None:
@@ -51,80 +51,80 @@ class TextField(fields.Field[str]):
             raise self.make_error("required")
         if len(text) > self.limit:
             raise self.make_error("too_long", limit=self.limit)
-        if _has(text, "Cc", "Cs"):
-            raise self.make_error("unprintable")
+        if _contains_category(text, "Cc", "Cs"):
+            raise self.make_error("control_characters")
         return text or None
 
 
 class EmailAddressField(TextField):
-    """Something before and after exactly one @, with nothing blank or invisible in it: only mail can tell more.
+    """An email address: printable text without spaces before and after exactly one @. Only mail can verify more.
 
-    The characters that separate or quote addresses in mail headers are rejected, though RFC 5322 allows them in quotes.
+    Characters that separate or quote addresses in mail headers are rejected, although RFC 5322 allows them in quotes.
     """
 
-    default_error_messages = {"no_address": "is not a valid email address."}  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages = {"invalid_address": "is not a valid email address."}  # noqa: RUF012 - marshmallow declares it so
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any) -> Any:
         address = super()._deserialize(value, attr, data, **options)
         name, _, host = address.partition("@")
-        if not name or not host or "@" in host or not FORBIDDEN.isdisjoint(address) or not address.isprintable():
-            raise self.make_error("no_address")
+        if not name or not host or "@" in host or not _MAIL_SYNTAX.isdisjoint(address) or not address.isprintable():
+            raise self.make_error("invalid_address")
         return address
 
 
 class PasswordField(fields.Field[str]):
-    """A password, exactly as it was typed; never shown. With ``least`` it is a new one, which must not be common."""
+    """A write-only password. With ``min_length`` it is a new one, which must not be common."""
 
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages = {  # noqa: RUF012 - marshmallow declares it so
         **REQUIRED,
         "invalid": "must be text.",
-        "too_short": "must be at least {least} characters.",
-        "unwritable": "must be valid Unicode text.",
-        "common": "is one of the most common passwords, which are guessed first. Choose another.",
+        "too_short": "must be at least {min_length} characters.",
+        "invalid_unicode": "must be valid Unicode text.",
+        "common": "is one of the most common passwords. Choose another.",
     }
 
-    def __init__(self, *, least: int = 0, **options: Any) -> None:
+    def __init__(self, *, min_length: int = 0, **options: Any) -> None:
         super().__init__(load_only=True, **options)
-        self.least = least
+        self.min_length = min_length
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        if len(value) < self.least:
-            raise self.make_error("too_short", least=self.least)
-        if _has(value, "Cs"):
-            raise self.make_error("unwritable")
-        if self.least and is_common(value):
+        if len(value) < self.min_length:
+            raise self.make_error("too_short", min_length=self.min_length)
+        if _contains_category(value, "Cs"):
+            raise self.make_error("invalid_unicode")
+        if self.min_length and is_common(value):
             raise self.make_error("common")
         return value
 
 
 class BooleanField(fields.Field[bool]):
-    """true or false, or one of those words as text; nothing that is merely like them."""
+    """A boolean: true or false, or one of these words as text, but no other value such as 1 or "yes"."""
 
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages = {  # noqa: RUF012 - marshmallow declares it so
         "null": "must be true or false.",
         "invalid": "must be true or false.",
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bool:
         if isinstance(value, str):
-            value = _FLAGS.get(value)
+            value = _BOOLEANS.get(value)
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value
 
 
 class IdOrSlug(fields.Field[int | str]):
-    """Names another record: a number by its id, text by its slug or id."""
+    """A reference to another record: a number is its id, text its slug or id."""
 
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages = {  # noqa: RUF012 - marshmallow declares it so
         **REQUIRED,
         "invalid": "must be an id or a slug.",
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> int | str:
-        if isinstance(value, bool) or not isinstance(value, int | str) or _has(str(value), "Cs"):
+        if isinstance(value, bool) or not isinstance(value, int | str) or _contains_category(str(value), "Cs"):
             raise self.make_error("invalid")
         if value == "":
             raise self.make_error("required")
@@ -132,9 +132,9 @@ class IdOrSlug(fields.Field[int | str]):
 
 
 class IdList(fields.Field[list[int]]):
-    """A list of numeric ids, of which at least one is needed."""
+    """A list of one or more numeric ids."""
 
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages = {  # noqa: RUF012 - marshmallow declares it so
         "required": "is required",
         "null": "is required",
         "invalid": "must be a list of ids.",
@@ -156,31 +156,31 @@ class IdList(fields.Field[list[int]]):
 
 
 class BoundedInteger(fields.Field[int]):
-    """A query parameter that is a whole number of at least ``least``; more than ``most`` is cut to it."""
+    """A whole number of at least ``minimum``; larger ones than ``maximum`` are reduced to it."""
 
-    default_error_messages = {"invalid": "must be a whole number, {least} or more."}  # noqa: RUF012 - as marshmallow's
+    default_error_messages = {"invalid": "must be a whole number, {minimum} or more."}  # noqa: RUF012 - marshmallow declares it so
 
-    def __init__(self, *, least: int, most: int, **options: Any) -> None:
+    def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
         super().__init__(**options)
-        self.least, self.most = least, most
+        self.minimum, self.maximum = minimum, maximum
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> int:
         digits = str(value).strip()
         if not (digits.isascii() and digits.isdigit()):
-            raise self.make_error("invalid", least=self.least)
-        number = int(digits) if len(digits) < 20 else self.most
-        if number < self.least:
-            raise self.make_error("invalid", least=self.least)
-        return min(number, self.most)
+            raise self.make_error("invalid", minimum=self.minimum)
+        number = int(digits) if len(digits) < 20 else self.maximum
+        if number < self.minimum:
+            raise self.make_error("invalid", minimum=self.minimum)
+        return min(number, self.maximum)
 
 
 class DateBound(fields.Field[datetime]):
-    """A query parameter that is a day or a time; without an offset it is meant as UTC.
+    """A date or a time, in UTC unless it has an offset, that begins a range or, with ``end``, ends it.
 
-    With ``end`` it stands for its last moment: that of the day, or of the second, since answers show whole seconds.
+    The end of a range is the last microsecond of the day, or of the second, since responses show whole seconds.
     """
 
-    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages = {  # noqa: RUF012 - marshmallow declares it so
         "invalid": "must be a date or a time, such as 2024-01-15 or 2024-01-15T10:30:00Z."
     }
 
@@ -191,19 +191,14 @@ class DateBound(fields.Field[datetime]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> datetime:
         text = str(value).strip()
         try:
-            return self._day(date.fromisoformat(text))
+            return datetime.combine(date.fromisoformat(text), time.max if self.end else time.min, UTC)
         except ValueError:
-            pass
+            pass  # not a date, so it must be a time
         try:
-            # The + of an offset reads as a space where the client did not encode it.
-            return self._time(datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text))
+            # The + of an offset is decoded as a space if the client did not encode it.
+            bound = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+            if self.end and not bound.microsecond:
+                bound += timedelta(microseconds=999_999)
+            return bound if bound.tzinfo else bound.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
-
-    def _day(self, day: date) -> datetime:
-        return datetime.combine(day, time.max if self.end else time.min, UTC)
-
-    def _time(self, moment: datetime) -> datetime:
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        last = timedelta(microseconds=999_999) if self.end and not moment.microsecond else timedelta(0)
-        return aware + last

@@ -1,4 +1,4 @@
-"""Health."""
+"""The health check."""
 
 from marshmallow import Schema, fields
 
@@ -6,7 +6,7 @@ from checkend.schemas.fields import DateTimeField
 
 
 class HealthSchema(Schema):
-    """Whether the server can do its work, and its time."""
+    """The state of the server, and its time."""
 
     status = fields.String()
     timestamp = DateTimeField()

@@ -4,15 +4,14 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump, post_load
 
-from checkend.grouping import stacktrace
-from checkend.models import Notice
+from checkend.grouping.stacktrace import parse_stacktrace
 from checkend.models.notice import NoticeFilter
 from checkend.schemas.fields import DateBound, DateTimeField
 from checkend.schemas.page import PageQuery, pop_page
 
 
 class FrameSchema(Schema):
-    """A frame of a backtrace. An unknown line is 0, an unknown method "unknown"; an unknown column is left out."""
+    """A frame of a backtrace. An unknown line is 0, an unknown method is "unknown", an unknown column is left out."""
 
     file = fields.String()
     line = fields.Integer()
@@ -40,7 +39,7 @@ class NoticeSchema(Schema):
     request = fields.Dict()
     user_info = fields.Dict()
     notifier = fields.Dict()
-    backtrace = fields.Function(lambda notice: _frames(notice))
+    backtrace = fields.Function(lambda notice: FrameSchema(many=True).dump(parse_stacktrace(notice.raw_backtrace)))
 
 
 class NoticeQuery(PageQuery):
@@ -52,7 +51,3 @@ class NoticeQuery(PageQuery):
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {"page": pop_page(data), "filters": NoticeFilter(**data)}
-
-
-def _frames(notice: Notice) -> Any:
-    return FrameSchema(many=True).dump(stacktrace.parse_stacktrace(notice.raw_backtrace))

@@ -1,4 +1,4 @@
-"""Reports in the order in which they were stored."""
+"""The notice feed: stored notices, oldest first."""
 
 from typing import Any
 
@@ -8,29 +8,29 @@ from checkend.schemas.base import Query
 from checkend.schemas.fields import BoundedInteger
 from checkend.schemas.problem import ProblemSchema
 
-MAX_WAIT = 25  # under the 30 s after which proxies and clients begin to give up
+MAX_WAIT = 25  # seconds; less than the 30 s after which proxies and clients time out
 MAX_CURSOR = 2**53
 
 
 class FeedEntrySchema(Schema):
-    """A stored report: its notice's id and its problem."""
+    """A stored notice: its id, and its problem."""
 
     notice_id = fields.Integer(attribute="id")
     problem = fields.Nested(ProblemSchema)
 
 
 class NoticeFeedSchema(Schema):
-    """Reports, and the cursor to go on from."""
+    """Notices, and the cursor for the next request."""
 
     data = fields.List(fields.Nested(FeedEntrySchema))
     cursor = fields.Integer()
 
 
 class NoticeFeedQuery(Query):
-    """From where, and for how many seconds to wait when there is nothing yet."""
+    """The cursor to continue after, and for how many seconds to wait if there is no newer notice."""
 
-    after = BoundedInteger(least=0, most=MAX_CURSOR, load_default=None)
-    wait = BoundedInteger(least=0, most=MAX_WAIT, load_default=0)
+    after = BoundedInteger(minimum=0, maximum=MAX_CURSOR, load_default=None)
+    wait = BoundedInteger(minimum=0, maximum=MAX_WAIT, load_default=0)
 
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:

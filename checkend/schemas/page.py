@@ -38,8 +38,8 @@ class Page:
 class PageQuery(Query):
     """Query parameters of every paginated list."""
 
-    page = BoundedInteger(least=1, most=MAX_PAGE, load_default=1)
-    per_page = BoundedInteger(least=1, most=MAX_PER_PAGE, load_default=PER_PAGE)
+    page = BoundedInteger(minimum=1, maximum=MAX_PAGE, load_default=1)
+    per_page = BoundedInteger(minimum=1, maximum=MAX_PER_PAGE, load_default=PER_PAGE)
 
 
 def pop_page(data: dict[str, Any]) -> Page:

@@ -52,7 +52,7 @@ class ProblemFilterQuery(Query):
     tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
     date_from = DateBound()
     date_to = DateBound(end=True)
-    min_notices = BoundedInteger(least=0, most=MAX_COUNT)
+    min_notices = BoundedInteger(minimum=0, maximum=MAX_COUNT)
     sort = fields.String(validate=one_of("recent", "oldest", "notices"))
 
     @pre_load
@@ -73,7 +73,7 @@ def problem_filter(data: dict[str, Any]) -> ProblemFilter:
     """Return the filter for the loaded parameters ``data``; those that are missing do not filter."""
     values = {name: value for name, value in data.items() if name != "status" or value != "all"}
     if "search" in values:
-        # SQLite takes a null character for the end of a text.
+        # In SQLite's functions, a null character ends a text.
         values["search"] = values["search"].replace("\0", "")
     return ProblemFilter(**values | {"tags": tuple(values.get("tags", ()))})
 

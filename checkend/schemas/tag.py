@@ -7,7 +7,7 @@ from checkend.schemas.fields import TextField
 
 
 class TagSchema(Resource):
-    """A tag. The rule for its name is the model's."""
+    """A tag. The model validates its name."""
 
     roots = ("tag",)
 

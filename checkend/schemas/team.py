@@ -11,11 +11,11 @@ from checkend.schemas.base import Resource
 from checkend.schemas.fields import DateTimeField, IdOrSlug, TextField
 from checkend.schemas.user import UserSchema
 
-_A_ROLE = validate.OneOf(ROLES, error=f"must be one of {', '.join(ROLES)}.")
+_IS_ROLE = validate.OneOf(ROLES, error=f"must be one of {', '.join(ROLES)}.")
 
 
 class TeamSchema(Resource):
-    """A team. Setting another owner hands it over."""
+    """A team. Setting another owner transfers it."""
 
     roots = ("team",)
 
@@ -28,33 +28,33 @@ class TeamSchema(Resource):
 
 
 class MemberSchema(Resource):
-    """A member as it is shown, and what can be changed of one: the role."""
+    """A member of a team. Only the role can be changed."""
 
     roots = ("member", "team_member")
 
     id = fields.Integer(dump_only=True)
     team_id = fields.Integer(dump_only=True)
     user_id = fields.Integer(dump_only=True)
-    role = TextField(validate=_A_ROLE)
+    role = TextField(validate=_IS_ROLE)
     user = fields.Nested(UserSchema, dump_only=True)
     created_at = DateTimeField()
     updated_at = DateTimeField()
 
 
 class NewMemberSchema(MemberSchema):
-    """Who is to become a member, by id or by email address, and in which role."""
+    """A new member: a user, by id or email address, and a role."""
 
     user_id = IdOrSlug()  # type: ignore[assignment]  # can be set here, and only here
     email_address = TextField(load_only=True)
 
     @validates_schema(skip_on_field_errors=True)
-    def _names_someone(self, data: dict[str, Any], **_: Any) -> None:
+    def _require_user(self, data: dict[str, Any], **_: Any) -> None:
         if "user_id" not in data and "email_address" not in data:
             raise ValidationError("or email address can't be blank.", "user_id")
 
 
 class AssignmentSchema(Resource):
-    """Which app is to be assigned to the team: by ``app_id``, or by the id or slug of an app as the API shows it."""
+    """The app to assign to a team: its id or slug as ``app_id``, or an app as the API shows it."""
 
     roots = ("app", "team_app")
     ignored = frozenset(AppWithKeySchema().fields) - {"id", "slug"}
@@ -64,12 +64,12 @@ class AssignmentSchema(Resource):
     slug = IdOrSlug()
 
     @validates_schema(skip_on_field_errors=True)
-    def _names_an_app(self, data: dict[str, Any], **_: Any) -> None:
+    def _require_app(self, data: dict[str, Any], **_: Any) -> None:
         if not data:
             raise ValidationError("can't be blank.", "app_id")
 
 
 class MessageSchema(Schema):
-    """What was done, in words."""
+    """A message that states what was done."""
 
     message = fields.String()

@@ -1,26 +1,26 @@
-"""Query parameters that a route does not recognize, and the known ones that were probably meant."""
+"""Error messages for query parameters that a route does not accept, with suggestions."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-MAX_NAMED = 10  # comparing names is slow, and a URL holds thousands
-MAX_NAME = 100
+MAX_MESSAGES = 10  # finding the closest name is slow, and a URL can contain thousands
+MAX_NAME_LENGTH = 100
 
 
-def unknown_parameters(given: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return a sentence for each name in ``given`` that is not in ``known``, suggesting the closest known name.
+def unknown_parameters(names: Iterable[str], known: Collection[str]) -> list[str]:
+    """Return a message for each of ``names`` that is not in ``known``, suggesting the closest known name.
 
-    After `MAX_NAMED` sentences, one more says how many other unknown parameters there are.
+    After `MAX_MESSAGES` messages, another one states the number of the other unknown parameters.
     """
-    unknown = [name for name in dict.fromkeys(given) if name not in known]
-    sentences = [_sentence(name, known) for name in unknown[:MAX_NAMED]]
-    if len(unknown) > MAX_NAMED:
-        sentences.append(f"{len(unknown) - MAX_NAMED} more parameters are unknown.")
-    return sentences
+    unknown = [name for name in dict.fromkeys(names) if name not in known]
+    messages = [_message(name, known) for name in unknown[:MAX_MESSAGES]]
+    if len(unknown) > MAX_MESSAGES:
+        messages.append(f"{len(unknown) - MAX_MESSAGES} more parameters are unknown.")
+    return messages
 
 
-def _sentence(name: str, known: Collection[str]) -> str:
-    short = name[:MAX_NAME]
+def _message(name: str, known: Collection[str]) -> str:
+    short = name[:MAX_NAME_LENGTH]
     shown = f"'{short}'" if short.isprintable() else ascii(short)
     closest = get_close_matches(short, known, n=1, cutoff=0.0)
     if not closest:

@@ -10,14 +10,14 @@ from checkend.schemas.fields import BooleanField, DateTimeField, EmailAddressFie
 
 
 class UserSchema(Resource):
-    """A user. The password can be set and is never shown."""
+    """A user. The password is write-only."""
 
     roots = ("user",)
 
     id = fields.Integer(dump_only=True)
     slug = fields.String(dump_only=True)
     email_address = EmailAddressField(required=True)
-    password = PasswordField(required=True, least=MIN_PASSWORD_LENGTH)
+    password = PasswordField(required=True, min_length=MIN_PASSWORD_LENGTH)
     password_confirmation = PasswordField()
     site_admin = BooleanField(dump_only=True)
     last_logged_in_at = DateTimeField()
@@ -26,7 +26,7 @@ class UserSchema(Resource):
 
     @pre_load
     def _drop_blank_password(self, data: dict[str, Any], *, partial: Any, **_: Any) -> dict[str, Any]:
-        """Leave the password unchanged where an update sends none, as a form does whose field was not filled in."""
+        """Leave the password unchanged if an update sends a blank one, as forms do."""
         if not partial or not _is_blank(data.get("password")):
             return data
         blank = ("password", "password_confirmation")

@@ -1,24 +1,24 @@
-"""Values of secrets within texts: where they end, whether they are marked already, and what takes their place."""
+"""Values of secrets within texts: find their end, detect marks of other tools, and replace them."""
 
 import re
 
 FILTERED = "[FILTERED]"
 
-# What others put for a secret that they took out.
+# Marks that SDKs and other tools put in place of secrets.
 _MARK = re.compile(
     r"[\[<({]{1,2} ?(?:filtered|redacted|removed|hidden|masked|scrubbed|protected|omitted|secret) ?[\])>}]{1,2}|"
     r"[*•]{3,60}",
     re.IGNORECASE,
 )
 _MAX_MARK_LENGTH = 100
-# What matters for finding the end of an object or a list: strings are skipped whole, whatever brackets are in them.
+# Tokens for finding the end of an object or list. Strings are one token, so brackets within them do not count.
 _NESTING = re.compile(
     r"""([\[{])|([\]}])|"(?:[^"\\]++|\\.)*+"?|'(?:[^'\\]++|\\.)*+'?|(\\{1,3}["'])(?:(?!\3).)*+(?:\3)?""", re.DOTALL
 )
 
 
 def is_filtered(value: str) -> bool:
-    """Return whether ``value`` is what somebody put for a secret, with or without quotes, or a part of `FILTERED`."""
+    """Return whether ``value`` is a mark in place of a secret, with or without quotes, or the start of `FILTERED`."""
     if len(value) > _MAX_MARK_LENGTH:
         return False
     bare = value.strip("\"'\\")
@@ -26,7 +26,7 @@ def is_filtered(value: str) -> bool:
 
 
 def filtered_like(value: str, *, quoted: bool = False) -> str:
-    """Return `FILTERED` in the quotes that ``value`` has; with ``quoted`` in new ones where it has none."""
+    """Return `FILTERED` in the quotes of ``value``; if it has none and ``quoted``, in double quotes."""
     if not value.startswith(("\\", '"', "'")):
         return f'"{FILTERED}"' if quoted else FILTERED
     slashes = value[: len(value) - len(value.lstrip("\\"))]
@@ -37,9 +37,9 @@ def filtered_like(value: str, *, quoted: bool = False) -> str:
 
 
 def nested_end(text: str, start: int) -> int:
-    """Return where the object or list that begins at ``start`` ends: the end of the text when it is not closed.
+    """Return the end of the object or list at ``start``, or the end of the text if it is not closed.
 
-    Return ``start`` when none begins there.
+    Return ``start`` if there is no object or list.
     """
     if text[start : start + 1] not in ("[", "{"):
         return start

@@ -1,13 +1,13 @@
-"""Which names of keys say that their values are secret, or personal.
+"""The names of keys whose values are secret or personal.
 
-A name is looked at without its case, accents and punctuation: ``X-Api-Key``, ``apiKey`` and ``API_KEY`` are the same.
+Case, accents and punctuation of names are ignored: ``X-Api-Key``, ``apiKey`` and ``API_KEY`` are equal.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-# Anywhere in a name.
+# Secret anywhere in a name.
 SECRET_PARTS = frozenset(
     """
     password passwd passphrase passcode passwort kennwort motdepasse contrasena contrasenha wachtwoord salasana losenord
@@ -20,22 +20,22 @@ SECRET_PARTS = frozenset(
     samlresponse samlrequest awsaccesskeyid
     """.split()
 )
-# As one word of a name: too short to be looked for inside others.
+# Secret as a word of a name: too short to be searched for within words.
 SECRET_WORDS = frozenset(
     "pwd pwds ssn otp totp hotp iban dsn sid psk pem creds cred csc mdp senha heslo haslo parola lozinka "
     "пароль 密码".split()
 )
-# As the last word: smtp_pass, cardPin. (A ``pass_count`` is none.)
+# Secret as the last word: smtp_pass, cardPin, but not pass_count.
 SECRET_ENDINGS = frozenset("pass pw pin".split())
-# As the whole name.
+# Secret as the whole name.
 SECRET_NAMES = frozenset("auth xauth card pan authentication".split())
-# Before ``key``, as the last words: they make a key of a lock out of a key of a table.
+# Secret before ``key`` as the last word: api_key, but not primary_key.
 KEY_KINDS = frozenset(
     "api access private secret signing signature encryption decryption crypt cipher aes hmac rsa ssh gpg pgp ssl tls "
     "master license licence storage account subscription shared auth client app server service admin webhook session "
     "deploy host publishable restricted".split()
 )
-# As the whole name of a parameter in a URL, where keys stand that would be ordinary words elsewhere.
+# Secret as the whole name of a URL parameter; elsewhere these are ordinary words.
 PARAMETER_NAMES = frozenset("key sig code ticket assertion".split())
 
 ADDRESS_NAMES = frozenset(
@@ -57,19 +57,21 @@ USER_NAMES = frozenset(
 
 
 def _one_of(texts: Iterable[str]) -> str:
-    """Return a pattern for any of ``texts``, none of them empty, that compares each character only once.
+    """Return a pattern that matches any of ``texts``, none of them empty, and compares each character only once.
 
-    A plain alternation would try all of them at every character: for a hundred that takes ten times as long.
+    A plain alternation tries all of them at every character, which takes ten times as long for a hundred texts.
     """
     by_first: dict[str, set[str]] = {}
     for text in texts:
         by_first.setdefault(text[0], set()).add(text[1:])
-    ways = [re.escape(first) + ("" if "" in rests else _one_of(rests)) for first, rests in sorted(by_first.items())]
-    return f"(?:{'|'.join(ways)})" if ways else r"(?!)"
+    alternatives = [
+        re.escape(first) + ("" if "" in rests else _one_of(rests)) for first, rests in sorted(by_first.items())
+    ]
+    return f"(?:{'|'.join(alternatives)})" if alternatives else r"(?!)"
 
 
 _PART = re.compile(_one_of(SECRET_PARTS))
-# What every secret name contains. Few others do, and need not be taken apart into words.
+# Every secret name contains one of these. As few other names do, most need not be split into words.
 _CANDIDATE = re.compile(_one_of({*SECRET_PARTS, *SECRET_WORDS, *SECRET_ENDINGS, "key"}))
 _WORD = re.compile(r"[^\W\d_a-z]+(?![^\W\d_A-Z])|[^\W\d_a-z]?[^\W\d_A-Z]+")
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -78,8 +80,11 @@ _PIECE = 32  # characters that are decomposed at once
 
 
 class SecretNames:
-    """Says with ``in`` whether a name is a secret's. ``add`` and ``remove`` change `SECRET_PARTS` and the others;
-    what is removed is also no secret as a whole name. ``personal`` are further whole names."""
+    """The set of all secret names: use ``in``.
+
+    ``add`` is added to `SECRET_PARTS`, ``remove`` is removed from all lists and never secret as a whole name, and
+    ``personal`` contains further whole names.
+    """
 
     def __init__(self, add: Iterable[str], remove: Iterable[str], personal: frozenset[str]) -> None:
         removed = frozenset(map(normalize_key_name, remove)) - {""}
@@ -100,27 +105,23 @@ class SecretNames:
             return True
         if self._is_default and _CANDIDATE.search(plain) is None:
             return False
-        if self._has_part(plain):
+        has_part = _PART.search(plain) if self._is_default else any(part in plain for part in self._parts)
+        if has_part:
             return True
         words = [word.lower() for word in _WORD.findall(spelled)]
         if not words:
             return False
         return not self._words.isdisjoint(words) or words[-1] in self._endings or self._is_key(name, words)
 
-    def _has_part(self, plain: str) -> bool:
-        if self._is_default:
-            return _PART.search(plain) is not None
-        return any(part in plain for part in self._parts)
-
     def _is_key(self, name: str, words: list[str]) -> bool:
-        """``client_key``; and in capitals, as environment variables are, a ``…_KEY`` of any kind."""
+        """Return whether ``name`` is a secret key, such as ``client_key``. In capitals, any ``…_KEY`` is one."""
         if len(words) < 2 or words[-1] not in ("key", "keys") or not self._key_kinds:
             return False
         return words[-2] in self._key_kinds or name.isupper()
 
 
 def normalize_key_name(name: str) -> str:
-    """``name`` in lower case, its letters and digits alone, without accents."""
+    """Return the letters and digits of ``name`` in lower case and without accents."""
     return _letters_and_digits(_plain(name))
 
 
@@ -142,7 +143,7 @@ def _plain(name: str) -> str:
 
 
 def _decompose(pieces: list[str]) -> list[str]:
-    """Decompose ``pieces`` until there is half of what `_ends` keeps."""
+    """Decompose ``pieces`` until there are half as many characters as `_ends` keeps."""
     decomposed: list[str] = []
     room = _MAX_LENGTH // 2
     for piece in pieces:

@@ -1,9 +1,8 @@
 """Secrets after a label or an option in a text: ``X-Api-Key: x``, ``password: 'x'``, ``:token=>"x"``, ``--token x``.
 
-Error messages use the same form for sentences: ``password: must be at least 8 characters``. So a value is taken for a
-secret only when it is quoted or in brackets, when nothing but a separator, another label or the end of the line
-follows, or when it looks like a key or a password; and never when it is a word that says something about a secret
-(``token: expired``).
+Error messages use the same form for sentences: ``password: must be at least 8 characters``. Therefore a value is only a
+secret if it is quoted or in brackets, if a separator, another label or the end of the line follows, or if it looks like
+a key or a password; and never if it is a word that describes a secret (``token: expired``).
 """
 
 import re
@@ -15,31 +14,31 @@ _LABEL = re.compile(
     r"""(?<![\w.$/\\-])(?:([A-Za-z][\w-]{0,40})\ )?([^\W\d][\w-]{1,60})(?:(?::\ {1,3})|(?:=>\ {0,3}))(?=\S)""",
     re.VERBOSE,
 )
-# A value: quoted, or a word and whether a separator, another label or option, or the end of the line follows.
+# A value: quoted, or a word; group 3 matches a following separator, label, option, or end of the line.
 _VALUE = re.compile(
     r"""("(?:[^"\\\r\n]++|\\.)*+"?|'(?:[^'\\\r\n]++|\\.)*+'?)|
         ([^\s,;"'`(){}\[\]<>&|]+)(\ {0,3}(?:[\r\n,;)}\]&|"'`<]|\Z)|\ {1,3}(?:--[A-Za-z]|[A-Za-z][\w-]{1,60}:\ ))?""",
     re.VERBOSE,
 )
-# A label without a space after its colon, as in "password:hunter2"; also the form of places, as in "password.rb:12".
+# A label without a space after its colon, as in "password:hunter2"; locations have the same form: "password.rb:12".
 _COMPACT = re.compile(
     r"""(?<![\w.$/\\-])([^\W\d][\w-]{1,60}):(?<!::)(?![\s\d:/\\])
         ("(?:[^"\\\r\n]++|\\.)*+"?|'(?:[^'\\\r\n]++|\\.)*+'?|[^\s,;"'`(){}\[\]<>&|]+)""",
     re.VERBOSE,
 )
-# Such a colon, quick to find: every line of a backtrace has colons, which are followed by digits, slashes or "in ".
+# Fast check for such a colon. Every line of a backtrace contains colons, followed by digits, slashes or "in ".
 _COMPACT_COLON = re.compile(r":[^\s\d:/\\](?<!::.)(?<!node:.)(?<!:i(?=n ))", re.DOTALL)
-_ARITY = re.compile(r"\w{1,100}/\d{1,3}\Z")  # of a function: token:verify1/2
+_ARITY = re.compile(r"\w{1,100}/\d{1,3}\Z")  # an Erlang function: token:verify1/2
 _OPTION = re.compile(
     r"""(?<![\w-])--([A-Za-z][\w-]{0,60})\ {1,3}([^\s"'`,;-][^\s"'`,;]*|"[^"]*+"?|'[^']*+'?)""", re.VERBOSE
 )
-# A value with a digit, or longer than the words of a sentence, looks like a key.
+# A value of 8 characters with a digit, or longer than the words of a sentence.
 _LOOKS_LIKE_KEY = re.compile(r"(?=\D{0,99}\d)\S{8}|[\w+/=-]{24}")
-# As weak passwords are: letters and digits, and shorter than a key.
+# Weak passwords: letters and digits, and shorter than a key.
 _LOOKS_LIKE_PASSWORD = re.compile(r"(?=[^\W\d_]{1,7}\d|\d{1,7}[^\W\d_])\S{5}")
 # The second word of labels such as "API key" and "account number".
 _SECOND_WORDS = frozenset("key keys code id number string phrase pin".split())
-# Names that say what is wrong with a secret, and are followed by more about it: InvalidTokenError: user 7
+# Names that describe an error about a secret, and are followed by details: InvalidTokenError: user 7
 _ABOUT_SECRETS = re.compile(
     r"(?:[Ii]nvalid|[Ii]llegal|[Uu]nexpected|[Mm]issing|[Uu]nknown|[Bb]ad|[Ee]xpired|[Ww]rong|[Uu]nsupported)[A-Z_ -]|"
     r".*(?:[Ee]rror|[Ee]xception|[Ff]ailure|[Ff]ailed|[Ww]arning|[Ff]ound|[Ee]xpired|[Mm]ismatch|[Ii]nvalid)\Z|"
@@ -59,7 +58,7 @@ _WORDS = frozenset(
 
 
 def filter_labelled(text: str, is_secret: Callable[[str], bool], *, is_cut: bool = False) -> str:
-    """Replace what follows a secret's name and a colon, or an arrow, by `FILTERED` where it is no sentence."""
+    """Replace values after the name of a secret and a colon or arrow by `FILTERED`, unless they are sentences."""
     parts: list[str] = []
     done = 0
     label = _LABEL.search(text)
@@ -76,20 +75,20 @@ def filter_labelled(text: str, is_secret: Callable[[str], bool], *, is_cut: bool
 
 
 def _secret_end(text: str, start: int, label: str, is_cut: bool) -> int:
-    """Return where the secret that begins at ``start`` ends; ``start`` when none does.
+    """Return the end of the secret at ``start``; ``start`` if there is none.
 
-    Where ``label`` rather introduces a sentence, only what looks like a key is a secret.
+    After a ``label`` that usually introduces a sentence, only values that look like keys are secrets.
     """
-    found = _VALUE.match(text, start)
-    if found is None:
+    match = _VALUE.match(text, start)
+    if match is None:
         end = start if _ABOUT_SECRETS.match(label) else nested_end(text, start)
         return start if is_filtered(text[start:end]) else end
-    quoted, word, is_alone = found.groups()
-    end = found.end(2) if word else found.end()
+    quoted, word, is_alone = match.groups()
+    end = match.end(2) if word else match.end()
     value = (word or quoted.strip("\"'")).rstrip(".!?:")
     if is_filtered(word or quoted) or not value or value.lower() in _WORDS:
         return start
-    is_whole = quoted is not None or (is_alone is not None and not (is_cut and found.end() == len(text)))
+    is_whole = quoted is not None or (is_alone is not None and not (is_cut and match.end() == len(text)))
     if _LOOKS_LIKE_KEY.match(value):
         return end
     is_secret = (is_whole or _LOOKS_LIKE_PASSWORD.match(value)) and not _ABOUT_SECRETS.match(label)
@@ -97,15 +96,15 @@ def _secret_end(text: str, start: int, label: str, is_cut: bool) -> int:
 
 
 def has_compact_label(text: str) -> bool:
-    """Return whether `hide_compact` may find something in ``text``."""
+    """Return whether `filter_compact` may find a secret in ``text``."""
     return _COMPACT_COLON.search(text) is not None
 
 
-def hide_compact(text: str, is_secret: Callable[[str], bool], *, is_cut: bool = False) -> str:
-    """Replace what follows a secret's name and a colon directly by `FILTERED`, where it cannot be anything else.
+def filter_compact(text: str, is_secret: Callable[[str], bool], *, is_cut: bool = False) -> str:
+    """Replace values directly after the name of a secret and a colon by `FILTERED`, where they cannot be anything else.
 
-    That is when it is quoted, or looks like a key or a password and does not begin with a digit, as line numbers and
-    addresses in memory do.
+    That is the case for quoted values, and those that look like a key or a password and do not begin with a digit, as
+    line numbers and memory addresses do.
     """
     parts: list[str] = []
     done = 0
@@ -129,15 +128,15 @@ def _is_compact_secret(value: str) -> bool:
 
 
 def filter_options(text: str, is_secret: Callable[[str], bool]) -> str:
-    """Replace the values of secret options of a command line by `FILTERED`: ``--password x``."""
+    """Replace the values of secret command line options, as in ``--password x``, by `FILTERED`."""
 
-    def hide(match: re.Match[str]) -> str:
+    def replace(match: re.Match[str]) -> str:
         value = match[2]
         if not is_secret(match[1]) or is_filtered(value) or value.strip("\"'").rstrip(".!?:").lower() in _WORDS:
             return match[0]
         return f"{match[0][: -len(value)]}{filtered_like(value) if value[0] in _QUOTES else FILTERED}"
 
-    return _OPTION.sub(hide, text)
+    return _OPTION.sub(replace, text)
 
 
 _QUOTES = "\"'"

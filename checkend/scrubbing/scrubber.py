@@ -1,8 +1,8 @@
-"""What is taken out of a report, or shortened, before anything is stored.
+"""Remove secrets from reports and enforce size limits before anything is stored.
 
-Values under keys that look like secrets become ``[FILTERED]``, in nested objects, headers, environment variables and
-the query strings of URLs. Values beyond the limits are shortened, and say so. Pure, and idempotent: what went
-through once goes through again unchanged.
+Values of secret keys are replaced by ``[FILTERED]``, in nested objects, headers, environment variables and the query
+strings of URLs. Values beyond the limits are shortened and marked. Pure and idempotent: scrubbing a scrubbed report
+does not change it.
 """
 
 import hashlib
@@ -21,13 +21,14 @@ MAX_CLASS_LENGTH = 1000
 _QUERY_NAMES = frozenset("query querystring rawquery".split())
 _SECRET, _QUERY, _PLAIN = "secret", "query", "plain"
 _NAME_CACHE_SIZE = 5000
-_MAX_CACHED_NAME_LENGTH = 100  # a longer name is looked at anew each time: so all of them take at most some megabytes
-_MAX_NAME_LENGTH = 500
+_MAX_CACHED_NAME_LENGTH = 100  # longer names are not cached, so that the cache takes a few megabytes at most
+_MAX_NAME_LENGTH = 500  # characters of a stored key name; of longer ones the start and a digest are stored
 _EMPTY: tuple[Any, ...] = (None, "", {}, [])
-# A text is cut before secrets are looked for, but this much later than it ends: more than any secret's surroundings.
+# Long texts are truncated before the search for secrets, but this many characters beyond the limit, so that the context
+# by which a secret is recognized is complete.
 _SLACK = 4096
-_LOOKED_AT_TWICE = 1000  # characters
-# The beginning of [FILTERED], <removed> and the like at the end of what is kept.
+_MAX_SECOND_PASS_LENGTH = 1000  # characters; see `Scrubber._without_secrets`
+# The start of [FILTERED], <removed> and similar marks at the end of a truncated text.
 _PARTIAL_MARK = re.compile(r"[\[<({]{1,2} ?[A-Za-z]{0,10}\Z")
 _CUT_END = " characters in all]"
 _CUT = re.compile(r" \[SHORTENED: \d{1,20} characters in all\]\Z")
@@ -35,7 +36,7 @@ _CUT = re.compile(r" \[SHORTENED: \d{1,20} characters in all\]\Z")
 
 @dataclass(frozen=True, slots=True)
 class ScrubbingPolicy:
-    """What is private and how much is kept. ``add`` and ``remove`` are parts of key names, in lower case."""
+    """Scrubbing rules and size limits. ``add`` and ``remove`` are parts of key names, in lower case."""
 
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
@@ -46,19 +47,16 @@ class ScrubbingPolicy:
     frames: int = 500
 
     def limits(self) -> SizeLimits:
-        """What all of the details of a report may hold together: follows from the limits of one object and text."""
+        """Return the limits of all details of a report together, derived from those of a single object and text."""
         return SizeLimits(5 * max(self.keys, 1000), 2 * max(self.text, 65_536), self.keys, self.text, self.depth)
 
     def frame_limits(self) -> SizeLimits:
-        """What all frames of a backtrace may hold together."""
+        """Return the limits of all frames of a backtrace together."""
         return self.limits()._replace(items=8 * max(self.frames, 500), characters=160 * max(self.frames, 500))
 
 
 class Scrubber:
-    """Applies one `ScrubbingPolicy`.
-
-    Safe for any number of threads; remembers what it decided about the names of keys.
-    """
+    """Apply a `ScrubbingPolicy`. Thread-safe. Caches the classification of key names."""
 
     def __init__(self, policy: ScrubbingPolicy) -> None:
         self.policy = policy
@@ -67,45 +65,47 @@ class Scrubber:
         self._kinds: dict[str, str] = {}
         self._limits = policy.limits()
         self._frame_limits = policy.frame_limits()
-        # Keys and items of a report that are worth reading.
-        self.most_items = max(12_000, 2 * self._limits.items, 4 * policy.frames)
+        # Limit on the keys and items of a report that are parsed at all; see `limit_items`.
+        self.max_items = max(12_000, 2 * self._limits.items, 4 * policy.frames)
 
     def details(self, details: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """``context request user notifier`` as they may be stored."""
+        """Scrub the details of a report: ``context``, ``request``, ``user`` and ``notifier``."""
         if self.policy.drop_personal:
             details = details | {"user": {}}
         is_large = _may_exceed(details, self._limits)
         if is_large:
             details = fit_parts(details, self._limits)
         scrubbed = {part: self._object(value, 1) for part, value in details.items()}
-        # Once more, since marks take the place of shorter secrets.
+        # Once more, since marks may be longer than the secrets that they replace.
         return fit_parts(scrubbed, self._limits) if is_large else scrubbed
 
     def error_class(self, text: str) -> str:
-        """An error class as it may be stored: at most `MAX_CLASS_LENGTH` characters."""
+        """Scrub an error class, and truncate it to `MAX_CLASS_LENGTH` characters."""
         return self.text(text, min(MAX_CLASS_LENGTH, self.policy.text))
 
     def text(self, text: str, limit: int = 0) -> str:
-        """A message, or any other text, as it may be stored: at most ``limit`` characters, or as the policy says."""
+        """Scrub a text, and truncate it to ``limit`` characters, by default to the limit of the policy."""
         limit = limit or self.policy.text
         if text.startswith(SHORTENED) and len(text) < 100 and _LEFT_OUT.fullmatch(text):
             return text
         if len(text) > limit + _SLACK:
             return _truncate(self._without_secrets(text[: limit + _SLACK]), limit, len(text))
         if text.endswith(_CUT_END) and (mark := _CUT.search(text, len(text) - 60)):
-            # It was cut before. Its last secret may have been cut as well, and must not take the mark for its end.
+            # The text was truncated before, possibly within a secret. Without the mark, what remains of that secret is
+            # still recognized.
             return truncate(self._without_secrets(text[: mark.start()], is_cut=True) + mark[0], limit)
         return truncate(self._without_secrets(text), limit)
 
     def _without_secrets(self, text: str, *, is_cut: bool = False) -> str:
         scrubbed = remove_secrets(text, self._is_secret, self._is_secret_parameter, is_cut=is_cut)
-        if scrubbed == text or len(text) > _LOOKED_AT_TWICE or not _mixes_forms(scrubbed):
+        if scrubbed == text or len(text) > _MAX_SECOND_PASS_LENGTH or not _mixes_forms(scrubbed):
             return scrubbed
-        # What was filtered may have stood between two other parts: "--password &token=x"=>y
+        # A replaced value may have separated the name and value of another secret: "--password &token=x"=>y. Longer
+        # texts are not scanned twice, which bounds the time.
         return remove_secrets(scrubbed, self._is_secret, self._is_secret_parameter, is_cut=is_cut)
 
     def backtrace(self, raw: Any) -> list[Any]:
-        """A backtrace as it may be stored: always a list; of too many frames those in the middle are left out."""
+        """Scrub a backtrace. Always returns a list; if there are too many frames, those in the middle are left out."""
         if raw is None:
             return []
         frames = raw if isinstance(raw, list) else [raw]
@@ -122,7 +122,7 @@ class Scrubber:
         return fit_frames(frames, self._frame_limits)
 
     def _are_plain(self, frames: list[Any]) -> bool:
-        """Return whether all frames hide nothing and are not too long, as most often: by one look at all texts."""
+        """Return whether no frame contains a secret or is too long: the usual case, which takes a single scan."""
         try:
             joined = "\n".join(frames)
         except TypeError:
@@ -158,30 +158,27 @@ class Scrubber:
         items = list(value.items())
         left_out = len(items) - policy.keys + 1 if len(items) > policy.keys else 0
         kept: dict[str, Any] = {}
-        named_inside = "value" in value and self._names_a_secret(value)
+        is_named_secret = "value" in value and self._names_a_secret(value)
         for name, item in items[: policy.keys - 1] if left_out else items:
             kind = self._kinds.get(name) or self._kind(name)
             if item in _EMPTY:
-                cleaned = item
-            elif kind is _SECRET or (named_inside and name == "value"):
-                cleaned = _filtered(item)
+                scrubbed_item = item
+            elif kind is _SECRET or (is_named_secret and name == "value"):
+                scrubbed_item = _filtered(item)
             elif kind is _PLAIN:
-                cleaned = self._value(item, depth)
+                scrubbed_item = self._value(item, depth)
             else:
-                cleaned = self._query(item, depth)
-            kept[name if len(name) <= _MAX_NAME_LENGTH else _short_name(name)] = cleaned
+                # In a query string, parameters such as ``key`` and ``code`` are secrets as well.
+                scrubbed_item = self.text(f"?{item}")[1:] if isinstance(item, str) else self._value(item, depth)
+            kept[name if len(name) <= _MAX_NAME_LENGTH else _short_name(name)] = scrubbed_item
         if left_out:
             kept[f"{SHORTENED}]"] = f"{left_out} more keys left out"
         return kept
 
     def _names_a_secret(self, value: dict[str, Any]) -> bool:
-        """Whether it is ``{"name": "password", "value": …}``, as some write headers and form fields."""
+        """Return whether ``value`` is a header or form field written as ``{"name": "password", "value": …}``."""
         name = value.get("name", value.get("key"))
         return isinstance(name, str) and self._is_secret(name)
-
-    def _query(self, item: Any, depth: int) -> Any:
-        """A query string: in one, even a mere ``key`` or ``code`` is a secret."""
-        return self.text(f"?{item}")[1:] if isinstance(item, str) else self._value(item, depth)
 
     def _list(self, value: list[Any], depth: int) -> Any:
         if depth > self.policy.depth:
@@ -189,14 +186,14 @@ class Scrubber:
         if len(value) > self.policy.keys:
             left_out = len(value) - self.policy.keys + 1
             value = [*value[: self.policy.keys - 1], f"{SHORTENED}: {left_out} more left out]"]
-        return [self._item(item, before, depth) for before, item in zip(("", *value), value, strict=False)]
+        return [self._item(item, previous, depth) for previous, item in zip(("", *value), value, strict=False)]
 
-    def _item(self, item: Any, before: Any, depth: int) -> Any:
-        """An item of a list: a pair of name and value, or the value of a command line's ``--password``."""
+    def _item(self, item: Any, previous: Any, depth: int) -> Any:
+        """Scrub an item of a list, which may be a pair of name and value, or follow a ``--password`` option."""
         if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and self._is_secret(item[0]):
             return [self._value(item[0], depth), item[1] if item[1] in _EMPTY else _filtered(item[1])]
-        if isinstance(item, str) and isinstance(before, str) and before[:1] == "-" != item[:1]:
-            return _filtered(item) if item and self._is_secret(before) else self._value(item, depth)
+        if isinstance(item, str) and isinstance(previous, str) and previous[:1] == "-" != item[:1]:
+            return _filtered(item) if item and self._is_secret(previous) else self._value(item, depth)
         return self._value(item, depth)
 
     def _is_secret(self, name: str) -> bool:
@@ -208,7 +205,7 @@ class Scrubber:
         )
 
     def _kind(self, name: str) -> str:
-        """Classify the name of a key. Of a long one the beginning and the end count, and what is stored of it."""
+        """Classify the name of a key. A long name is secret if its start and end are, or the shortened name stored."""
         if len(name) <= _MAX_NAME_LENGTH:
             is_secret = name in self._secret_names
         else:
@@ -224,24 +221,24 @@ class Scrubber:
 
 
 def _mixes_forms(text: str) -> bool:
-    """Return whether ``text`` may hold secrets in other forms than that of a parameter in a URL."""
+    """Return whether ``text`` may contain secrets in other forms than URL parameters."""
     return '"' in text or "%" in text or "--" in text or ": " in text or ":[" in text or ":'" in text or "=>" in text
 
 
 def _may_exceed(value: Any, limits: SizeLimits) -> bool:
-    """Return whether ``value`` may be more than ``limits`` allow: cheap, with false alarms, but no misses."""
+    """Return whether ``value`` may exceed ``limits``. Fast; false positives are possible, false negatives are not."""
     try:
         text = orjson.dumps(value)
     except TypeError:  # integers of more than 64 bits, or too many levels
         return True
-    if len(text) <= 2 * limits.items:  # a key or item takes two bytes at least
+    if len(text) <= 2 * limits.items:  # a key or item takes at least two bytes
         return False
     items = text.count(b",") + text.count(b"[") + text.count(b"{")
     return items > limits.items or len(text) > limits.characters
 
 
 def truncate(text: str, limit: int) -> str:
-    """``text`` cut to ``limit`` characters, the mark that says so included."""
+    """Truncate ``text`` to ``limit`` characters, including the mark at its end."""
     return text if len(text) <= limit else _truncate(text, limit, len(text))
 
 
@@ -253,7 +250,7 @@ def _truncate(text: str, limit: int, length: int) -> str:
 
 
 def _filtered(item: Any) -> Any:
-    """What stands for a secret: what an SDK has put for it already, or a mark of what was left out, else our own."""
+    """Return the replacement of a secret: the mark that an SDK has put there, or that of a limit, else `FILTERED`."""
     return item if isinstance(item, str) and (is_filtered(item) or _LEFT_OUT.fullmatch(item)) else FILTERED
 
 
@@ -263,6 +260,6 @@ _LEFT_OUT = re.compile(
 
 
 def _short_name(name: str) -> str:
-    """``name`` shortened, and still no other name's: with a digest of all of it."""
+    """Shorten a key name; a digest of the whole name keeps it unique."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return truncate(name, _MAX_NAME_LENGTH - 20) + f" ({digest})"

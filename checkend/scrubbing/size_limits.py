@@ -1,8 +1,8 @@
-"""What a report may hold in total, whatever its shape: so many keys and items, and so many characters.
+"""Limit the total size of a report: its keys and items, and its characters.
 
-The limits of one object, list or text are not enough: thousands of objects, each within its limits, cost seconds. What
-does not fit is left out whole and marked. No text is cut here, so that nothing is taken apart by which a secret in it
-is recognized.
+Limits on single objects, lists and texts are not enough: thousands of objects, each within its limits, take seconds.
+Values that exceed the limits are left out and marked. Texts are not truncated here, so that the context by which
+a secret is recognized remains complete.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 SHORTENED = "[SHORTENED"
-# A text up to this length is paid for together with its object: a large value does not starve the small ones beside it.
+# Texts up to this length are paid for together with their object, so that a large value does not displace small ones.
 _SHORT = 200
-_MARK = 60  # what a mark in place of a value takes at most
+_MARK = 60  # maximum length of a mark in place of a value
 
 
 class SizeLimits(NamedTuple):
-    """The limits in total (``items`` and ``characters``), and those of each object or list, text, and of nesting."""
+    """The total limits ``items`` and ``characters``, and those of each object or list, each text, and of nesting."""
 
     items: int
     characters: int
@@ -27,53 +27,53 @@ class SizeLimits(NamedTuple):
 
 
 def fit_parts(parts: dict[str, dict[str, Any]], limits: SizeLimits) -> dict[str, dict[str, Any]]:
-    """Return ``parts`` cut down to ``limits``. Each gets an equal share, and what those before it did not use."""
+    """Return ``parts`` reduced to ``limits``. Each gets an equal share, and what the previous ones did not use."""
     fitted: dict[str, dict[str, Any]] = {}
-    room = _Budget(0, 0, limits)
-    waiting = sorted(parts, key=lambda part: _ORDER.get(part, 0))
+    budget = _Budget(0, 0, limits)
+    ordered = sorted(parts, key=lambda part: _ORDER.get(part, 0))
     items, characters = limits.items, limits.characters
-    for position, part in enumerate(waiting):
-        shares = len(waiting) - position
-        room.items, room.characters = items // shares, characters // shares
-        items -= room.items
-        characters -= room.characters
-        value = room.object(parts[part], 1)
+    for position, part in enumerate(ordered):
+        shares = len(ordered) - position
+        budget.items, budget.characters = items // shares, characters // shares
+        items -= budget.items
+        characters -= budget.characters
+        value = budget.object(parts[part], 1)
         fitted[part] = value if isinstance(value, dict) else {f"{SHORTENED}]": value}
-        items += room.items
-        characters += room.characters
+        items += budget.items
+        characters += budget.characters
     return {part: fitted[part] for part in parts}
 
 
-_ORDER = {"notifier": 1, "user": 2, "request": 3, "context": 4}  # the small and telling ones first
+_ORDER = {"notifier": 1, "user": 2, "request": 3, "context": 4}  # usually small, important ones first
 
 
 def fit_frames(frames: list[Any], limits: SizeLimits) -> list[Any]:
-    """Return ``frames`` cut down to ``limits``. Each gets an equal share, and what those before it did not use."""
+    """Return ``frames`` reduced to ``limits``. Each gets an equal share, and what the previous ones did not use."""
     fitted = []
     items, characters = limits.items, limits.characters
     for position, frame in enumerate(frames):
         shares = len(frames) - position
-        room = _Budget(items // shares, characters // shares, limits)
-        items -= room.items
-        characters -= room.characters
-        fitted.append(room.value(frame, 1))
-        items += room.items
-        characters += room.characters
+        budget = _Budget(items // shares, characters // shares, limits)
+        items -= budget.items
+        characters -= budget.characters
+        fitted.append(budget.value(frame, 1))
+        items += budget.items
+        characters += budget.characters
     return fitted
 
 
 def limit_items(value: Any, items: int) -> Any:
-    """Return a JSON value with about ``items`` keys and items at most, so that what follows costs a bounded time.
+    """Reduce a JSON value to about ``items`` keys and items, which bounds the time of all further steps.
 
-    Meant for far more than `fit_parts` and `fit_frames` keep. What describes the error has precedence; of a list that
-    is too long the beginning and the end are kept.
+    ``items`` should be far more than `fit_parts` and `fit_frames` keep. Keys that describe the error take precedence;
+    the start and end of a list that is too long are kept.
     """
     return _ItemLimiter(items).value(value, 0)
 
 
 @dataclass(slots=True)
 class _ItemLimiter:
-    """How many keys and items may still follow."""
+    """The number of keys and items that may still follow."""
 
     items: int
 
@@ -97,12 +97,12 @@ class _ItemLimiter:
 
     def _list(self, value: list[Any], depth: int) -> list[Any]:
         if len(value) > self.items:
-            half = self.items // 4  # from each end, and as many items for what is in them
+            half = self.items // 4  # from each end; the other half is for the contents of these items
             left_out = f"{SHORTENED}: {len(value) - 2 * half} left out here]"
             value = [*value[:half], left_out, *value[len(value) - half :]]
         self.items = max(self.items - len(value), 0)
         bounded = []
-        for item in value:  # a comprehension that calls `value` would take three times as long
+        for item in value:  # a comprehension that calls `value` takes three times as long
             if item and (type(item) is list or type(item) is dict):
                 item = self.value(item, depth)
             bounded.append(item)
@@ -115,7 +115,7 @@ _MAX_DEPTH = 250  # more than the setting LIMIT_DEPTH allows
 
 @dataclass(slots=True)
 class _Budget:
-    """How many keys, items and characters may still follow."""
+    """The number of keys, items and characters that may still follow."""
 
     items: int
     characters: int
@@ -141,7 +141,7 @@ class _Budget:
 
     def object(self, value: dict[str, Any], depth: int) -> Any:
         if depth > self.limits.depth or not value:
-            return value  # what is nested too deeply is marked by the scrubber
+            return value  # the scrubber marks values that are nested too deeply
         names = list(value)
         count = self._pay((len(name) + _cost(value[name]) for name in names), len(names))
         if count == len(names):
@@ -165,21 +165,21 @@ class _Budget:
             fitted.append(f"{SHORTENED}: {len(value) - count} more left out]")
         return fitted
 
-    def _pay(self, costs: Iterator[int], wanted: int) -> int:
-        """Pay for as many of ``wanted`` values as there is room for, else for fewer and a mark; return how many.
+    def _pay(self, costs: Iterator[int], length: int) -> int:
+        """Pay for all ``length`` values, or for as many as fit together with a mark, and return their number.
 
-        ``costs`` are the characters of each. No more of them are looked at than can be paid for.
+        ``costs`` are the characters of each value. Only as many are evaluated as can be paid for.
         """
-        most = min(self.limits.keys, self.items)
+        limit = min(self.limits.keys, self.items)
         count = total = with_mark = total_with_mark = 0
-        for cost in islice(costs, max(most, 0)):
+        for cost in islice(costs, max(limit, 0)):
             if total + cost > self.characters:
                 break
             total += cost
             count += 1
-            if count < most and total + _MARK <= self.characters:
+            if count < limit and total + _MARK <= self.characters:
                 with_mark, total_with_mark = count, total
-        if count < wanted:
+        if count < length:
             if not with_mark:
                 return 0
             count, total = with_mark, total_with_mark + _MARK
@@ -190,7 +190,7 @@ class _Budget:
 
 
 def _cost(value: Any) -> int:
-    """The characters that a value takes by itself, without what is in it."""
+    """Return the number of characters of a value without those of the values in it."""
     if isinstance(value, str):
         return len(value) if len(value) <= _SHORT else _MARK
     if isinstance(value, int):

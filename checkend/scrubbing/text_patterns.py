@@ -1,6 +1,6 @@
-"""Secrets within texts: parameters of URLs, parts of connection strings, JSON in a string, headers, userinfo, options.
+"""Secrets within texts: URL parameters, connection strings, JSON in strings, headers, user info, command line options.
 
-Every pattern is linear in the length of the text, and changes nothing in what it has changed before.
+Every pattern takes linear time, and is idempotent.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from checkend.scrubbing.filtered_values import FILTERED, filtered_like, is_filtered, nested_end
-from checkend.scrubbing.labelled_values import filter_labelled, filter_options, has_compact_label, hide_compact
+from checkend.scrubbing.labelled_values import filter_compact, filter_labelled, filter_options, has_compact_label
 
 IsSecret = Callable[[str], bool]
 
@@ -19,16 +19,16 @@ _PARAMETER = re.compile(
     r"""(\A|[?&;\#,\s("'{])([^=&;?\#,\s"'<>(){}]{1,200})=("[^"]*+"?|'[^']*+'?|[^&;\#\s"'<>]++)""",
     re.VERBOSE,
 )
-# The same up to three times encoded, as in ?next=%2Fpage%3Ftoken%3Dx or next=token%3Dx.
+# The same, URL-encoded up to three times, as in ?next=%2Fpage%3Ftoken%3Dx or next=token%3Dx.
 _ENCODED = re.compile(
     r"""((?:%(?:25){0,2}(?!25|5B|5D|2D|2E|5F)[0-9A-F]{2}|(?<![^=&?\#;,\s"'<>(){}/])))
         ((?:[^%=&?\#;,\s"'<>(){}/]|%(?:25){0,2}(?:5B|5D|2D|2E|5F)){1,200}+)(%(?:25){0,2}3D)
         ((?:(?!%(?:25){0,2}2[36])[^&;#\s"'<>])++)""",
     re.IGNORECASE | re.VERBOSE,
 )
-# The name in "password": "x"  'password': 'x'  "password"=>"x", and with the backslashes of JSON in JSON
+# The key in "password": "x"  'password': 'x'  "password"=>"x", and with the backslashes of JSON in JSON
 _KEY = re.compile(r"""["']([\w.\ \[\]-]{1,100})\\{0,3}["']\s{0,3}(?::|=>)\s{0,3}""")
-# Its value, when that is no object or list.
+# Its value, unless that is an object or list.
 _VALUE = re.compile(
     r"""(\\{1,3}["'])(?:(?!\\{1,3}["']).)*+(?:\\{1,3}["'])? | "(?:[^"\\]++|\\.)*+"? | '(?:[^'\\]++|\\.)*+'? |
         [^\s,;}\]"'\\{\[]++""",
@@ -46,7 +46,7 @@ _HEADER = re.compile(
 
 
 def may_contain_secrets(text: str) -> bool:
-    """Return whether `remove_secrets` may find something in ``text``: cheap, with false alarms, but no misses."""
+    """Return whether ``text`` may contain secrets. Fast; false positives are possible, false negatives are not."""
     return (
         "=" in text
         or "@" in text
@@ -67,13 +67,13 @@ def may_contain_secrets(text: str) -> bool:
 
 
 def remove_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecret, *, is_cut: bool = False) -> str:
-    """Replace the values of all secret names in ``text``, and passwords in URLs, by `FILTERED`.
+    """Replace the values of secret names in ``text``, and passwords in URLs, by `FILTERED`.
 
-    In the query string of a URL a name is secret when either ``is_secret`` or ``is_secret_parameter``. ``is_cut``
-    says that the text was scrubbed before and its end cut off, so that it cannot be told what followed the last word.
+    In the query string of a URL a name is secret if either ``is_secret`` or ``is_secret_parameter`` returns True.
+    ``is_cut`` means that the text was scrubbed and truncated before, so it is unknown what followed its last word.
     """
 
-    def hide_parameter(match: re.Match[str]) -> str:
+    def filter_parameter(match: re.Match[str]) -> str:
         before, name, value = match.groups()
         if "%" in name:
             name = unquote(name)
@@ -81,7 +81,7 @@ def remove_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecret
             return match[0]
         return f"{before}{match[2]}={filtered_like(value)}"
 
-    def hide_encoded(match: re.Match[str]) -> str:
+    def filter_encoded(match: re.Match[str]) -> str:
         before, name, equals, value = match.groups()
         plain = unquote(unquote(unquote(name)))
         in_url = before[-2:].upper() in ("3F", "26")
@@ -90,22 +90,22 @@ def remove_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecret
         return f"{before}{name}{equals}{FILTERED}"
 
     if "=" in text:
-        text = _PARAMETER.sub(hide_parameter, text)
+        text = _PARAMETER.sub(filter_parameter, text)
     if "%" in text and ("3D" in text or "3d" in text):
-        text = _ENCODED.sub(hide_encoded, text)
+        text = _ENCODED.sub(filter_encoded, text)
     has_labels = ": " in text
     if '"' in text or "'=>" in text or (has_labels and "': " in text):
-        text = _hide_quoted(text, is_secret)
+        text = _filter_quoted(text, is_secret)
     if "@" in text and "://" in text:
         text = _USERINFO.sub(rf"\g<before>{FILTERED}", text)
     if "earer " in text or "asic " in text:
         text = _CREDENTIALS.sub(rf"\1{FILTERED}", text)
     if has_labels or "uthorization" in text or "ookie" in text or "OOKIE" in text or "UTHORIZATION" in text:
-        text = _HEADER.sub(_hide_header, text)
+        text = _HEADER.sub(lambda match: match[0] if is_filtered(match[2]) else f"{match[1]}{FILTERED}", text)
     if has_labels or "=>" in text:
         text = filter_labelled(text, is_secret, is_cut=is_cut)
     if ":" in text and has_compact_label(text):
-        text = hide_compact(text, is_secret, is_cut=is_cut)
+        text = filter_compact(text, is_secret, is_cut=is_cut)
     if "--" in text:
         text = filter_options(text, is_secret)
     return text
@@ -114,14 +114,10 @@ def remove_secrets(text: str, is_secret: IsSecret, is_secret_parameter: IsSecret
 _IN_URL = frozenset("?&#")
 
 
-def _hide_header(match: re.Match[str]) -> str:
-    return match[0] if is_filtered(match[2]) else f"{match[1]}{FILTERED}"
+def _filter_quoted(text: str, is_secret: IsSecret) -> str:
+    """Replace the values of secret names at any depth in JSON and in similar notations.
 
-
-def _hide_quoted(text: str, is_secret: IsSecret) -> str:
-    """Replace the values of secret names in JSON and in what looks like it, however deep they lie.
-
-    The value of another name is not skipped: it may hold further names. That of a secret is, whole.
+    The value of a secret is replaced as a whole; that of any other name is searched for further names.
     """
     parts: list[str] = []
     done = 0

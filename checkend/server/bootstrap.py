@@ -16,7 +16,7 @@ from checkend.config.instance_secrets import delete_setup_token, read_or_create_
 from checkend.config.unknown_variables import unknown_variables
 from checkend.config.urls import local_url
 from checkend.db.connection import DATABASE_FILE_NAME
-from checkend.db.errors import DATABASE_ERRORS
+from checkend.db.errors import DATABASE_ERRORS, driver_error
 from checkend.db.instance_lock import InstanceLock, format_processes
 from checkend.db.session import db
 from checkend.exceptions import StartupError
@@ -57,7 +57,9 @@ def create_instance_folder(folder: Path) -> None:
         raise StartupError(f"The instance folder {folder} is not writable. {advice}")
     for file in (folder / DATABASE_FILE_NAME, folder / "secret_key"):
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
-            raise StartupError(f"{file} is not readable and writable. Fix its permissions, or run as its owner.")
+            raise StartupError(
+                f"Checkend may not read and write {file}. Change its permissions, or run Checkend as its owner."
+            )
 
 
 def require_database(folder: Path) -> None:
@@ -90,10 +92,8 @@ def print_startup_messages(app: Flask, lock: InstanceLock) -> None:
     try:
         _announce_setup(app)
     except (OSError, *DATABASE_ERRORS) as error:
-        reason = getattr(error, "orig", error)
-        notify_operator(
-            app, f"the database cannot be used now ({reason}). Until it can, requests get 503.", logging.ERROR
-        )
+        message = f"the database is unavailable ({driver_error(error)}). Until it is available, requests get 503."
+        notify_operator(app, message, logging.ERROR)
 
 
 def _announce_setup(app: Flask) -> None:
@@ -119,7 +119,7 @@ def _setup_instructions(app: Flask) -> str:
             f"TOKEN in the file {Path(app.instance_path) / 'setup_token'}, or with: {command}"
         )
     return (
-        "there is no admin yet. Create the first one in the browser, once this server runs:\n"
+        "there is no admin yet. Create the first one in the browser, once this server is running:\n"
         f"    {_server_url(app)}/setup/{token}\n"
         "or with:\n"
         f"    {command}"

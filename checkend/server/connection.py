@@ -1,8 +1,8 @@
-"""One client connection of `checkend serve`: waitress's channel, with a limit on everything a client can make it wait.
+"""One client connection of `checkend serve`: waitress's channel with a limit on everything that a client can delay.
 
-waitress reads requests in one thread and lets others answer them. What it does not bound by itself, this does: how
-long a request head may take, how slowly a body may come or a response be read, how much of an oversized body is read,
-and how many requests a client may send ahead.
+waitress reads requests in one thread and processes them in others. It does not limit how long a request head may take,
+how slowly a body may arrive or a response be read, how much of an oversized body is read, and how many requests a
+client may send ahead. This module does.
 """
 
 import socket
@@ -18,16 +18,16 @@ from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from checkend.server.keep_alive import KeepAliveTask
 
-HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its head
-IDLE_SECONDS = 60.0  # between a response, or the connection's start, and the next request
+HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its headers
+IDLE_SECONDS = 60.0  # from a response, or the start of the connection, to the next request
 WINDOW_SECONDS = 20.0  # over which transfer rates are averaged: a mobile client may stall for most of it
-BYTES_PER_SECOND = 500  # least average, for bodies that arrive and for responses that are read
+BYTES_PER_SECOND = 500  # minimum average rate at which bodies arrive and responses are read
 DRAIN_SECONDS = 30.0
 DRAIN_BYTES = 64 * 1024 * 1024
-CONTROL_LINE_BYTES = 4096  # of a chunk
+CONTROL_LINE_BYTES = 4096  # maximum length of the size line of a chunk
 TRAILER_BYTES = 16 * 1024
 
-TOO_MUCH = "The server is receiving too many large requests. Try again."
+OVERLOAD_MESSAGE = "The server is receiving too many large requests. Try again."
 TIMEOUT_MESSAGE = "The request took too long to arrive. Try again."
 CODES = {408: "request_timeout", 503: "unavailable"}
 SHUTDOWN_MESSAGE = "The server is stopping and did not finish this request. Try again."
@@ -45,20 +45,20 @@ class Phase(Enum):
 
 
 class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress ships no types
-    """waitress's parser, without the inputs that make it raise, buffer or wait for ever."""
+    """waitress's parser, which also rejects input that makes waitress raise, or buffer or wait without limit."""
 
     completed: bool
-    path = ""  # of a malformed head, which waitress leaves without one: log lines and responses look at it
+    path = ""  # waitress sets none if the head is malformed, but log lines and responses use it
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Parse the request head. Raises ParsingError for every malformed one."""
+        """Parse the request head. Raises ParsingError if it is malformed."""
         try:
             super().parse_header(header_plus)
-        except ValueError as error:  # a Content-Length of thousands of digits, "http://[" as the address
+        except ValueError as error:  # a Content-Length of thousands of digits, or "http://[" as the URL
             raise ParsingError("The request head is malformed") from error
 
     def received(self, data: bytes) -> int:
-        """Take bytes from the client; return how many belong to this request."""
+        """Parse bytes from the client; return how many of them belong to this request."""
         consumed: int = super().received(data)
         if self.chunked and not self.completed:
             receiver = self.body_rcv
@@ -66,17 +66,17 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]  # waitress ships 
                 self.error = BadRequest("A chunk header or trailer is too long")
                 self.completed = True
         if self.error is not None:
-            self.expect_continue = False  # the rest is not wanted
-            return len(data)  # nor is it another request
+            self.expect_continue = False  # do not ask for the rest
+            return len(data)  # discard it, so that it is not parsed as another request
         return consumed
 
 
 class AppTask(KeepAliveTask):
-    """A request that the app answers; with ``Connection: close`` once the server is stopping."""
+    """A task that runs the app, and adds ``Connection: close`` to the response once the server is stopping."""
 
     def __init__(self, channel: "Connection", request: RequestParser) -> None:
         super().__init__(channel, request)
-        channel.answering(request)
+        channel.begin_response(request)
 
     def build_response_header(self) -> bytes:
         if self.channel.server.stopping:
@@ -86,17 +86,17 @@ class AppTask(KeepAliveTask):
 
 
 class OversizedBodyTask(AppTask):
-    """Let the app reject a request whose body was not read, by its length and in the words of its route."""
+    """A task that lets the route reject a body because of its length, so that the response has the usual format."""
 
     def execute(self) -> None:
-        # A chunked body has no length but that of what was read before it was rejected.
+        # The length of a chunked body is unknown. What was received before it was rejected exceeds the limit, too.
         self.request.headers.setdefault("CONTENT_LENGTH", str(self.request.body_bytes_received))
         self.request.headers["CONNECTION"] = "close"
         super().execute()
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
-    """A client's connection. `overdue` is asked once a second; ``peer`` is what connections are counted by."""
+    """A connection of a client. The listener calls `overdue` once a second, and counts connections by ``peer``."""
 
     task_class = AppTask
     parser_class = RequestParser
@@ -113,18 +113,18 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         self._excess = 0
         self._mark = (Phase.IDLE, 0)
         self._moved = 0
-        self._answering: RequestParser | None = None
+        self._responding_to: RequestParser | None = None
         self._sent_before = 0
         super().__init__(server, client, address, adj, map=map)
 
-    # What the client sends
+    # Receiving
 
     def error_task_class(self, channel: HTTPChannel, request: HTTPRequestParser) -> Task:
         too_large = isinstance(request.error, RequestEntityTooLarge)
         return (OversizedBodyTask if too_large else ErrorTask)(channel, request)
 
     def readable(self) -> bool:
-        """Whether to read: one request at a time, so that the response to each is bounded by itself."""
+        """Return whether to read: one request at a time, so that the limits apply to each of them."""
         if self.requests or self.total_outbufs_len or self.will_close or self.close_when_flushed:
             lookahead: int = self.adj.channel_request_lookahead
             return bool(lookahead and not self._ahead and not self.draining) and bool(super().readable())
@@ -134,12 +134,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         return not self.requests
 
     def received(self, data: bytes) -> bool:
-        """Take bytes from the client, and start the app on a request that is complete. On the main thread only."""
+        """Parse bytes from the client, and start the app if a request is complete. Runs only in the main thread."""
         arrived = len(data)
         with self.requests_lock:
             if self.will_close or self.close_when_flushed:
                 return False
-            if self.requests:  # sent ahead, and read only to notice whether the client has left
+            if self.requests:  # sent ahead; it was read only to notice whether the client has disconnected
                 self._ahead += data
                 return True
             while data and not self.requests:
@@ -150,10 +150,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes of request bodies that are kept, in memory or in a file, until they have been answered."""
-        receiving = self.request
-        kept: int = sum(request.body_bytes_received for request in tuple(self.requests))
-        return kept + (receiving.body_bytes_received if receiving is not None else 0)
+        """The bytes of request bodies that are kept, in memory or in a file, until the response has been sent."""
+        partial = self.request
+        complete: int = sum(request.body_bytes_received for request in tuple(self.requests))
+        return complete + (partial.body_bytes_received if partial is not None else 0)
 
     def _parse(self, data: bytes) -> int:
         request = self.request = self.request or self.parser_class(self.adj)
@@ -173,18 +173,18 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         if not self.draining:
             super().handle_read()
             return
-        data = self.recv(65536)  # closes at the client's end
+        data = self.recv(65536)  # closes the connection if the client has closed it
         self._excess -= len(data)
         if data and self._excess <= 0:
             self.handle_close()
 
     def has_unread(self) -> bool:
-        """Whether bytes have arrived that were not read yet."""
+        """Return whether bytes have arrived that have not been read."""
         with suppress(OSError):
             return bool(self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         return False
 
-    # What is sent to the client
+    # Sending
 
     def service(self) -> None:
         super().service()
@@ -206,33 +206,33 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             self._drain()
 
     def _drain(self) -> None:
-        """Read on without keeping anything: closing at once would make the client lose the response."""
+        """Read and discard the rest of the request: closing immediately could make the client lose the response."""
         self.close_when_flushed, self._ahead = False, b""
         self.draining = True
         try:
             self.socket.shutdown(socket.SHUT_WR)
-        except OSError:  # the client has gone
+        except OSError:  # the client has disconnected
             self.handle_close()
 
-    def answering(self, request: RequestParser) -> None:
-        """Note which request a thread begins to answer."""
-        self._answering, self._sent_before = request, self.bytes_sent
+    def begin_response(self, request: RequestParser) -> None:
+        """Record for which request a thread starts the app."""
+        self._responding_to, self._sent_before = request, self.bytes_sent
 
     def give_up(self) -> None:
-        """Answer 503 in place of an app that does not finish, unless its response has begun; then close."""
+        """Respond with 503 instead of waiting for the app, unless its response has begun; then close the connection."""
         with self.outbuf_lock:
             request = self.requests[0] if self.requests else None
-            begun = request is self._answering and self.bytes_sent > self._sent_before
-            if request is not None and not begun and not self.total_outbufs_len:
+            has_begun = request is self._responding_to and self.bytes_sent > self._sent_before
+            if request is not None and not has_begun and not self.total_outbufs_len:
                 with suppress(OSError):
                     self.socket.send(_response("503 Service Unavailable", SHUTDOWN_MESSAGE, request.path))
-        self.handle_close()  # the app's response, if it still comes, has nowhere to go
+        self.handle_close()  # a later response of the app is discarded
 
-    # How long it may take
+    # Time limits
 
     @property
     def phase(self) -> Phase:
-        """What the connection waits for at the moment."""
+        """What the connection is waiting for now."""
         if self.draining:
             return Phase.DRAINING
         if self.total_outbufs_len:
@@ -245,7 +245,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         return Phase.BODY if request.headers_finished else Phase.HEAD
 
     def overdue(self, now: float) -> Phase | None:
-        """Return the phase that has lasted too long, or has moved too few bytes, at the monotonic time ``now``."""
+        """Return the phase if it has taken too long, or transferred too few bytes, at the monotonic time ``now``."""
         phase = self.phase
         if self.served != self._mark[1]:
             self._served_at = now
@@ -254,7 +254,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             return None
         if phase in (Phase.BODY, Phase.RESPONSE):
             return phase if self._is_slow(phase, now) else None
-        if phase is Phase.IDLE:  # not since the phase began: empty lines would begin it again
+        if phase is Phase.IDLE:  # counted from the last response, because empty lines would restart the phase
             return phase if now - self._served_at > IDLE_SECONDS else None
         limit = {Phase.HEAD: HEAD_SECONDS, Phase.DRAINING: DRAIN_SECONDS}.get(phase)
         return phase if limit and now - self.since > limit else None
@@ -271,7 +271,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         return request.body_bytes_received if phase is Phase.BODY and request is not None else self.bytes_sent
 
     def time_out(self, phase: Phase) -> None:
-        """Close the connection because of ``phase``; a client that was sending a request is told with 408."""
+        """Close the connection because of ``phase``, with a 408 response if the client was sending a request."""
         if phase in (Phase.HEAD, Phase.BODY):
             with suppress(OSError):
                 self.socket.send(
@@ -280,11 +280,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         self.handle_close()
 
     def reject_body(self) -> None:
-        """Answer 503 in place of reading the rest of a body, drop what has arrived of it, and close."""
+        """Respond with 503 instead of reading the rest of a body, discard what has arrived, and close."""
         request, self.request = self.request, None
         if request is not None:
             with suppress(OSError):
-                self.socket.send(_response("503 Service Unavailable", TOO_MUCH, request.path))
+                self.socket.send(_response("503 Service Unavailable", OVERLOAD_MESSAGE, request.path))
             request.close()
         self.handle_close()
 
@@ -295,14 +295,16 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
 
 def _response(status: str, message: str, path: str) -> bytes:
-    """Return a whole response that closes the connection, its body in the form that clients of ``path`` expect."""
-    kind, body = "application/json", message
+    """Return a complete response that closes the connection, in the format that clients of ``path`` expect."""
+    content_type = "application/json"
     if "/ingest/" in path:
         body = f'{{"error":"{message}"}}'
     elif "/api/" in path:
         body = f'{{"error":"{CODES[int(status[:3])]}","message":"{message}"}}'
     else:
-        kind = "text/plain; charset=utf-8"
+        content_type, body = "text/plain; charset=utf-8", message
     retry = "Retry-After: 5\r\n" if status.startswith("503") else ""
-    head = f"HTTP/1.1 {status}\r\nConnection: close\r\n{retry}Content-Type: {kind}\r\nContent-Length: {len(body)}"
+    head = (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\n{retry}Content-Type: {content_type}\r\nContent-Length: {len(body)}"
+    )
     return f"{head}\r\n\r\n{body}".encode()

@@ -32,16 +32,16 @@ CODES = {
     503: "unavailable",
 }
 MESSAGES = {
-    404: "There is nothing at this address.",
+    404: "The requested page or record does not exist.",
     413: "The request body is too large.",
-    500: "Something went wrong on the server; it has been logged.",
-    503: "The database cannot be reached or written at the moment. Try again shortly.",
+    500: "An internal error occurred. It has been logged.",
+    503: "The database is temporarily unavailable. Try again in a few seconds.",
 }
 SEARCH_TIMEOUT_MESSAGE = (
     f"The search took longer than {READ_SECONDS:g} seconds and was stopped. Search for fewer or other words, or narrow "
     "it by app, status or date."
 )
-CONFLICT_MESSAGE = "Another request used this name or changed this record at the same time."
+CONFLICT_MESSAGE = "Another request used this name or changed this record at the same time. Try again."
 RETRY_AFTER_SECONDS = 5
 
 
@@ -91,7 +91,7 @@ def _domain_error(error: DomainError) -> Response:
 
 
 def _conflict(error: IntegrityError | ObjectDeletedError | StaleDataError) -> Response:
-    log.warning("%s %s lost a race: %s", request.method, request.path, getattr(error, "orig", error))
+    log.warning("%s %s lost a race: %s", request.method, request.path, driver_error(error))
     return error_response(409, CONFLICT_MESSAGE)
 
 

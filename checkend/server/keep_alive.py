@@ -1,4 +1,4 @@
-"""waitress's task, except that a response without a body does not end the connection."""
+"""A task for waitress that keeps the connection open after a response without a body."""
 
 from waitress.task import WSGITask
 
@@ -13,7 +13,7 @@ class KeepAliveTask(WSGITask):  # type: ignore[misc]  # waitress ships no types
     close_on_finish: bool = False
 
     def build_response_header(self) -> bytes:
-        """Return the status line and headers, without the ``Connection: close`` that waitress adds on its own."""
+        """Return the status line and headers, without the ``Connection: close`` that waitress adds by default."""
         client_closes = self.version != "1.1" or self.request.headers.get("CONNECTION", "").lower() == "close"
         must_close = self.close_on_finish or client_closes
         head: bytes = super().build_response_header()

@@ -1,7 +1,7 @@
-"""What accepts connections: never more than there is room for, and never so that some clients lock out the others.
+"""The listening socket: accept at most a fixed number of connections, and let no client lock out the others.
 
-At the limit, waitress stops accepting, and so anybody who holds enough connections open keeps everyone else out. Here
-a new connection takes the place of one that is only waiting for its client: first of the peer that has the most.
+At its limit, waitress stops accepting, so whoever keeps enough connections open locks out everyone else. Here a new
+connection replaces one that is only waiting for its client, preferably one of the peer that has the most.
 """
 
 import errno
@@ -19,19 +19,21 @@ from waitress.server import TcpWSGIServer
 
 from checkend.server.connection import Connection, Phase
 
-ACCEPTS_AT_ONCE = 64
-PAUSE_SECONDS = 0.1  # without accepting, when the system has no file descriptor or memory for another connection
+MAX_ACCEPTS_PER_LOOP = 64
+PAUSE_SECONDS = 0.1  # pause in accepting when the system has no file descriptor or memory left
 SWEEP_SECONDS = 1.0
 REPORT_SECONDS = 60.0
-RESERVED_DESCRIPTORS = 256  # for the database, the log, and what the process opens otherwise
-DESCRIPTORS_EACH = 2  # the socket, and a temporary file for a large body
+RESERVED_DESCRIPTORS = 256  # for the database, the log and other files
+DESCRIPTORS_PER_CONNECTION = 2  # the socket, and a temporary file for a large body
 MIN_CONNECTIONS = 16
-BUFFERED_BYTES = 64 * 1024 * 1024  # of request bodies, of all connections; or so many of the largest:
-LARGEST_BODIES = 16
-BUFFERED_SHARE_OF_ONE_PEER = 0.5
-WELL_BELOW = 0.9  # of these limits: as far as bodies are rejected where one is exceeded
+# The limit on the bytes of request bodies that are buffered for all connections: the larger of these two.
+MIN_BUFFER_BYTES = 64 * 1024 * 1024
+MIN_BUFFER_BODIES = 16  # bodies of the maximum size
+MAX_BUFFER_SHARE_PER_PEER = 0.5
+BUFFER_TARGET = 0.9  # When a limit is exceeded, bodies are rejected until this share of it is in use.
 EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-# In what order connections make room, within a peer the longest waiting first. What the app works on never does.
+# The order in which connections make room; within a phase, the one that has waited longest is first. A connection whose
+# request the app is processing is never closed.
 EVICTION_ORDER = {Phase.DRAINING: 0, Phase.HEAD: 1, Phase.IDLE: 1, Phase.BODY: 3, Phase.RESPONSE: 4}
 FULL_RESPONSE = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
 
@@ -39,11 +41,11 @@ log = logging.getLogger("checkend.serving")
 
 
 def limit_for_descriptors(wanted: int) -> int:
-    """Return how many connections the process can have open, ``wanted`` at most.
+    """Return how many connections the process can have open, at most ``wanted``.
 
-    Raises the soft limit on file descriptors towards the hard limit first, as far as needed.
+    If necessary, raise the soft limit on file descriptors first, at most to the hard limit.
     """
-    needed = wanted * DESCRIPTORS_EACH + RESERVED_DESCRIPTORS
+    needed = wanted * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         with suppress(OSError, ValueError):  # some systems allow less than their hard limit says
@@ -53,10 +55,10 @@ def limit_for_descriptors(wanted: int) -> int:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return wanted
-    possible = max((soft - RESERVED_DESCRIPTORS) // DESCRIPTORS_EACH, MIN_CONNECTIONS)
+    possible = max((soft - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_CONNECTION, MIN_CONNECTIONS)
     if possible < wanted:
         log.warning(
-            "only %d connections at once instead of %d: the limit on open files is %d (ulimit -n)",
+            "at most %d connections at once instead of %d, because the limit on open files is %d (ulimit -n)",
             possible,
             wanted,
             soft,
@@ -65,7 +67,7 @@ def limit_for_descriptors(wanted: int) -> int:
 
 
 def peer_of(host: str) -> str:
-    """Return what connections are counted by: the IPv4 address, or the /64 network that an IPv6 client owns."""
+    """Return the peer of a client IP: the IPv4 address, or the /64 network that an IPv6 client usually owns."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -78,13 +80,13 @@ def peer_of(host: str) -> str:
 
 
 def _eviction_key(connection: Connection) -> tuple[int, float]:
-    """Order connections of one peer by how soon they make room."""
+    """Return a key that sorts the connections of one peer: the first makes room first."""
     order = EVICTION_ORDER.get(connection.phase, 9)
     return order + (order == 1 and connection.served > 0), connection.since
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
-    """Accepts at most ``limit`` connections, ``per_peer`` of them from one address (None: as many as there are)."""
+    """Accepts at most ``limit`` connections, of which ``per_peer`` may come from one peer (None for no such limit)."""
 
     accepting: bool
 
@@ -98,13 +100,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         self._next_sweep = 0.0
         self._next_report = 0.0
         self._closed: Counter[str] = Counter()
-        self._buffered: Counter[str] = Counter()  # bytes of bodies by peer, too many rather than too few
-        self._leaving: list[Connection] = []  # closed, with requests that still wait for a thread
+        self._buffered: Counter[str] = Counter()  # bytes of bodies by peer; an upper bound
+        self._closing: list[Connection] = []  # closed, but their requests still wait for a thread
         super().__init__(*args, **kwargs)
 
     @property
     def connections(self) -> list[Connection]:
-        """The connections open at the moment."""
+        """The open connections."""
         return list(self.active_channels.values())
 
     def readable(self) -> bool:
@@ -112,13 +114,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
 
     def handle_accept(self) -> None:
         self._victims = None
-        # Then what has arrived on them is read: a request that is there already must not make room for the next one.
-        for _ in range(min(ACCEPTS_AT_ONCE, max(1, self.limit // 4))):
+        # Only some at a time, so that a request that has already arrived is read before its connection could make room.
+        for _ in range(min(MAX_ACCEPTS_PER_LOOP, max(1, self.limit // 4))):
             if not self.accept_one():
                 return
 
     def accept_one(self) -> bool:
-        """Take a connection from the backlog; False when there is none, or the system has no room for it."""
+        """Accept a connection; return False if none is waiting, or the system has no resources for it."""
         try:
             accepted = self.accept()
             if accepted is None:
@@ -130,13 +132,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
                 self._make_room(None, "file descriptors")
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
                 return False
-            return True  # that client has gone already
+            return True  # the client has disconnected already
         self._admit(client, address)
         return True
 
     def _admit(self, client: socket.socket, address: Any) -> None:
         peer = peer_of(address[0])
-        if self.stopping:  # these are the last ones, and few enough
+        if self.stopping:  # the rest of the backlog
             admitted = True
         elif self._per_peer is not None and self._peers[peer] >= self._per_peer:
             admitted = self._make_room(peer, "connections of one client")
@@ -148,13 +150,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
             self._peers[peer] += 1
             Connection(self, client, address, self.adj, map=self._map, peer=peer)
             return
-        self._closed["rejected, with all others at work"] += 1
+        self._closed["rejected, because all others are busy"] += 1
         with suppress(OSError):
             client.send(FULL_RESPONSE)
         client.close()
 
     def _make_room(self, peer: str | None, what: str) -> bool:
-        """Close a connection that waits for its client: of ``peer``, or else of whoever has most. False without one."""
+        """Close a connection that waits for its client; return False if there is none.
+
+        Closes one of ``peer``, or if that is None, of the peer that has the most.
+        """
         for of_peer in [peer] if peer is not None else [name for name, _ in self._peers.most_common()]:
             victims = self._evictable().get(of_peer)
             if victims:
@@ -165,7 +170,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         return False
 
     def _evictable(self) -> dict[str, list[Connection]]:
-        """Return what may be closed, by peer, the first to go last. Kept for the connections accepted at one go."""
+        """Return the connections that may be closed, by peer; the last of each list is closed first.
+
+        The result is cached for the connections accepted in one loop.
+        """
         if self._victims is None:
             self._victims = {}
             for connection in sorted(self.connections, key=_eviction_key, reverse=True):
@@ -174,46 +182,41 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         return self._victims
 
     def forget(self, connection: Connection) -> None:
-        """Count a connection that closes no more."""
+        """Stop counting a connection, because it is being closed."""
         self._peers[connection.peer] -= 1
         if connection.requests:
-            self._leaving.append(connection)
+            self._closing.append(connection)
 
     @property
     def buffer_limit(self) -> int:
-        """How many bytes of request bodies all connections may have buffered."""
+        """The maximum number of bytes of request bodies that are buffered for all connections."""
         body_bytes: int = self.adj.max_request_body_size
-        return max(BUFFERED_BYTES, LARGEST_BODIES * body_bytes)
+        return max(MIN_BUFFER_BYTES, MIN_BUFFER_BODIES * body_bytes)
 
     def count_buffered(self, connection: Connection, size: int) -> None:
-        """Count ``size`` bytes that arrived on ``connection``. Beyond the limit, reject bodies that are still arriving.
+        """Count ``size`` bytes that arrived on ``connection``; beyond the limit, reject bodies that are still arriving.
 
-        A peer may have half of the limit, so that it makes room itself; otherwise the peer that has most does.
+        A peer that exceeds its own share of the limit makes room itself; otherwise the peer that has the most does.
         """
         self._buffered[connection.peer] += size
-        limit, share = self.buffer_limit, self._buffer_share()
+        limit = self.buffer_limit
+        share = limit if self._per_peer is None else int(limit * MAX_BUFFER_SHARE_PER_PEER)
         if self._buffered[connection.peer] <= share and self._buffered.total() <= limit:
             return
-        self._count_anew()
-        while self._buffered[connection.peer] > share * WELL_BELOW and self._reject_body(connection.peer):
+        self._closing = [each for each in self._closing if each.requests]
+        self._buffered.clear()
+        for each in (*self.connections, *self._closing):
+            self._buffered[each.peer] += each.buffered_bytes
+        while self._buffered[connection.peer] > share * BUFFER_TARGET and self._reject_body(connection.peer):
             pass
-        while self._buffered.total() > limit * WELL_BELOW:
+        while self._buffered.total() > limit * BUFFER_TARGET:
             if not any(self._reject_body(peer) for peer, _ in self._buffered.most_common()):
                 return
 
-    def _buffer_share(self) -> int:
-        return self.buffer_limit if self._per_peer is None else int(self.buffer_limit * BUFFERED_SHARE_OF_ONE_PEER)
-
-    def _count_anew(self) -> None:
-        self._leaving = [connection for connection in self._leaving if connection.requests]
-        self._buffered.clear()
-        for connection in (*self.connections, *self._leaving):
-            self._buffered[connection.peer] += connection.buffered_bytes
-
     def _reject_body(self, peer: str) -> bool:
-        """Reject the largest body of ``peer`` that is still arriving; False when there is none."""
-        arriving = [one for one in self.connections if one.peer == peer and one.phase is Phase.BODY]
-        largest = max(arriving, key=lambda one: one.buffered_bytes, default=None)
+        """Reject the largest body of ``peer`` that is still arriving; return False if there is none."""
+        arriving = [each for each in self.connections if each.peer == peer and each.phase is Phase.BODY]
+        largest = max(arriving, key=lambda connection: connection.buffered_bytes, default=None)
         if largest is None or not largest.buffered_bytes:
             return False
         self._buffered[peer] -= largest.buffered_bytes
@@ -222,7 +225,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         return True
 
     def sweep(self) -> None:
-        """Close what has waited too long for its client. Works once a second, however often it is called."""
+        """Close the connections that have waited too long for their clients. Has an effect once a second at most."""
         now = time.monotonic()
         if now < self._next_sweep:
             return
@@ -237,7 +240,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         self._report(now)
 
     def _report(self, now: float) -> None:
-        """Log which connections were closed, in one line a minute."""
+        """Log how many connections were closed and why, at most once a minute."""
         if not self._closed or now < self._next_report:
             return
         self._next_report = now + REPORT_SECONDS
@@ -246,9 +249,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         log.warning("connections were closed: %s", reasons)
 
     def stop_listening(self) -> None:
-        """Accept what is in the backlog, then nothing more."""
+        """Accept the connections in the backlog, then stop accepting."""
         self.stopping = True
         while self.accepting and self.accept_one():
             pass
         self.accepting = False
-        wasyncore.dispatcher.close(self)  # not its own close(), which would close what wakes the main thread, too
+        wasyncore.dispatcher.close(
+            self
+        )  # not super().close(), which would also close the trigger that wakes the main thread

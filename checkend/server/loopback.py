@@ -1,7 +1,8 @@
-"""Servers for the developer of this machine alone: no other site's page may use them through a browser.
+"""Protection of servers that are only for the developer at this machine, such as `checkend dev`.
 
-A page of any site can send requests to 127.0.0.1. It cannot read the responses, unless its own host name is made to
-resolve to 127.0.0.1 (DNS rebinding): that shows in ``Host``. It cannot hide where it comes from: that is ``Origin``.
+A page of any site can make a browser send requests to 127.0.0.1. It can read the responses only if its own host name
+resolves to 127.0.0.1 (DNS rebinding), which the ``Host`` header reveals. It cannot hide its site, which is in the
+``Origin`` header.
 """
 
 import ipaddress
@@ -18,10 +19,10 @@ _ORIGIN = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class LoopbackOnlyMiddleware:
-    """WSGI middleware that responds 403 unless the request is addressed to this machine by one of its own names.
+    """WSGI middleware that responds with 403 unless the ``Host`` header names this machine.
 
-    Requests must not come from a page of another site either, except for reports: browsers send them from the site that
-    is being developed.
+    It also rejects requests from pages of other sites, except reports: browsers send those from the site that is being
+    developed.
     """
 
     def __init__(self, wsgi_app: "WSGIApplication") -> None:
@@ -39,35 +40,34 @@ class LoopbackOnlyMiddleware:
 
 
 def host_error(environ: "WSGIEnvironment", also: str | None = None) -> str | None:
-    """Return what is wrong with the ``Host`` header, or None where it names this machine.
+    """Return an error message if the ``Host`` header does not name this machine, else None.
 
-    ``also`` is the host that the server was told to listen on: where that is not a loopback one, the server responds
-    to this host, and to every IP address, because DNS cannot make a page's host name one.
+    ``also`` is the host that the server listens on. If it is not a loopback host, it is allowed as well, and so is
+    every IP address: with DNS rebinding, the header contains the host name of the page.
     """
     sent = environ.get("HTTP_HOST", "")
     name = _name_in(_HOST, sent)
     if _is_loopback(name) or (also and not _is_loopback(also) and (name == also.lower() or _address(name))):
         return None
     known = "localhost and 127.0.0.1" if also is None or _is_loopback(also) else f"localhost, {also} and IP addresses"
-    return f"This server responds to the hosts {known} only, and the request was for {sent[:100]!r}."
+    return f"This server responds only to requests for {known}, and the request was for {sent[:100]!r}."
 
 
 def origin_error(environ: "WSGIEnvironment") -> str | None:
-    """Return what is wrong with the ``Origin`` header, or None where there is none, or a page of this machine's."""
+    """Return an error message if the ``Origin`` header names another site than this machine, else None."""
     origin = environ.get("HTTP_ORIGIN")
-    if origin is None or _is_loopback(_name_in(_ORIGIN, origin)) or _same(origin, environ.get("HTTP_HOST", "")):
+    if origin is None or _is_loopback(_name_in(_ORIGIN, origin)):
         return None
-    return f"This server takes no requests from pages of other sites, and this one came from {origin[:100]!r}."
+    host = environ.get("HTTP_HOST", "").lower()
+    if host and origin.lower() in (f"http://{host}", f"https://{host}"):
+        return None
+    return f"This server rejects requests from pages of other sites, and this one came from {origin[:100]!r}."
 
 
 def _name_in(pattern: re.Pattern[str], header: str) -> str:
-    """Return the host name in a header, in lower case and without its port; "" where the header is malformed."""
-    found = pattern.fullmatch(header.lower())
-    return found[1].strip("[]") if found else ""
-
-
-def _same(origin: str, host: str) -> bool:
-    return host != "" and origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+    """Return the host name in a header, in lower case and without its port, or "" if the header is malformed."""
+    match = pattern.fullmatch(header.lower())
+    return match[1].strip("[]") if match else ""
 
 
 def _is_loopback(name: str) -> bool:

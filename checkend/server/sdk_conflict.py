@@ -1,7 +1,7 @@
 """The Python SDK and this server are both imported as ``checkend``: detect that they share an environment.
 
-pip installs both into one folder, and whichever comes last owns ``checkend/__init__.py``; the other modules of both
-remain. This module imports nothing else of the package, because the package may be the SDK's.
+pip installs both into one folder, and the one installed last provides ``checkend/__init__.py``; the other modules of
+both remain. This module imports nothing else of the package, because the other modules may be the SDK's.
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-SDK_MODULE = "notice_builder.py"  # of the SDK, and in no version of the server
+SDK_MODULE = "notice_builder.py"  # part of the SDK, but of no version of the server
 SDK_NAMES = frozenset(
     """configure notify notify_sync set_context get_context set_user get_user set_request get_request clear flush stop
     reset get_configuration Configuration Testing""".split()
@@ -30,18 +30,18 @@ class SdkConflictError(ImportError):
 
 
 def is_installed() -> bool:
-    """Return whether the SDK's modules lie among the server's."""
+    """Return whether the SDK's modules are installed among the server's."""
     return (Path(__file__).parent.parent / SDK_MODULE).exists()
 
 
 def check() -> None:
-    """Raise `SdkConflictError` if the SDK's modules lie among the server's."""
+    """Raise `SdkConflictError` if the SDK's modules are installed among the server's."""
     if is_installed():
         raise_conflict()
 
 
 def raise_conflict() -> NoReturn:
-    """Raise `SdkConflictError`."""
+    """Raise `SdkConflictError`, and make Python print its message without a traceback if nothing catches it."""
     print_others = sys.excepthook
 
     def print_message(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -55,6 +55,6 @@ def raise_conflict() -> NoReturn:
 
 
 def explain_missing_name(name: str) -> str:
-    """Return why the server's package does not have ``name``, one of `SDK_NAMES`, and what to do."""
+    """Return why the server does not define ``name``, one of `SDK_NAMES`, and what to do."""
     advice = CONFLICT if is_installed() else SERVER_ONLY
     return f"checkend.{name} belongs to the Python SDK, but `checkend` is the Checkend server here. {advice}"

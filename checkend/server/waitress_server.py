@@ -1,4 +1,4 @@
-"""waitress with a clean end: what is in flight when the server is told to stop is answered before it stops."""
+"""waitress with a graceful shutdown: requests in progress are finished before the server stops."""
 
 import logging
 import socket
@@ -18,8 +18,8 @@ from checkend.server.lifecycle import REJECT_SECONDS, STOP_SECONDS
 from checkend.server.listener import Listener, limit_for_descriptors
 from checkend.services import services
 
-# From the signal on, all in all under the 10 s that container runtimes give before they kill:
-# For requests that are on their way, and for the rest of those that have arrived in part:
+# How long after the stop signal an idle connection may still begin a request, and a request that has arrived in part
+# may be completed. With `STOP_SECONDS` this stays under the 10 s after which container runtimes kill the process.
 GRACE_SECONDS = {Phase.IDLE: 0.3, Phase.DRAINING: 0.3, Phase.HEAD: 3.0, Phase.BODY: 3.0}
 BACKLOG = 1024
 LOOP_SECONDS = 1.0
@@ -30,39 +30,39 @@ log = logging.getLogger("checkend.serving")
 
 
 class BindError(StartupError):
-    """The address cannot be listened on; the text says why and what to do."""
+    """The server cannot listen on this host and port; the message states why and what to do."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket bound to the address, not yet listening; port 0 takes a free one. Raises `BindError`."""
+    """Return a socket bound to the host and port, not yet listening. Port 0 picks a free port. Raises `BindError`."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = min(infos, key=lambda info: info[0] != socket.AF_INET)  # prefer IPv4
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise BindError(f"The host {host} cannot be listened on: {error.strerror}.") from error
+        raise BindError(f"Cannot listen on the host {host}: {error.strerror}.") from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except OSError as error:
         bound.close()
         raise BindError(
-            f"Port {port} on {host} cannot be used: {error.strerror}. "
-            "Stop what listens there, or choose another with --port (0 takes a free one)."
+            f"Cannot listen on port {port} of {host}: {error.strerror}. "
+            "Stop the program that uses it, or choose another port with --port (0 picks a free one)."
         ) from error
     return bound
 
 
 def url_of(bound: socket.socket) -> str:
-    """The URL under which the server on this socket answers."""
+    """Return the URL of a server that listens on this socket."""
     host, port = bound.getsockname()[:2]
     return http_url(host, port)
 
 
 class WaitressServer:
-    """Serves ``app`` on a socket from `bind`, until `stop` is called from a signal handler or another thread.
+    """Serves ``app`` on a socket from `bind` until `stop` is called, by a signal handler or another thread.
 
-    ``options`` of waitress are added to those set here. Stopping takes `STOP_SECONDS` at most.
+    ``options`` are passed to waitress. Stopping takes at most `STOP_SECONDS`.
     """
 
     def __init__(self, app: Flask, bound: socket.socket, **options: Any) -> None:
@@ -83,12 +83,12 @@ class WaitressServer:
             _sock=bound,
             bind_socket=False,
             limit=limit,
-            # Behind a proxy every connection is the proxy's: that has to count its clients.
+            # Behind a proxy all connections come from the proxy, which has to limit its clients itself.
             per_peer=None if app.config["TRUSTED_PROXIES"] else max(1, int(limit * MAX_PEER_SHARE)),
         )
 
     def run(self) -> None:
-        """Serve until told to stop, then answer what has been sent until then."""
+        """Serve until `stop` is called, then finish the requests in progress."""
         while not self._stopping.is_set():
             self._loop(LOOP_SECONDS)
         stopped_at = time.monotonic()
@@ -98,7 +98,7 @@ class WaitressServer:
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
-        """Make `run` end; returns at once."""
+        """Make `run` finish. Returns immediately."""
         self._stopping.set()
         self._listener.pull_trigger()
 
@@ -107,39 +107,36 @@ class WaitressServer:
         self._listener.sweep()
 
     def _finish(self, stopped_at: float) -> None:
-        """Answer what is in flight; what takes too long is answered 503."""
+        """Wait for the requests in progress; respond 503 to those that take too long."""
         rejected = False
         while self._close_idle(time.monotonic() - stopped_at):
             self._loop(0.05)
-            passed = time.monotonic() - stopped_at
-            if passed > REJECT_SECONDS and not rejected:
+            elapsed = time.monotonic() - stopped_at
+            if elapsed > REJECT_SECONDS and not rejected:
                 rejected = True
-                services(self._app).ingestion.writer.reject_waiting()
-            if passed > STOP_SECONDS:
-                return self._give_up()
-        return None
+                services(self._app).ingestion.writer.queue.reject_pending()
+            if elapsed > STOP_SECONDS:
+                unfinished = self._listener.connections
+                log.error("%d requests were aborted: they took more than %d s to finish", len(unfinished), STOP_SECONDS)
+                for connection in unfinished:
+                    connection.give_up()
+                return
 
-    def _give_up(self) -> None:
-        left = self._listener.connections
-        log.error("%d requests were cut off: they took more than %d s to finish", len(left), STOP_SECONDS)
-        for connection in left:
-            connection.give_up()
+    def _close_idle(self, elapsed: float) -> bool:
+        """Close the connections without a request, ``elapsed`` seconds after the stop; return whether any are left.
 
-    def _close_idle(self, passed: float) -> bool:
-        """Close the connections on which no request has arrived ``passed`` seconds after the stop; whether any is left.
-
-        A request may be on its way, or have arrived in part: both are waited for, but not for long.
+        A request may be on its way, or have arrived in part: `GRACE_SECONDS` is how long to wait for it.
         """
         for connection in self._listener.connections:
             phase = connection.phase
-            timeout_seconds = GRACE_SECONDS.get(phase)
-            if timeout_seconds is not None and passed > timeout_seconds and not connection.has_unread():
+            grace_seconds = GRACE_SECONDS.get(phase)
+            if grace_seconds is not None and elapsed > grace_seconds and not connection.has_unread():
                 connection.time_out(phase)
         return bool(self._listener.connections)
 
 
 def _adjustments(app: Flask, bound: socket.socket, options: dict[str, Any]) -> Adjustments:
-    """What waitress is told, with ``options`` on top."""
+    """Return the settings of waitress; ``options`` are added."""
     body_bytes: int = app.config["MAX_BODY_BYTES"]
     return Adjustments(
         sockets=[bound],
@@ -147,9 +144,9 @@ def _adjustments(app: Flask, bound: socket.socket, options: dict[str, Any]) -> A
         backlog=BACKLOG,
         asyncore_use_poll=True,
         max_request_header_size=HEAD_BYTES,
-        # Up to here the app itself counts; chunks come with line ends and lengths that are no part of the body.
+        # The app enforces the exact limit. This one is higher, because it includes the size lines of chunks.
         max_request_body_size=body_bytes + body_bytes // 8 + 65536,
-        # Only with trusted proxies the app believes their headers; /metrics must see that there are some.
+        # /metrics has to see these headers; the app trusts them only from trusted proxies (see server/middleware.py).
         clear_untrusted_proxy_headers=False,
         **options,
     )

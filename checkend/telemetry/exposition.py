@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from sqlalchemy import select
 
 from checkend._version import __version__
-from checkend.db.errors import DATABASE_ERRORS
+from checkend.db.errors import DATABASE_ERRORS, driver_error
 from checkend.db.schema import database_path
 from checkend.db.session import db
 from checkend.db.vacuum import file_usage
@@ -175,5 +175,5 @@ def _if_readable(read: Callable[[], T]) -> T | None:
         return read()
     except DATABASE_ERRORS as error:
         db.session.rollback()
-        log.error("/metrics: the database cannot be read: %s", getattr(error, "orig", error))
+        log.error("/metrics: the database cannot be read: %s", driver_error(error))
         return None

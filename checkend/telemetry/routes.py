@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from sqlalchemy import text
 
 from checkend import clock
-from checkend.db.errors import DATABASE_ERRORS
+from checkend.db.errors import DATABASE_ERRORS, driver_error
 from checkend.db.session import db
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def up() -> Response:
     try:
         db.session.execute(text("SELECT 1 FROM alembic_version"))
     except DATABASE_ERRORS as error:
-        log.error("/up: the database cannot be read: %s", getattr(error, "orig", error))
+        log.error("/up: the database cannot be read: %s", driver_error(error))
         return Response("The database cannot be read.\n", 503, {"Retry-After": "5"}, "text/plain")
     return Response("up\n", mimetype="text/plain")
 

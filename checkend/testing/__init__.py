@@ -1,7 +1,7 @@
-"""Checkend as a test fixture: a real server for the time of a test, in this process or in its own.
+"""Checkend as a test fixture: a real server for the duration of a test, in this process or in its own.
 
-``with Server() as server:`` anywhere; the fixtures ``checkend_server`` and ``checkend`` in pytest. Importing this
-package, or the pytest plugin in it, is cheap: everything loads on first use.
+Use ``with Server() as server:`` anywhere, and the fixtures ``checkend_server`` and ``checkend`` in pytest. This package
+and the pytest plugin in it are cheap to import: everything is loaded on first use.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ApiError", "CheckendApp", "Client", "Server"]
 
-_HOMES = {
+_MODULES = {
     "ApiError": "checkend.client.client",
     "CheckendApp": "checkend.testing.app",
     "Client": "checkend.client.client",
@@ -23,11 +23,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
+    if name in _MODULES:
         from importlib import import_module
 
-        return getattr(import_module(_HOMES[name]), name)
-    if name == "Testing":  # only the Python SDK asks: its modules lie over the server's
+        return getattr(import_module(_MODULES[name]), name)
+    if name == "Testing":  # requested only by the Python SDK, when its modules overwrite the server's
         from checkend.server.sdk_conflict import raise_conflict
 
         raise_conflict()

@@ -1,4 +1,4 @@
-"""An app on a server in fixture mode: what a test holds in its hands."""
+"""An app on a server in fixture mode, as a test uses it."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from checkend.client.client import Client
-from checkend.client.connection import JsonConnection
+from checkend.client.connection import ServerConnection
 from checkend.client.types import Notice, Problem
 from checkend.exceptions import CheckendError
 from checkend.testing.types import Access, ReceivedRequest
@@ -15,26 +15,29 @@ DEFAULT_TIMEOUT = 5.0
 
 
 class FixtureError(CheckendError):
-    """The fixture cannot do what was asked; the text says why."""
+    """The fixture rejected a request; the message states why."""
 
 
-def control_request(connection: JsonConnection, method: str, path: str, body: Any = None, **query: Any) -> Any:
-    """Ask a route below ``/_fixture``. Raises `FixtureError`; for a wait that was in vain AssertionError."""
+def control_request(connection: ServerConnection, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    """Send a request to a route below ``/_fixture``, and return the JSON value of the response.
+
+    Raises AssertionError if the route waited and timed out, and `FixtureError` for any other error.
+    """
     __tracebackhide__ = True
-    seconds = 30.0 + float(query.get("timeout") or 0)
-    status, value = connection.request(method, f"/_fixture{path}", body, timeout_seconds=seconds, **query)
+    timeout_seconds = 40.0 + float(query.get("timeout") or 0)
+    status, value = connection.request(method, f"/_fixture{path}", body, timeout_seconds=timeout_seconds, **query)
     if status < 400:
         return value
     error = value.get("error") if isinstance(value, dict) else None
     if path == "/wait" and status == 404:
         raise AssertionError(error)
-    raise FixtureError(f"{method} /_fixture{path} was answered {status}: {error}")
+    raise FixtureError(f"{method} /_fixture{path} failed with status {status}: {error}")
 
 
 class CheckendApp:
-    """An app with keys of its own, and what came of the reports to it. Other apps of the server are not seen."""
+    """An app with keys of its own, and everything that is reported to it; other apps on the server are not visible."""
 
-    def __init__(self, access: Access, control: JsonConnection, remove: Callable[[str], None]) -> None:
+    def __init__(self, access: Access, control: ServerConnection, remove: Callable[[str], None]) -> None:
         self.url = access["url"]
         self.ingestion_key = access["ingestion_key"]
         self.api_key = access["api_key"]
@@ -42,7 +45,7 @@ class CheckendApp:
         self.env = access["env"]
         self.client = Client(self.url, self.api_key)
         self._control, self._remove = control, remove
-        self.faults = AppFaults(self._control, self.slug)
+        self.faults = AppFaults(control, self.slug)
         self._expected: set[int] = set()
         self._expectations: list[tuple[str | None, str | None]] = []
 
@@ -53,17 +56,17 @@ class CheckendApp:
         self.close()
 
     def problems(self) -> list[Problem]:
-        """The problems reported so far, the latest first."""
+        """Return the problems reported so far, latest first."""
         return self.client.all_problems(self.slug)
 
     def notices(self, problem: Problem | None = None) -> list[Notice]:
-        """The notices of ``problem``, or of all problems, the latest of each first."""
+        """Return the notices of ``problem``, or those of all problems; latest first within each problem."""
         problems = self.problems() if problem is None else [problem]
-        return [notice for one in problems for notice in self.client.all_notices(self.slug, one["id"])]
+        return [notice for each in problems for notice in self.client.all_notices(self.slug, each["id"])]
 
     def requests(self) -> list[ReceivedRequest]:
-        """The raw requests received, oldest first, with their answers; those of `client` are left out."""
-        return self._ask("GET", "/journal", app=self.slug)["requests"]  # type: ignore[no-any-return]  # JSON
+        """Return the raw requests received and their responses, oldest first; those sent by `client` are left out."""
+        return self._control_request("GET", "/journal")["requests"]  # type: ignore[no-any-return]  # JSON
 
     def wait_for_problem(
         self,
@@ -73,81 +76,80 @@ class CheckendApp:
         count: int = 1,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Problem:
-        """The problem of this class, with ``message`` in a report's message, once it was reported ``count`` times.
+        """Return the problem of this class, and with ``message`` in a message, once it was reported ``count`` times.
 
-        A class may be named with or without its module. Returns as soon as it is there, and makes it expected.
-        Raises AssertionError after ``timeout`` seconds, saying what came instead.
+        The class may be given with or without its module. The problem is expected from then on. Raises AssertionError
+        after ``timeout`` seconds, with what was reported instead.
         """
         __tracebackhide__ = True
         query = {"error_class": error_class, "message": message, "count": count, "timeout": timeout}
-        problem: Problem = self._ask("GET", "/wait", app=self.slug, **query)["problem"]
+        problem: Problem = self._control_request("GET", "/wait", **query)["problem"]
         self._expected.add(problem["id"])
         return problem
 
     def wait_for_requests(self, count: int = 1, *, timeout: float = DEFAULT_TIMEOUT) -> list[ReceivedRequest]:
-        """All requests received, once there are ``count`` that are answered or given up.
+        """Return all requests received, once ``count`` of them have a response or were given up.
 
-        Raises AssertionError after ``timeout`` seconds, saying what came.
+        Raises AssertionError after ``timeout`` seconds, with what was received.
         """
         __tracebackhide__ = True
-        answer = self._ask("GET", "/wait", app=self.slug, requests=count, timeout=timeout)
-        return answer["requests"]  # type: ignore[no-any-return]  # JSON
+        response = self._control_request("GET", "/wait", requests=count, timeout=timeout)
+        return response["requests"]  # type: ignore[no-any-return]  # JSON
 
     def assert_no_problems(self, *, within: float = 0.0) -> None:
-        """Nothing was reported, or comes within so many seconds; a report that was refused counts too.
+        """Assert that nothing has been reported, nor is within ``within`` seconds; a rejected report counts as one.
 
-        Raises AssertionError as soon as something comes, saying what.
+        Raises AssertionError as soon as something is reported, with what it is.
         """
         __tracebackhide__ = True
-        self._ask("GET", "/wait", app=self.slug, count=0, timeout=within)
+        self._control_request("GET", "/wait", count=0, timeout=within)
 
     def expect(self, error_class: str | None = None, *, message: str | None = None) -> None:
-        """Say beforehand that such problems may be reported: they are not unexpected."""
+        """Declare that such problems may be reported: `assert_nothing_unexpected` accepts them."""
         self._expectations.append((error_class, message))
 
     def assert_nothing_unexpected(self, *, within: float = 0.0) -> None:
-        """All that was reported, or comes within so many seconds, was waited for or said to be expected.
+        """Assert that everything reported, now or within ``within`` seconds, was waited for or expected.
 
-        Raises AssertionError naming what was not; a report that was refused is always unexpected.
+        Raises AssertionError with what was not; a report that was rejected is always unexpected.
         """
         __tracebackhide__ = True
-        until = time.monotonic() + within
+        deadline = time.monotonic() + within
         while True:
-            report = self._ask("GET", "/report", app=self.slug)
+            report = self._control_request("GET", "/report")
             unexpected = [problem for problem in report["problems"] if not self._is_expected(problem)]
             if unexpected or report["refused"]:
-                names = ", ".join(sorted({problem["error_class"] for problem in unexpected})) or "a report was refused"
-                raise AssertionError(f"The program reported what the test did not expect: {names}.\n{report['text']}")
-            left = until - time.monotonic()
-            if left <= 0 or not self._comes_something(left):
+                classes = ", ".join(sorted({problem["error_class"] for problem in unexpected}))
+                done = (
+                    f"reported errors that the test did not expect: {classes}" if classes else "sent a rejected report"
+                )
+                raise AssertionError(f"The program {done}.\n{report['text']}")
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 return
-
-    def _comes_something(self, seconds: float) -> bool:
-        number = len(self.requests())
-        try:
-            self.wait_for_requests(number + 1, timeout=seconds)
-        except AssertionError:
-            return False
-        return True
+            try:
+                self.wait_for_requests(len(self.requests()) + 1, timeout=remaining)
+            except AssertionError:  # nothing was received within this time
+                return
 
     def _is_expected(self, problem: Problem) -> bool:
         if problem["id"] in self._expected:
             return True
-        own = problem["error_class"]
+        reported = problem["error_class"]
         return any(
-            (not error_class or own == error_class or own.endswith((f".{error_class}", f"::{error_class}")))
+            (not error_class or reported == error_class or reported.endswith((f".{error_class}", f"::{error_class}")))
             and (not message or message in (problem["error_message"] or ""))
             for error_class, message in self._expectations
         )
 
     def reset(self) -> None:
-        """Forget problems, requests, faults and expectations; the keys stay."""
-        self._ask("POST", "/reset", app=self.slug)
+        """Forget problems, requests, faults and expectations; the keys stay valid."""
+        self._control_request("POST", "/reset")
         self._expected.clear()
         self._expectations.clear()
 
     def close(self) -> None:
-        """Remove the app with all that was reported to it."""
+        """Remove the app with everything that was reported to it."""
         self._remove(self.slug)
         self.disconnect()
 
@@ -155,37 +157,37 @@ class CheckendApp:
         """Close the client's connections; the app stays."""
         self.client.close()
 
-    def _ask(self, method: str, path: str, **query: Any) -> Any:
+    def _control_request(self, method: str, path: str, **query: Any) -> Any:
         __tracebackhide__ = True
-        return control_request(self._control, method, path, **query)
+        return control_request(self._control, method, path, app=self.slug, **query)
 
 
 class AppFaults:
-    """Makes reports to an app meet faults: the next ``times`` of them, or all until `reset`."""
+    """Sets faults for reports to an app: for the next ``times`` reports, or for all until `reset`."""
 
-    def __init__(self, control: JsonConnection, slug: str) -> None:
+    def __init__(self, control: ServerConnection, slug: str) -> None:
         self._control, self._slug = control, slug
 
     def answer(self, status: int, *, retry_after: int | None = None, times: int | None = None) -> None:
-        """Answer with this status (400 to 599), and with ``Retry-After`` where that is given; a 429 always has one."""
+        """Respond with this status (400 to 599), and with ``Retry-After`` if given; for a 429, 60 by default."""
         self._set(fault="status", status=status, retry_after=retry_after, times=times)
 
     def hang(self, *, times: int | None = None) -> None:
-        """Do not answer until the client gives up."""
+        """Do not respond until the client gives up."""
         self._set(fault="hang", times=times)
 
     def cut(self, *, times: int | None = None) -> None:
-        """Close the connection without an answer."""
+        """Close the connection without a response."""
         self._set(fault="cut", times=times)
 
     def slow(self, seconds: float, *, times: int | None = None) -> None:
-        """Take the report in, so much later."""
+        """Store the report and respond ``seconds`` later."""
         self._set(fault="slow", seconds=seconds, times=times)
 
     def reset(self) -> None:
-        """Take back what is set; reports that are held up are let go."""
+        """Remove all faults; reports that are being delayed continue."""
         control_request(self._control, "DELETE", "/faults", app=self._slug)
 
     def _set(self, **fault: Any) -> None:
-        given = {name: value for name, value in fault.items() if value is not None}
-        control_request(self._control, "POST", "/faults", {**given, "app": self._slug})
+        fields = {name: value for name, value in fault.items() if value is not None}
+        control_request(self._control, "POST", "/faults", {**fields, "app": self._slug})

@@ -1,4 +1,4 @@
-"""What arrived, what was refused and why, and the likely causes: the text of a wait that was in vain."""
+"""Explain what a program reported, what was rejected and why, and likely causes: the message of a failed wait."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,10 +12,9 @@ MAX_TEXT_LENGTH = 200
 SHOWN_KEY_LENGTH = 10
 
 
-def describe_expectation(error_class: str | None, message: str | None, count: int) -> str:
-    """``3 reports of ValueError whose message contains 'x'``"""
-    reports = "No problem" if count == 0 else "A problem" if count == 1 else f"A problem with {count} reports"
-    parts = [reports]
+def describe_expectation(error_class: str | None, message: str | None) -> str:
+    """Return, for example, ``problem of class 'ValueError' whose message contains 'x'``."""
+    parts = ["problem"]
     if error_class:
         parts.append(f"of class {error_class!r}")
     if message:
@@ -24,103 +23,104 @@ def describe_expectation(error_class: str | None, message: str | None, count: in
 
 
 def explain(
-    problems: Sequence[Mapping[str, Any]], entries: Iterable[JournalEntry], url: str, key_kind: Callable[[str], str]
+    problems: Sequence[Mapping[str, Any]], entries: Iterable[JournalEntry], url: str, describe_key: Callable[[str], str]
 ) -> str:
-    """All that is known of what the program under test reported.
+    """Return everything known about what the program under test reported.
 
-    ``problems`` are as the API shows them, ``entries`` the requests that concern the test, ``key_kind`` says in words
-    what an ingestion key that was refused is.
+    ``problems`` are as the API returns them, ``entries`` the requests that belong to the test, ``describe_key``
+    describes a rejected ingestion key.
     """
     entries = list(entries)
-    refused = [entry for entry in entries if is_rejected(entry)]
-    waiting = [entry for entry in entries if not entry.finished]
-    lines = _arrived(problems) + _refused(refused, url, key_kind)
-    if waiting:
-        lines.append(f"Not answered yet: {len(waiting)} request(s).")
-    causes = _causes(problems, entries, refused, url)
+    rejected = [entry for entry in entries if is_rejected(entry)]
+    unfinished = sum(not entry.finished for entry in entries)
+    lines = _describe_problems(problems) + _describe_rejected(rejected, url, describe_key)
+    if unfinished:
+        lines.append(f"Without a response so far: {_count(unfinished, 'request')}.")
+    causes = _likely_causes(problems, entries, rejected, url)
     if causes:
         lines += ["Likely causes:", *(f"  - {cause}" for cause in causes)]
     return "\n".join(lines)
 
 
 def is_rejected(entry: JournalEntry) -> bool:
-    """Whether a request looks like an attempt to report that came to nothing."""
+    """Return whether a request looks like an attempt to report that failed."""
     if not entry.finished or (entry.status is not None and entry.status < 400):
         return False
     return entry.method == "POST" or entry.path.startswith("/ingest")
 
 
-def _arrived(problems: Sequence[Mapping[str, Any]]) -> list[str]:
+def _describe_problems(problems: Sequence[Mapping[str, Any]]) -> list[str]:
     if not problems:
-        return ["Arrived: nothing."]
-    lines = [f"Arrived: {len(problems)} problem(s)."]
+        return ["Reported: nothing."]
+    lines = [f"Reported: {_count(len(problems), 'problem')}."]
     for problem in problems[:MAX_SHOWN]:
-        times = problem["notices_count"] + problem["deduplicated_count"]
-        lines.append(f"  {times} x {problem['error_class']}: {_short(problem['error_message'] or '(no message)')}")
+        occurrences = problem["notices_count"] + problem["deduplicated_count"]
+        message = _truncate(problem["error_message"] or "(no message)")
+        lines.append(f"  {occurrences} x {problem['error_class']}: {message}")
     if len(problems) > MAX_SHOWN:
         lines.append(f"  and {len(problems) - MAX_SHOWN} more")
     return lines
 
 
-def _refused(refused: list[JournalEntry], url: str, key_kind: Callable[[str], str]) -> list[str]:
-    if not refused:
+def _describe_rejected(rejected: list[JournalEntry], url: str, describe_key: Callable[[str], str]) -> list[str]:
+    if not rejected:
         return []
-    lines = [f"Refused: {len(refused)} request(s)."]
-    for entry in refused[:MAX_SHOWN]:
-        status = "no answer" if entry.status is None else str(entry.status)
-        lines.append(f"  {entry.method} {entry.path} -> {status}: {_reason(entry, url, key_kind)}")
+    lines = [f"Rejected: {_count(len(rejected), 'request')}."]
+    for entry in rejected[:MAX_SHOWN]:
+        status = "no response" if entry.status is None else str(entry.status)
+        lines.append(f"  {entry.method} {entry.path} -> {status}: {_reason(entry, url, describe_key)}")
         if entry.status in (400, 422) and not entry.fault:
-            lines.append(f"    its body: {_short(entry.body.decode('utf-8', 'replace')) or '(empty)'}")
-    if len(refused) > MAX_SHOWN:
-        lines.append(f"  and {len(refused) - MAX_SHOWN} more")
+            lines.append(f"    body: {_truncate(entry.body.decode('utf-8', 'replace')) or '(empty)'}")
+    if len(rejected) > MAX_SHOWN:
+        lines.append(f"  and {len(rejected) - MAX_SHOWN} more")
     return lines
 
 
-def _reason(entry: JournalEntry, url: str, key_kind: Callable[[str], str]) -> str:
+def _reason(entry: JournalEntry, url: str, describe_key: Callable[[str], str]) -> str:
     if entry.fault:
-        return f"the fault {entry.fault!r}, which the test asked for"
+        return f"the fault {entry.fault!r}, which the test set"
     if not entry.path.startswith("/ingest"):
-        return f"wrong path; reports go to POST {url}/ingest/v1/errors, so the endpoint to configure is {url}"
+        return f"wrong path: reports go to POST {url}/ingest/v1/errors, so the endpoint to configure is {url}"
     if entry.status == 401:
-        return f"wrong key; {_key_in_words(entry.key, key_kind)}"
+        return _key_error(entry.key, describe_key)
     if entry.status in (404, 405):
-        return f"wrong path or method; reports go to POST {url}/ingest/v1/errors"
-    value = _json(entry.answer)
-    return str(value.get("error") if isinstance(value, dict) and value.get("error") else "no reason was given")
+        return f"wrong path or method: reports go to POST {url}/ingest/v1/errors"
+    value = _parse_json(entry.answer)
+    return str(value.get("error") if isinstance(value, dict) and value.get("error") else "the response gives no reason")
 
 
-def _key_in_words(key: str, key_kind: Callable[[str], str]) -> str:
+def _key_error(key: str, describe_key: Callable[[str], str]) -> str:
     if not key:
-        return f"none was sent in the header {INGESTION_KEY_HEADER}"
+        return f"no key: the header {INGESTION_KEY_HEADER} was not sent"
     shown = repr(key[:SHOWN_KEY_LENGTH] + "…")
     if key.startswith(API_KEY_PREFIX):
-        return f"{shown} is a key of the Management API, and reports need the ingestion key"
-    return f"{shown} is {key_kind(key)}"
+        return f"wrong key: {shown} is an API key for the Management API, but reports need the ingestion key"
+    return f"wrong key: {shown} is {describe_key(key)}"
 
 
-def _causes(
-    problems: Sequence[Mapping[str, Any]], entries: list[JournalEntry], refused: list[JournalEntry], url: str
+def _likely_causes(
+    problems: Sequence[Mapping[str, Any]], entries: list[JournalEntry], rejected: list[JournalEntry], url: str
 ) -> list[str]:
     causes = []
-    if any(entry.status == 401 and not entry.fault for entry in refused):
-        causes.append("The program has another key: set CHECKEND_API_KEY to the `ingestion_key` of this test.")
-    if any(not entry.path.startswith("/ingest") for entry in refused):
-        causes.append(f"The program has a path in its endpoint: set CHECKEND_ENDPOINT to {url}, without any.")
-    if any(entry.fault for entry in refused):
-        causes.append("The program did not send again what a fault made fail.")
-    if problems and not refused:
-        causes.append("The program reported, but something else, or less often than the test expects.")
+    if any(entry.status == 401 and not entry.fault for entry in rejected):
+        causes.append("The program uses another key: set CHECKEND_API_KEY to the `ingestion_key` of this test.")
+    if any(not entry.path.startswith("/ingest") for entry in rejected):
+        causes.append(f"The program's endpoint contains a path: set CHECKEND_ENDPOINT to {url}, without a path.")
+    if any(entry.fault for entry in rejected):
+        causes.append("The program did not retry a report that failed because of a fault.")
+    if problems and not rejected:
+        causes.append("The program reported a different error, or fewer errors than the test expects.")
     if not any(entry.method == "POST" for entry in entries):
         causes += [
-            "SDKs are silent outside production and staging: set CHECKEND_ENVIRONMENT=production (it is in `env`).",
-            f"The program reports elsewhere: set CHECKEND_ENDPOINT to {url} (it is in `env`).",
-            "The program ended before its SDK had sent: flush it at the end.",
-            "The error was caught, ignored by a filter of the SDK, or did not happen.",
+            "SDKs report only in production and staging: set CHECKEND_ENVIRONMENT=production (it is in `env`).",
+            f"The program reports to another server: set CHECKEND_ENDPOINT to {url} (it is in `env`).",
+            "The program exited before its SDK had sent the report: flush the SDK before the program exits.",
+            "The error was caught, was ignored by a filter of the SDK, or did not occur.",
         ]
     return causes
 
 
-def _json(body: bytes | None) -> Any:
+def _parse_json(body: bytes | None) -> Any:
     import orjson
 
     try:
@@ -129,6 +129,10 @@ def _json(body: bytes | None) -> Any:
         return None
 
 
-def _short(text: str) -> str:
+def _truncate(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= MAX_TEXT_LENGTH else line[:MAX_TEXT_LENGTH] + "…"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Faults on demand: how the server misbehaves, for how many reports."""
+"""Faults on demand: how the server misbehaves, and for how many reports."""
 
 import threading
 from dataclasses import dataclass, field
@@ -15,16 +15,17 @@ MAX_SECONDS = 300.0
 
 
 class InvalidFaultError(ValueError):
-    """There is no such fault; the text says what there is."""
+    """The description of a fault is invalid; the message states what is allowed."""
 
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """How reports are answered.
+    """A way in which the server misbehaves when it receives a report.
 
-    ``status``: with this HTTP status, and with ``retry_after`` seconds where that is given; ``hang``: not at all until
-    the client gives up; ``cut``: by closing the connection; ``slow``: rightly, but ``seconds`` late. For the next
-    ``times`` reports (None: until it is taken back), of the app with the slug ``app`` (None: of all).
+    By ``kind``: ``status`` responds with this HTTP status, and with ``retry_after`` seconds if given; ``hang`` does not
+    respond until the client gives up; ``cut`` closes the connection; ``slow`` stores the report and responds
+    ``seconds`` late. Applies to the next ``times`` reports (None: until it is removed) of the app with the slug ``app``
+    (None: of all apps). ``released`` ends delays that are under way.
     """
 
     kind: str
@@ -37,18 +38,18 @@ class Fault:
 
     @property
     def label(self) -> str:
-        """The fault as the journal names it: ``429``, ``hang``, ``cut``, ``slow``."""
+        """The name of the fault in the journal: ``429``, ``hang``, ``cut`` or ``slow``."""
         return str(self.status) if self.kind == "status" else self.kind
 
     @property
     def message(self) -> str:
-        """The sentence that goes with the status."""
-        wait = self.retry_after if self.retry_after is not None else DEFAULT_RETRY_AFTER
-        return MESSAGES.get(self.status or 0, f"A fault was asked for: {self.status}.").format(wait)
+        """The error message in the response with the status."""
+        seconds = self.retry_after if self.retry_after is not None else DEFAULT_RETRY_AFTER
+        return MESSAGES.get(self.status or 0, f"The test set a fault: status {self.status}.").format(seconds)
 
 
-def read(value: dict[str, Any]) -> Fault:
-    """The fault that a JSON object describes. Raises `InvalidFaultError`."""
+def parse_fault(value: dict[str, Any]) -> Fault:
+    """Return the fault that a JSON object describes. Raises `InvalidFaultError`."""
     unknown = set(value) - {"fault", "status", "retry_after", "seconds", "times", "app"}
     if unknown:
         raise InvalidFaultError(f"Unknown field: {sorted(unknown)[0]}.")
@@ -68,12 +69,12 @@ def read(value: dict[str, Any]) -> Fault:
     return fault
 
 
-def _number(value: dict[str, Any], name: str, least: int, most: int, *, optional: bool = False) -> int | None:
+def _number(value: dict[str, Any], name: str, minimum: int, maximum: int, *, optional: bool = False) -> int | None:
     number = value.get(name)
     if number is None and optional:
         return None
-    if type(number) is not int or not least <= number <= most:
-        raise InvalidFaultError(f"{name} must be a whole number from {least} to {most}.")
+    if type(number) is not int or not minimum <= number <= maximum:
+        raise InvalidFaultError(f"{name} must be a whole number from {minimum} to {maximum}.")
     return number
 
 
@@ -85,30 +86,30 @@ def _seconds(value: dict[str, Any]) -> float:
 
 
 class Faults:
-    """The faults that are set. The first that concerns a report is the one it meets. Safe for any thread."""
+    """The faults that are set, in order; the first that matches a report applies to it. Thread-safe."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._set: list[Fault] = []
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Set a fault; it comes after those that are set."""
-        with self._guard:
-            self._set.append(fault)
+        """Set a fault, after those that are set already."""
+        with self._lock:
+            self._faults.append(fault)
 
     def take(self, app: str | None) -> Fault | None:
-        """The fault for a report to the app with this slug, used once by that; None for none."""
-        with self._guard:
-            for fault in self._set:
+        """Return the fault for a report to the app with this slug, and count its use; None if there is none."""
+        with self._lock:
+            for fault in self._faults:
                 if fault.app in (None, app) and fault.times != 0:
                     fault.times = None if fault.times is None else fault.times - 1
                     return fault
         return None
 
     def clear(self, app: str | None = None) -> None:
-        """Take back the faults for an app (None: all), and let go of the reports that they hold up."""
-        with self._guard:
-            taken = [fault for fault in self._set if app in (None, fault.app)]
-            self._set = [fault for fault in self._set if fault not in taken]
-        for fault in taken:
+        """Remove the faults of an app (None: all faults), and release the reports that they delay."""
+        with self._lock:
+            removed = [fault for fault in self._faults if app in (None, fault.app)]
+            self._faults = [fault for fault in self._faults if fault not in removed]
+        for fault in removed:
             fault.released.set()

@@ -1,4 +1,4 @@
-"""The requests that the server received, and waking whoever waits for one."""
+"""Journal of the requests that the server received, which can also be waited for."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class JournalEntry:
-    """A request received; what concerns its answer is filled in later."""
+    """A request that was received; the fields about its response are filled in later."""
 
     number: int
     method: str
@@ -40,11 +40,11 @@ class JournalEntry:
 
     @property
     def is_report(self) -> bool:
-        """Whether it was sent to where reports belong."""
+        """Whether it was sent to the route for reports."""
         return self.path.rstrip("/") == "/ingest/v1/errors" and self.method == "POST"
 
     def as_json(self) -> ReceivedRequest:
-        """The entry as the journal shows it."""
+        """Return the entry as the journal's route does."""
         return {
             "number": self.number,
             "received_at": self.received_at.isoformat(),
@@ -62,10 +62,10 @@ class JournalEntry:
         }
 
     def value(self) -> Any:
-        """The body as a JSON value, unpacked if need be; None where it is none."""
+        """Return the body as a JSON value, after decompression if needed; None if it is not JSON."""
         try:
-            packed = self.headers.get("Content-Encoding", "").lower() == "gzip"
-            return json.loads(zlib.decompress(self.body, wbits=31) if packed else self.body)
+            is_gzip = self.headers.get("Content-Encoding", "").lower() == "gzip"
+            return json.loads(zlib.decompress(self.body, wbits=31) if is_gzip else self.body)
         except (ValueError, zlib.error, RecursionError):
             return None
 
@@ -78,7 +78,7 @@ def _text(body: bytes) -> str:
 
 
 class Journal:
-    """The last `MAX_ENTRIES` requests, oldest first. Safe for any number of threads."""
+    """The last `MAX_ENTRIES` requests, oldest first. Thread-safe."""
 
     def __init__(self) -> None:
         self._entries: deque[JournalEntry] = deque(maxlen=MAX_ENTRIES)
@@ -86,61 +86,62 @@ class Journal:
         self._changes = 0
         self._closed = False
         self.received = 0
-        self._under_way = 0
+        self._unfinished = 0
 
     def open(self, **fields: Any) -> JournalEntry:
-        """Note a request that has come in."""
+        """Record a request that has been received."""
         with self._changed:
             self.received += 1
-            self._under_way += 1
+            self._unfinished += 1
             entry = JournalEntry(number=self.received, **fields)
             self._entries.append(entry)
             self._wake()
             return entry
 
     def finish(self, entry: JournalEntry) -> None:
-        """Wake those who wait: the request has been answered, or will not be."""
+        """Record that the request has a response, or will not get one."""
         with self._changed:
             if not entry.finished:
                 entry.finished = True
-                self._under_way -= 1
+                self._unfinished -= 1
             self._wake()
 
     def since(self, number: int) -> list[JournalEntry]:
-        """The entries after the one with this number."""
+        """Return the entries after the one with this number."""
         with self._changed:
             return [entry for entry in self._entries if entry.number > number]
 
-    def forget(self, concerns: Callable[[JournalEntry], bool]) -> None:
-        """Drop the entries for which ``concerns`` holds."""
+    def forget(self, matches: Callable[[JournalEntry], bool]) -> None:
+        """Remove the entries for which ``matches`` is true."""
         with self._changed:
-            kept = [entry for entry in self._entries if not concerns(entry)]
+            kept = [entry for entry in self._entries if not matches(entry)]
             self._entries.clear()
             self._entries.extend(kept)
 
-    def wait(self, look: Callable[[], Result | None], seconds: float) -> Result | None:
-        """What ``look`` finds: now, or as soon as a request has come in or been answered; None when the time is up.
+    def wait(self, find: Callable[[], Result | None], seconds: float) -> Result | None:
+        """Call ``find`` now, and whenever a request is received or finished, until it returns something.
 
-        ``look`` is called once at the end too, so that nothing is missed.
+        Returns None after ``seconds``, or when the journal is closed. Changes are counted before ``find`` is called, so
+        that a request received while it runs makes it run again; it also runs once more at the end of the time.
         """
-        until = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while True:
             with self._changed:
                 seen = self._changes
-            found = look()
-            left = until - time.monotonic()
-            if found is not None or left <= 0 or self._closed:
-                return found
+            result = find()
+            remaining = deadline - time.monotonic()
+            if result is not None or remaining <= 0 or self._closed:
+                return result
             with self._changed:
-                self._changed.wait_for(lambda seen=seen: self._changes != seen or self._closed, left)  # type: ignore[misc]  # mypy cannot type the default
+                self._changed.wait_for(lambda seen=seen: self._changes != seen or self._closed, remaining)  # type: ignore[misc]  # mypy cannot type the default
 
     def wait_until_idle(self, seconds: float) -> None:
-        """Until every request received has been answered, or the time is up."""
+        """Wait until every request received is finished, for at most ``seconds``."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._under_way or self._closed, seconds)
+            self._changed.wait_for(lambda: not self._unfinished or self._closed, seconds)
 
     def close(self) -> None:
-        """Let everyone go who waits."""
+        """End all waits."""
         with self._changed:
             self._closed = True
             self._wake()

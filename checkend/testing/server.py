@@ -1,4 +1,4 @@
-"""A Checkend server for the time of a test: in this process, or in its own."""
+"""A Checkend server for the duration of a test, in this process or in its own."""
 
 import atexit
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from checkend.client.connection import JsonConnection
+from checkend.client.connection import ServerConnection
 from checkend.exceptions import CheckendError
 from checkend.testing.app import CheckendApp, control_request
 from checkend.testing.types import Access
@@ -19,54 +19,54 @@ if TYPE_CHECKING:
     from checkend.testing._runner.fixture import Fixture
     from checkend.testing._runner.runner import FixtureRunner
 
-STOP_SECONDS = 15.0
+STOP_SECONDS = 15.0  # for the server to end; it needs 8 at most
 
 
 class ServerStartError(CheckendError):
-    """The server did not start; the text says why."""
+    """The server did not start; the message states why."""
 
 
 class ServerNotRunningError(RuntimeError):
     """The server has not been started, or has been stopped."""
 
     def __init__(self) -> None:
-        super().__init__("The server does not run: use it in `with Server() as server:`.")
+        super().__init__("The server is not running: use it in `with Server() as server:`.")
 
 
 class Server:
-    """A real server on a free port of this machine, with a temporary store that goes with it.
+    """A real server on a free port of this machine, with a temporary database that is removed when it stops.
 
-    ``with Server() as server:`` serves from a thread, ``Server(process=True)`` from a process of its own.
-    ``settings`` are Checkend's, by name; those of the environment do not count. Raises `ServerStartError`, or what
-    `checkend.create_app` raises, when it is started and cannot.
+    ``with Server() as server:`` runs it in a thread of this process, ``with Server(process=True) as server:`` in a
+    process of its own. ``settings`` are Checkend's settings by name; settings in the environment are ignored. Starting
+    it raises `ServerStartError`, or what `checkend.create_app` raises.
     """
 
     def __init__(self, *, process: bool = False, settings: Mapping[str, Any] | None = None) -> None:
-        self._runs: _ThreadRunner | _ProcessRunner = (_ProcessRunner if process else _ThreadRunner)(
+        self._runner: _ThreadRunner | _ProcessRunner = (_ProcessRunner if process else _ThreadRunner)(
             dict(settings or {})
         )
-        self._control: JsonConnection | None = None
+        self._control: ServerConnection | None = None
         self._app: CheckendApp | None = None
         self._process_id = 0
 
     def start(self) -> "Server":
-        """Start, ready when this returns. For use without ``with``; then `stop` must be called."""
-        url = self._runs.start()
+        """Start the server; it is ready when this returns. Without ``with``, `stop` must be called."""
+        url = self._runner.start()
         self._process_id = os.getpid()
-        self._control = JsonConnection(url)
+        self._control = ServerConnection(url)
         atexit.register(self.stop)
         return self
 
     def stop(self) -> None:
-        """Stop, and remove the store; no change when it is stopped."""
-        if self._control is None or self._process_id != os.getpid():  # a fork's exit is not the server's
+        """Stop the server and remove its database; does nothing if it is not running."""
+        if self._control is None or self._process_id != os.getpid():  # a forked child exits: the server is its parent's
             return
         atexit.unregister(self.stop)
         if self._app is not None:
             self._app.disconnect()
         self._control.close()
         self._control = self._app = None
-        self._runs.stop()
+        self._runner.stop()
 
     def __enter__(self) -> "Server":
         return self.start()
@@ -76,95 +76,92 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address of the server. Raises `ServerNotRunningError`."""
+        """The URL of the server. Raises `ServerNotRunningError`."""
         return self._connection.url
 
     @property
     def app(self) -> CheckendApp:
-        """An app on the server with its keys: the same at each call."""
+        """An app on the server, the same on every access. Raises `ServerNotRunningError`."""
         if self._app is None:
-            access = self._runs.access
-            self._app = self._hand_out(access) if access else self.new_app("main")
+            access = self._runner.access or self._runner.create_app("main")
+            self._app = CheckendApp(access, self._connection, self._runner.remove_app)
         return self._app
 
     def new_app(self, name: str = "test") -> CheckendApp:
-        """A further app with keys of its own, which sees nothing of the others; `CheckendApp.close` removes it."""
-        return self._hand_out(self._runs.make_app(name))
-
-    def _hand_out(self, access: Access) -> CheckendApp:
-        return CheckendApp(access, self._connection, self._runs.remove_app)
+        """Create another app with keys of its own; `CheckendApp.close` removes it. Raises `ServerNotRunningError`."""
+        return CheckendApp(self._runner.create_app(name), self._connection, self._runner.remove_app)
 
     @property
-    def _connection(self) -> JsonConnection:
+    def _connection(self) -> ServerConnection:
         if self._control is None:
             raise ServerNotRunningError
         return self._control
 
 
 class _ThreadRunner:
-    """Serves from a thread of this process."""
+    """Runs the server in a thread of this process."""
 
     access: Access | None = None
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._running: FixtureRunner | None = None
+        self._fixture_runner: FixtureRunner | None = None
 
     def start(self) -> str:
         from checkend.testing._runner.runner import FixtureRunner
 
-        self._running = FixtureRunner(self._settings)
-        return self._running.fixture.url
+        self._fixture_runner = FixtureRunner(self._settings)
+        return self._fixture_runner.fixture.url
 
-    def make_app(self, name: str) -> Access:
-        return self._fixture.make_app(name)
+    def create_app(self, name: str) -> Access:
+        return self._fixture.create_app(name)
 
     def remove_app(self, slug: str) -> None:
         self._fixture.remove_app(slug)
 
     @property
     def _fixture(self) -> "Fixture":
-        if self._running is None:
+        if self._fixture_runner is None:
             raise ServerNotRunningError
-        return self._running.fixture
+        return self._fixture_runner.fixture
 
     def stop(self) -> None:
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
+        if self._fixture_runner is not None:
+            self._fixture_runner.stop()
+            self._fixture_runner = None
 
 
 class _ProcessRunner:
-    """Serves from ``checkend fixture``, which ends with this process however that ends."""
+    """Runs the server as a child process, ``checkend fixture``, which ends with this process, however this ends."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
         self._child: subprocess.Popen[str] | None = None
-        self._control: JsonConnection | None = None
+        self._control: ServerConnection | None = None
         self.access: Access | None = None
 
     def start(self) -> str:
         options = [f"--set={name}={value}" for name, value in self._settings.items()]
         command = [sys.executable, "-m", "checkend.cli", "fixture", *options]
         self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_with_this_package()
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment()
         )
-        assert self._child.stdout is not None  # it is a pipe
+        assert self._child.stdout is not None  # because of PIPE
         line = self._child.stdout.readline()
         if not line:
-            raise ServerStartError(f"`checkend fixture` ended with status {self._end()}; its standard error says why.")
+            raise ServerStartError(f"`checkend fixture` exited with status {self._end()}; see its standard error.")
         access: Access = json.loads(line)
-        self.access, self._control = access, JsonConnection(access["url"])
+        self.access, self._control = access, ServerConnection(access["url"])
         return access["url"]
 
-    def make_app(self, name: str) -> Access:
-        access: Access = self._ask("POST", "/apps", {"name": name})
+    def create_app(self, name: str) -> Access:
+        access: Access = self._control_request("POST", "/apps", {"name": name})
         return access
 
     def remove_app(self, slug: str) -> None:
-        self._ask("DELETE", f"/apps/{slug}")
+        self._control_request("DELETE", f"/apps/{slug}")
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    def _control_request(self, method: str, path: str, body: Any = None) -> Any:
         if self._control is None:
             raise ServerNotRunningError
         return control_request(self._control, method, path, body)
@@ -178,9 +175,9 @@ class _ProcessRunner:
 
     def _end(self) -> int:
         child, self._child, self.access = self._child, None, None
-        assert child is not None  # both callers have started it
+        assert child is not None  # both callers check or start it
         for pipe in (child.stdin, child.stdout):
-            assert pipe is not None  # both are pipes
+            assert pipe is not None  # because of PIPE
             pipe.close()
         try:
             return child.wait(STOP_SECONDS)
@@ -189,8 +186,8 @@ class _ProcessRunner:
             return child.wait()
 
 
-def _with_this_package() -> dict[str, str]:
-    """The environment in which a child of this Python finds the package where this process has it from."""
-    home = str(Path(__file__).resolve().parent.parent.parent)
-    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+def _environment() -> dict[str, str]:
+    """Return an environment in which a child process imports this package from the same folder as this process."""
+    root = str(Path(__file__).resolve().parent.parent.parent)
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,14 +1,14 @@
-"""The types of what the server in fixture mode responds with."""
+"""Types of the JSON values in the fixture's responses."""
 
 from typing import Any, TypedDict
 
 
 class ReceivedRequest(TypedDict):
-    """A request as it came over the wire, and its answer.
+    """A request as it was received, and the response to it.
 
-    ``status`` and ``answer`` are None while it is not answered, and when a fault left it without an answer.
-    ``fault`` names the fault that it met, ``app`` the slug of the app whose ingestion key it carried.
-    ``json`` is the body as a JSON value, unpacked if need be; None where it is none.
+    ``status`` and ``answer`` are None until there is a response, and if a fault prevented one. ``fault`` is the fault
+    that was applied, ``app`` the slug of the app whose ingestion key the request carried. ``json`` is the body as a
+    JSON value, after decompression if needed, or None if it is not JSON.
     """
 
     number: int
@@ -27,7 +27,7 @@ class ReceivedRequest(TypedDict):
 
 
 class Access(TypedDict):
-    """All that a program under test, and its test, need of a server."""
+    """What a test and the program under test need in order to use an app on the server."""
 
     url: str
     ingestion_key: str

@@ -68,11 +68,11 @@ class _ListQuery(ProblemFilterQuery):
 
     status = fields.String(load_default="unresolved", validate=IS_STATUS)
     min_notices = BoundedInteger(
-        least=0, most=MAX_COUNT, validate=Range(max=999_999_999, error="must be a whole number, 0 to 999,999,999.")
+        minimum=0, maximum=MAX_COUNT, validate=Range(max=999_999_999, error="must be a whole number, 0 to 999,999,999.")
     )
     environment = fields.String()
     since = fields.String(validate=one_of(*SINCE))
-    page = BoundedInteger(least=0, most=MAX_PAGE, load_default=1)
+    page = BoundedInteger(minimum=0, maximum=MAX_PAGE, load_default=1)
 
 
 def read_query(args: "MultiDict[str, str]") -> ProblemQuery:

@@ -1,6 +1,6 @@
-"""The API, spoken to with a key that may do everything.
+"""Fixtures for tests of the API: a server, and a client with a key that has every permission.
 
-Starting a server costs more than most of these tests: they share one, whose store is emptied before each.
+Starting a server takes longer than most of these tests, so they share one, whose database is emptied before each test.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from tests.support.api import Api
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """The server of all tests of the API."""
+    """Start the server that all tests of the API share."""
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=tmp_path_factory.mktemp("api"))
     yield app
     services(app).close()
@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(server: Flask) -> Flask:
-    """A server with an empty store."""
+    """Return the server, with an empty database."""
     with server.app_context(), write_transaction():
         for table in reversed(db.metadata.sorted_tables):
             db.session.execute(table.delete())
@@ -36,5 +36,5 @@ def app(server: Flask) -> Flask:
 
 @pytest.fixture
 def api(client: FlaskClient, key_for: Callable[..., dict[str, str]]) -> Api:
-    """Speaks to the API with every permission."""
+    """Return a client with every permission."""
     return Api(client, key_for())

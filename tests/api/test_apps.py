@@ -25,14 +25,14 @@ SHAPE = [
 
 
 def test_a_new_app_has_its_defaults_and_shows_its_key_once(api: Api) -> None:
-    answer = api.post("/apps", {"name": "My Shop"})
-    assert answer.status_code == 201
-    made = answer.get_json()
-    assert list(made) == [*SHAPE, "ingestion_key"]
-    key = made.pop("ingestion_key")
+    response = api.post("/apps", {"name": "My Shop"})
+    assert response.status_code == 201
+    created = response.get_json()
+    assert list(created) == [*SHAPE, "ingestion_key"]
+    key = created.pop("ingestion_key")
     assert len(key) > 30
-    assert_times(made)
-    assert made | {"created_at": 0, "updated_at": 0} == {
+    assert_times(created)
+    assert created | {"created_at": 0, "updated_at": 0} == {
         "id": 1,
         "name": "My Shop",
         "slug": "my-shop",
@@ -43,9 +43,9 @@ def test_a_new_app_has_its_defaults_and_shows_its_key_once(api: Api) -> None:
         "updated_at": 0,
         "unresolved_problems_count": 0,
     }
-    assert api.get("/apps/my-shop").get_json() == made
-    assert api.get("/apps/1").get_json() == made
-    assert api.get("/apps").get_json() == [made]
+    assert api.get("/apps/my-shop").get_json() == created
+    assert api.get("/apps/1").get_json() == created
+    assert api.get("/apps").get_json() == [created]
 
 
 def test_all_fields_can_be_set(api: Api) -> None:
@@ -55,8 +55,8 @@ def test_all_fields_can_be_set(api: Api) -> None:
         "notify_on_new_problem": False,
         "notify_on_reoccurrence": False,
     }
-    made = api.post("/apps", fields).get_json()
-    assert {name: made[name] for name in fields} == fields
+    created = api.post("/apps", fields).get_json()
+    assert {name: created[name] for name in fields} == fields
 
 
 @pytest.mark.parametrize("body", [{"name": "A"}, {"app": {"name": "A"}}], ids=["bare", "root key"])
@@ -85,17 +85,17 @@ def test_a_change_touches_only_what_is_sent(api: Api, method: str) -> None:
     assert api.call(method, "/apps/my-shop", {"environment": None}).get_json()["environment"] is None
 
 
-def test_an_answer_can_be_sent_back(api: Api) -> None:
-    made = api.post("/apps", {"name": "A"}).get_json()
-    answer = api.patch("/apps/a", made | {"slug": "x", "id": 9, "unresolved_problems_count": 7, "created_at": "x"})
-    assert answer.status_code == 200
+def test_a_response_can_be_sent_back(api: Api) -> None:
+    created = api.post("/apps", {"name": "A"}).get_json()
+    response = api.patch("/apps/a", created | {"slug": "x", "id": 9, "unresolved_problems_count": 7, "created_at": "x"})
+    assert response.status_code == 200
     shown = api.get("/apps/a").get_json()
     assert api.patch("/apps/a", shown).get_json() | {"updated_at": 0} == shown | {"updated_at": 0}
     assert api.put("/apps/a", {"app": shown}).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentences"),
+    ("fields", "messages"),
     [
         ({}, ["Name can't be blank."]),
         ({"name": ""}, ["Name can't be blank."]),
@@ -120,12 +120,12 @@ def test_an_answer_can_be_sent_back(api: Api) -> None:
         ),
     ],
 )
-def test_each_fault_is_named_and_nothing_is_made(api: Api, fields: Any, sentences: list[str]) -> None:
-    assert_error(api.post("/apps", fields), 422, *sentences)
+def test_each_error_is_reported_and_nothing_is_created(api: Api, fields: Any, messages: list[str]) -> None:
+    assert_error(api.post("/apps", fields), 422, *messages)
     assert api.get("/apps").get_json() == []
 
 
-def test_a_change_that_is_refused_changes_nothing(api: Api) -> None:
+def test_a_rejected_change_changes_nothing(api: Api) -> None:
     api.post("/apps", {"name": "A"})
     before = api.get("/apps/a").get_json()
     assert_error(api.patch("/apps/a", {"environment": "x", "name": ""}), 422, "Name can't be blank.")
@@ -152,12 +152,12 @@ def test_names_are_trimmed_and_may_be_as_long_as_255_characters(api: Api) -> Non
         ("a%_b", "a-b"),
     ],
 )
-def test_a_slug_is_made_of_the_name(api: Api, name: str, slug: str) -> None:
+def test_the_slug_is_derived_from_the_name(api: Api, name: str, slug: str) -> None:
     assert api.post("/apps", {"name": name}).get_json()["slug"] == slug
     assert api.get(f"/apps/{slug}").get_json()["name"] == name.strip()
 
 
-def test_a_taken_slug_gets_the_next_free_number(api: Api) -> None:
+def test_a_slug_in_use_gets_the_next_free_number(api: Api) -> None:
     def slugs(*names: str) -> list[str]:
         return [api.post("/apps", {"name": name}).get_json()["slug"] for name in names]
 
@@ -178,7 +178,7 @@ def test_an_app_named_like_an_id_does_not_shadow_it(api: Api) -> None:
 @pytest.mark.parametrize(
     "reference", ["nope", "0", "-1", "1.0", "+1", " 1", "99999999999999999999", "%00", "Shop", "\u0661"]
 )
-def test_what_is_no_app_is_not_found(api: Api, make: Factory, reference: str) -> None:
+def test_an_unknown_app_is_not_found(api: Api, make: Factory, reference: str) -> None:
     make.app("Shop")
     for method in ("GET", "PATCH", "PUT", "DELETE"):
         assert_error(api.call(method, f"/apps/{reference}", {"name": "B"}), 404, "App not found.")
@@ -187,10 +187,10 @@ def test_what_is_no_app_is_not_found(api: Api, make: Factory, reference: str) ->
 
 def test_a_new_ingestion_key_replaces_the_old_one(api: Api) -> None:
     old = api.post("/apps", {"name": "A"}).get_json()["ingestion_key"]
-    answer = api.post("/apps/a/regenerate_ingestion_key")
-    assert answer.status_code == 200
-    assert list(answer.get_json()) == [*SHAPE, "ingestion_key"]
-    new = answer.get_json()["ingestion_key"]
+    response = api.post("/apps/a/regenerate_ingestion_key")
+    assert response.status_code == 200
+    assert list(response.get_json()) == [*SHAPE, "ingestion_key"]
+    new = response.get_json()["ingestion_key"]
     assert new != old
     reports = [
         api.client.post("/ingest/v1/errors", headers={"Checkend-Ingestion-Key": key}, json={"error": {"class": "E"}})
@@ -199,14 +199,14 @@ def test_a_new_ingestion_key_replaces_the_old_one(api: Api) -> None:
     assert [report.status_code for report in reports] == [401, 201]
 
 
-def test_no_other_answer_shows_the_key(api: Api, make: Factory) -> None:
+def test_no_other_response_shows_the_key(api: Api, make: Factory) -> None:
     key = api.post("/apps", {"name": "A"}).get_json()["ingestion_key"]
     team_id = make.team()
     api.post(f"/teams/{team_id}/apps", {"app_id": "a"})
-    answers = [api.get("/apps"), api.get("/apps/a"), api.patch("/apps/a", {}), api.get(f"/teams/{team_id}/apps")]
-    for answer in answers:
-        assert answer.status_code == 200
-        assert key not in answer.get_data(as_text=True)
+    responses = [api.get("/apps"), api.get("/apps/a"), api.patch("/apps/a", {}), api.get(f"/teams/{team_id}/apps")]
+    for response in responses:
+        assert response.status_code == 200
+        assert key not in response.get_data(as_text=True)
 
 
 def test_the_ingestion_key_cannot_be_chosen(api: Api) -> None:
@@ -214,7 +214,7 @@ def test_the_ingestion_key_cannot_be_chosen(api: Api) -> None:
     assert key != "mine"
 
 
-def test_deleting_an_app_takes_all_that_is_its_own_and_nothing_else(
+def test_deleting_an_app_deletes_all_of_its_data_and_nothing_else(
     api: Api, app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selection, "PROBLEM_BATCH_SIZE", 2)
@@ -230,31 +230,31 @@ def test_deleting_an_app_takes_all_that_is_its_own_and_nothing_else(
     assert api.delete("/apps/gone").status_code == 404
     assert api.get("/apps/2/problems/2").status_code == 404
     assert api.get(f"/teams/{team_id}/apps").get_json() == []
-    assert [found["id"] for found in api.get("/apps/kept/problems", search="needle").get_json()["data"]] == [1]
-    with sqlite3.connect(Path(app.instance_path) / "checkend.sqlite3") as store:
+    assert [problem["id"] for problem in api.get("/apps/kept/problems", search="needle").get_json()["data"]] == [1]
+    with sqlite3.connect(Path(app.instance_path) / "checkend.sqlite3") as database:
         counted = [
-            store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("apps", "problems", "notices", "problem_tags", "team_apps")
         ]
         assert counted == [1, 1, 3, 1, 0]
-        assert store.execute("PRAGMA foreign_key_check").fetchall() == []
-        store.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
-    store.close()
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        database.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
+    database.close()
 
 
-def test_ids_are_not_given_again(api: Api) -> None:
+def test_ids_are_not_reused(api: Api) -> None:
     api.post("/apps", {"name": "A"})
     api.delete("/apps/a")
     assert api.post("/apps", {"name": "B"}).get_json()["id"] == 2
 
 
-def test_an_answer_to_a_deletion_has_no_body(api: Api, make: Factory) -> None:
+def test_the_response_to_a_deletion_has_no_body(api: Api, make: Factory) -> None:
     make.app("A")
-    answer = api.delete("/apps/a")
-    assert (answer.status_code, answer.data, answer.content_type) == (204, b"", None)
+    response = api.delete("/apps/a")
+    assert (response.status_code, response.data, response.content_type) == (204, b"", None)
 
 
-def test_flags_may_be_sent_as_words(api: Api) -> None:
+def test_booleans_may_be_sent_as_text(api: Api) -> None:
     app = api.post(
         "/apps", {"name": "A", "notify_on_new_problem": "false", "notify_on_reoccurrence": "true"}
     ).get_json()

@@ -1,4 +1,4 @@
-"""What a body may be, the same for every route that takes one."""
+"""Request bodies: the same rules for every route that reads one."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ TAKING = sorted(route for route, call in TABLE.items() if call.json is not None)
 
 
 @pytest.fixture
-def cast(make: Factory) -> None:
+def records(make: Factory) -> None:
     make.app("Shop")
     make.problem(1)
     make.team("Core", make.user())
@@ -35,7 +35,7 @@ def path_of(rule: str) -> str:
 
 
 @pytest.mark.parametrize("route", TAKING, ids=" ".join)
-def test_every_route_refuses_what_is_no_json_object(route: tuple[str, str], api: Api, cast: None) -> None:
+def test_every_route_rejects_a_body_that_is_not_a_json_object(route: tuple[str, str], api: Api, records: None) -> None:
     method, path = route[0], path_of(route[1])
 
     def send(data: bytes, content_type: str | None = JSON) -> Any:
@@ -52,39 +52,41 @@ def test_every_route_refuses_what_is_no_json_object(route: tuple[str, str], api:
 
 
 @pytest.mark.parametrize("route", TAKING, ids=" ".join)
-def test_others_can_write_while_a_body_comes_in(route: tuple[str, str], api: Api, cast: None, slow_body: Any) -> None:
+def test_others_can_write_while_a_body_is_received(
+    route: tuple[str, str], api: Api, records: None, slow_body: Any
+) -> None:
     method, path = route[0], path_of(route[1])
-    api.get("/apps")  # the key's use is noted
+    api.get("/apps")  # records the use of the key
     for data in (b'{"nonsense":1}', b"{", b"a" * 100_000):
         body = slow_body(data)
-        answer = api.call(method, path, input_stream=body, content_type=JSON, content_length=len(data))
-        assert answer.status_code in (400, 422)
+        response = api.call(method, path, input_stream=body, content_type=JSON, content_length=len(data))
+        assert response.status_code in (400, 422)
         assert body.others_could_write
         assert all(body.others_could_write)
 
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "application/vnd.api+json"])
-def test_every_type_of_json_is_read(api: Api, content_type: str) -> None:
-    answer = api.post("/apps", data='{"name":"Größe"}'.encode(), content_type=content_type)
-    assert answer.get_json()["name"] == "Größe"
+def test_every_content_type_of_json_is_accepted(api: Api, content_type: str) -> None:
+    response = api.post("/apps", data='{"name":"Größe"}'.encode(), content_type=content_type)
+    assert response.get_json()["name"] == "Größe"
 
 
-def test_a_body_of_the_largest_size_is_read(api: Api) -> None:
+def test_a_body_of_the_maximum_size_is_accepted(api: Api) -> None:
     body = json.dumps({"name": "A"}).encode()
     assert api.post("/apps", data=body.ljust(1_048_576), content_type=JSON).status_code == 201
     assert_error(api.post("/apps", data=body.ljust(1_048_577), content_type=JSON), 413)
 
 
 @pytest.mark.parametrize("value", ["x", 1, None, ["name"]])
-def test_what_stands_under_the_root_key_must_be_an_object(api: Api, value: Any) -> None:
+def test_the_value_of_the_root_key_must_be_an_object(api: Api, value: Any) -> None:
     assert_error(api.post("/apps", {"app": value}), 400, "app must be a JSON object.")
 
 
-def test_what_stands_beside_the_root_key_is_read_too(api: Api) -> None:
+def test_fields_beside_the_root_key_are_read_too(api: Api) -> None:
     assert_error(api.post("/apps", {"app": {"name": "A"}, "nonsense": 1}), 422, "Unknown field: nonsense.")
 
 
-def test_another_resources_root_key_is_no_field(api: Api) -> None:
+def test_another_resources_root_key_is_an_unknown_field(api: Api) -> None:
     assert_error(api.post("/apps", {"team": {"name": "A"}}), 422, "Name can't be blank.", "Unknown field: team.")
 
 
@@ -95,7 +97,7 @@ def test_routes_without_a_body_do_not_read_one(api: Api, make: Factory) -> None:
     assert api.call("DELETE", "/apps/shop", data="nonsense").status_code == 204
 
 
-def test_the_largest_body_can_be_set(tmp_path: Path) -> None:
+def test_the_maximum_body_size_is_a_setting(tmp_path: Path) -> None:
     app = create_app({"MAX_BODY_BYTES": 1024}, instance_path=tmp_path / "small")
     with app.app_context(), write_transaction():
         _, value = ApiKey.create("x", ["apps:write"])

@@ -1,4 +1,4 @@
-"""Frames have a column where the backtrace says it."""
+"""Frames have a column if the backtrace contains one."""
 
 from typing import Any
 

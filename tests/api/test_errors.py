@@ -1,4 +1,4 @@
-"""The one envelope for everything that goes wrong under /api/."""
+"""The error envelope, which is the same for all errors under /api/."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ def test_an_unknown_path_is_not_found_without_a_key(app: Flask, path: str) -> No
         assert_error(Api(app.test_client(), {}).client.open(f"/api/{path}", method=method), 404)
 
 
-def test_the_place_of_the_api_itself_answers_as_the_api_does(app: Flask) -> None:
-    answer = app.test_client().get("/api")
-    assert_error(answer, 404)
-    assert "Content-Security-Policy" not in answer.headers
+def test_the_root_of_the_api_responds_like_the_api(app: Flask) -> None:
+    response = app.test_client().get("/api")
+    assert_error(response, 404)
+    assert "Content-Security-Policy" not in response.headers
 
 
-def test_the_log_tells_the_number_of_faults_and_not_what_was_sent(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_log_contains_the_number_of_errors_but_not_the_body(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
     log.configure("info", "text")
     assert_error(api.post("/apps", {"name": "A", "hunter2": 1, "hunter3": 2}), 422)
     assert_error(api.post("/teams", {"name": "A", "owner_id": "hunter4"}), 422)
@@ -52,23 +52,23 @@ def test_the_log_tells_the_number_of_faults_and_not_what_was_sent(api: Api, capf
         ("PATCH", "/teams/1/apps/1", "DELETE, OPTIONS"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(app: Flask, method: str, path: str, allowed: str) -> None:
-    answer = Api(app.test_client(), {}).call(method, path)
-    assert_error(answer, 405)
-    assert answer.headers["Allow"] == allowed
+def test_a_405_lists_the_allowed_methods(app: Flask, method: str, path: str, allowed: str) -> None:
+    response = Api(app.test_client(), {}).call(method, path)
+    assert_error(response, 405)
+    assert response.headers["Allow"] == allowed
 
 
-def test_a_fault_of_ours_shows_nothing_of_the_inside(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_reveals_nothing_about_its_cause(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> list[App]:
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr(App, "newest_first", broken)
-    answer = api.get("/apps")
-    assert_error(answer, 500)
-    assert "secret" not in answer.get_data(as_text=True)
+    response = api.get("/apps")
+    assert_error(response, 500)
+    assert "secret" not in response.get_data(as_text=True)
 
 
-def test_a_name_taken_at_the_same_moment_is_a_conflict(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slug_taken_by_a_concurrent_request_is_a_conflict(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.post("/apps", {"name": "A"})
     monkeypatch.setattr("checkend.models.app.unique_slug", lambda *_: "a")
     assert_error(api.post("/apps", {"name": "A"}), 409)
@@ -87,14 +87,14 @@ def test_slashes_before_the_path_count_as_one(api: Api) -> None:
     assert api.client.get("/", headers=api.headers, environ_overrides={"PATH_INFO": "//api/v1/apps"}).status_code == 200
 
 
-def test_an_answer_of_the_api_is_not_open_to_other_origins(api: Api) -> None:
-    answer = api.client.get("/api/v1/apps", headers=api.headers | {"Origin": "https://elsewhere.example"})
-    assert "Access-Control-Allow-Origin" not in answer.headers
+def test_responses_do_not_allow_other_origins(api: Api) -> None:
+    response = api.client.get("/api/v1/apps", headers=api.headers | {"Origin": "https://elsewhere.example"})
+    assert "Access-Control-Allow-Origin" not in response.headers
 
 
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """The API of a server that waits a tenth of a second for the store's lock."""
+    """Return a client of a server that waits only a tenth of a second for the write lock."""
     monkeypatch.setattr(db_session, "REQUEST_LOCK_SECONDS", 0.1)
     app = create_app(instance_path=tmp_path / "impatient")
     with app.app_context(), write_transaction():
@@ -104,21 +104,21 @@ def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     services(app).close()
 
 
-def test_reading_goes_on_while_another_process_holds_the_store(impatient: Api) -> None:
+def test_reads_work_while_another_process_has_the_write_lock(impatient: Api) -> None:
     path = Path(impatient.client.application.instance_path) / "checkend.sqlite3"
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert impatient.get("/apps").status_code == 200
-    for answer in (impatient.post("/apps", {"name": "B"}), impatient.delete("/apps/shop")):
-        assert_error(answer, 503)
-        assert int(answer.headers["Retry-After"]) > 0
+    for response in (impatient.post("/apps", {"name": "B"}), impatient.delete("/apps/shop")):
+        assert_error(response, 503)
+        assert int(response.headers["Retry-After"]) > 0
     other.execute("ROLLBACK")
     other.close()
     assert impatient.post("/apps", {"name": "B"}).status_code == 201
     assert [app["name"] for app in impatient.get("/apps").get_json()] == ["B", "Shop"]
 
 
-def test_a_refused_write_leaves_the_lock_to_the_next(api: Api, make: Factory) -> None:
+def test_a_rejected_write_releases_the_lock(api: Api, make: Factory) -> None:
     make.app("Shop")
     assert_error(api.patch("/apps/shop", {"name": ""}), 422)
     assert_error(api.post("/teams", {"name": "A", "owner_id": 9}), 422, "Owner user not found")

@@ -10,18 +10,18 @@ from checkend.services import services
 from tests.support.api import TIME, assert_error
 
 
-def test_a_server_that_works_says_so(client: FlaskClient) -> None:
-    answer = client.get("/api/v1/health")
-    assert answer.status_code == 200
-    assert set(answer.get_json()) == {"status", "timestamp"}
-    assert answer.get_json()["status"] == "ok"
-    assert TIME.fullmatch(answer.get_json()["timestamp"])
+def test_a_working_server_is_healthy(client: FlaskClient) -> None:
+    response = client.get("/api/v1/health")
+    assert response.status_code == 200
+    assert set(response.get_json()) == {"status", "timestamp"}
+    assert response.get_json()["status"] == "ok"
+    assert TIME.fullmatch(response.get_json()["timestamp"])
 
 
-def test_a_store_that_cannot_be_used_is_unhealthy(tmp_path: Path) -> None:
+def test_a_server_without_a_usable_database_is_unhealthy(tmp_path: Path) -> None:
     app = create_app(instance_path=tmp_path)
-    store = sqlite3.connect(tmp_path / "checkend.sqlite3")
-    store.execute("DROP TABLE alembic_version")
-    store.close()
+    database = sqlite3.connect(tmp_path / "checkend.sqlite3")
+    database.execute("DROP TABLE alembic_version")
+    database.close()
     assert_error(app.test_client().get("/api/v1/health"), 503)
     services(app).close()

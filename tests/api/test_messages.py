@@ -28,15 +28,15 @@ def shop(make: Factory) -> dict[str, Any]:
 
 @pytest.fixture
 def send(client: FlaskClient, shop: dict[str, Any]) -> Send:
-    """``send("a message", line=1)``: a report of one and the same problem, a duplicate if the line was sent before."""
+    """Return ``send("a message", line=1)``. All reports belong to one problem; a repeated line makes a duplicate."""
 
     def report(message: Any, line: int, **error: Any) -> dict[str, Any]:
         error = {"class": "E", "message": message, "fingerprint": "one", "backtrace": [f"/a.py:{line} in f"], **error}
-        answer = client.post(
+        response = client.post(
             "/ingest/v1/errors", json={"error": error}, headers={"Checkend-Ingestion-Key": shop["ingestion_key"]}
         )
-        assert answer.status_code == 201
-        return dict(answer.json or {})
+        assert response.status_code == 201
+        return dict(response.json or {})
 
     return report
 
@@ -49,9 +49,9 @@ def read(client: FlaskClient, key_for: Any) -> Read:
     )
 
 
-def found(read: Read, wanted: str) -> bool:
-    answer: list[Any] = read(search=wanted)["data"]
-    return bool(answer)
+def is_found(read: Read, text: str) -> bool:
+    response: list[Any] = read(search=text)["data"]
+    return bool(response)
 
 
 @pytest.mark.parametrize("indexed", [False, True], ids=["at once", "once the index has it"])
@@ -65,15 +65,15 @@ def test_the_latest_is_shown_and_found_and_the_first_is_still_found(
             assert list(index_latest_messages()) == [1]
             assert list(index_latest_messages()) == []
     assert read("/1")["error_message"] == read()["data"][0]["error_message"] == "no basket at all Ü"
-    assert [found(read, wanted) for wanted in ("AT ALL ü", "could not load basket 1", "e\nno", "27 or so")] == [
+    assert [is_found(read, text) for text in ("AT ALL ü", "could not load basket 1", "e\nno", "27 or so")] == [
         True,
         True,
         False,
         False,
     ]
-    assert found(read, "ü")
-    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
-        store.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
+    assert is_found(read, "ü")
+    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as database:
+        database.execute("INSERT INTO problems_search(problems_search, rank) VALUES ('integrity-check', 1)")
 
 
 def test_a_duplicate_does_not_change_it(send: Send, read: Read) -> None:
@@ -81,10 +81,10 @@ def test_a_duplicate_does_not_change_it(send: Send, read: Read) -> None:
     send("second", 2)
     assert send("counted only", 1)["deduplicated"] is True
     assert read("/1")["error_message"] == "second"
-    assert not found(read, "counted only")
+    assert not is_found(read, "counted only")
 
 
-def test_what_occurred_earlier_does_not_change_it_whenever_it_arrives(send: Send, read: Read) -> None:
+def test_an_earlier_occurrence_does_not_change_it_even_if_it_arrives_later(send: Send, read: Read) -> None:
     now = clock.now()
     send("of noon", 1, occurred_at=(now - timedelta(hours=2)).isoformat())
     send("of morning", 2, occurred_at=(now - timedelta(hours=6)).isoformat())
@@ -98,12 +98,12 @@ def test_it_is_the_first_again_when_that_is_sent_again(app: Flask, send: Send, r
     for line, message in enumerate(("first", "second", "first")):
         send(message, line)
     assert read("/1")["error_message"] == "first"
-    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
-        assert store.execute("SELECT latest_message FROM problems").fetchone() == (None,)
+    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as database:
+        assert database.execute("SELECT latest_message FROM problems").fetchone() == (None,)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_one_that_was_not_sent_is_null_and_the_pages_say_so(
+def test_a_missing_message_is_null(
     app: Flask, client: FlaskClient, send: Send, read: Read, nothing: str | None
 ) -> None:
     sent = send(nothing, 1)
@@ -115,22 +115,20 @@ def test_one_that_was_not_sent_is_null_and_the_pages_say_so(
     assert read(f"/1/notices/{later['id']}")["error_message"] == "a message"
     send(nothing, 3)
     assert read("/1")["error_message"] is None
-    assert found(read, "a message") is False
+    assert is_found(read, "a message") is False
 
 
 @pytest.mark.parametrize(
     ("first", "latest", "shares"),
     [(2_000, 0, (997, 0)), (2_000, 2_000, (498, 498)), (100, 2_000, (100, 896)), (2_000, 100, (896, 100))],
 )
-def test_both_messages_have_their_share_of_what_is_indexed(first: int, latest: int, shares: tuple[int, int]) -> None:
+def test_both_messages_are_part_of_the_indexed_text(first: int, latest: int, shares: tuple[int, int]) -> None:
     text = search_text("Cc", "F" * first, "L" * latest)
     assert (text.count("f"), text.count("l")) == shares
     assert len(text) <= 1_000
 
 
-def test_pages_show_the_latest_message_and_say_where_none_was_sent(
-    client: FlaskClient, make: Factory, send: Send
-) -> None:
+def test_pages_show_the_latest_message_or_that_there_is_none(client: FlaskClient, make: Factory, send: Send) -> None:
     make.user("admin@example.com", site_admin=True)
     send("the first of all", 1)
     send("the latest of all", 2)

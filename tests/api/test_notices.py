@@ -1,4 +1,4 @@
-"""Notices: what was sent, whole."""
+"""Notices contain everything that was sent."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,9 +28,9 @@ SHAPE = [
 
 @pytest.fixture(autouse=True)
 def shop(make: Factory) -> dict[str, Any]:
-    made = make.app("Shop")
+    app = make.app("Shop")
     make.app("Other")
-    return made
+    return app
 
 
 def report(api: Api, key: str, **error: Any) -> dict[str, Any]:
@@ -41,13 +41,13 @@ def report(api: Api, key: str, **error: Any) -> dict[str, Any]:
         "user": {"id": "7"},
         "notifier": {"name": "checkend-python", "version": "1.0.0"},
     }
-    answer = api.client.post("/ingest/v1/errors", headers={"Checkend-Ingestion-Key": key}, json=body)
-    assert answer.status_code == 201, answer.get_data(as_text=True)
-    result: dict[str, Any] = answer.get_json()
+    response = api.client.post("/ingest/v1/errors", headers={"Checkend-Ingestion-Key": key}, json=body)
+    assert response.status_code == 201, response.get_data(as_text=True)
+    result: dict[str, Any] = response.get_json()
     return result
 
 
-def test_a_notice_shows_all_that_was_reported(api: Api, shop: dict[str, Any]) -> None:
+def test_a_notice_shows_everything_that_was_reported(api: Api, shop: dict[str, Any]) -> None:
     backtrace = ["/app/main.py:3 in main", {"file": "b.js", "line": 7, "method": "f"}, "unreadable"]
     sent = report(api, shop["ingestion_key"], backtrace=backtrace, occurred_at="2024-01-15T10:30:00.5Z")
     shown = api.get(f"{NOTICES}/{sent['id']}").get_json()
@@ -107,7 +107,7 @@ def test_the_newest_occurrence_comes_first(api: Api, make: Factory) -> None:
         ({"date_to": "2024-01-01T23:00:00Z"}, [1]),
     ],
 )
-def test_times_bound_when_it_occurred(api: Api, make: Factory, parameters: dict[str, str], days: list[int]) -> None:
+def test_notices_are_filtered_by_time(api: Api, make: Factory, parameters: dict[str, str], days: list[int]) -> None:
     problem_id = make.problem(1)
     for day in range(3):
         make.notice(problem_id, NEW_YEAR + timedelta(days=day, hours=23))
@@ -115,11 +115,11 @@ def test_times_bound_when_it_occurred(api: Api, make: Factory, parameters: dict[
 
 
 @pytest.mark.parametrize("name", ["page", "per_page", "date_from", "date_to"])
-def test_a_value_that_cannot_be_read_is_named(api: Api, make: Factory, name: str) -> None:
+def test_an_invalid_value_is_reported(api: Api, make: Factory, name: str) -> None:
     make.problem(1)
-    answer = api.get(NOTICES, **{name: "x"})
-    assert_error(answer, 422)
-    assert answer.get_json()["message"].startswith(f"{name} must be ")
+    response = api.get(NOTICES, **{name: "x"})
+    assert_error(response, 422)
+    assert response.get_json()["message"].startswith(f"{name} must be ")
 
 
 def test_a_notice_of_another_parent_is_not_found(api: Api, make: Factory) -> None:

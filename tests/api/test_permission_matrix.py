@@ -1,4 +1,4 @@
-"""Who may call what: every route of the URL map, with every kind of key."""
+"""Permissions: every route of the URL map, with every kind of key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PROBLEM = "/apps/<app_id>/problems/<problem_id>"
 
 @dataclass(frozen=True)
 class Call:
-    """A call that succeeds: what it needs, what it sends, what it is answered."""
+    """A request that succeeds: the permission it requires, its body, and the status of the response."""
 
     permission: str
     status: int = 200
@@ -76,7 +76,7 @@ THIRD_USER = "3"
 
 
 def url_map(app: Flask) -> dict[tuple[str, str], Callable[..., Any]]:
-    """The view of every method and path under /api/v1."""
+    """Return the view of every method and path under /api/v1."""
     return {
         (method, rule.rule.removeprefix("/api/v1")): app.view_functions[rule.endpoint]
         for rule in app.url_map.iter_rules()
@@ -92,8 +92,8 @@ def bare_url_map() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def cast(make: Factory) -> None:
-    """An app with a tagged problem and a notice, in a team of two; a third user stands outside."""
+def records(make: Factory) -> None:
+    """Create an app with a tagged problem and a notice, in a team of two; a third user is not in the team."""
     make.app("Shop")
     problem_id = make.problem(1)
     make.notice(problem_id)
@@ -116,7 +116,7 @@ def path_of(rule: str) -> str:
 
 
 def dead_keys(app: Flask) -> dict[str, dict[str, str]]:
-    """Headers that are no key's, of a revoked key and of an expired one; each would have every permission."""
+    """Return headers with no valid key, a revoked and an expired one; both keys have every permission."""
     with app.app_context(), write_transaction():
         revoked, revoked_value = ApiKey.create("revoked", ALL_PERMISSIONS)
         revoked.revoke()
@@ -129,33 +129,33 @@ def dead_keys(app: Flask) -> dict[str, dict[str, str]]:
 
 
 def everything_in(app: Flask) -> dict[str, list[Any]]:
-    """Every row of the store but the keys', whose use is stamped."""
+    """Return every row of the database except for API keys, whose use is recorded."""
     with app.app_context():
         tables = [table for table in db.metadata.sorted_tables if table.name != "api_keys"]
         return {table.name: list(db.session.execute(table.select()).all()) for table in tables}
 
 
-def test_the_table_names_every_route_and_no_other(app: Flask) -> None:
+def test_the_table_contains_every_route_and_no_other(app: Flask) -> None:
     assert set(url_map(app)) == set(TABLE) | OPEN
 
 
-def test_no_view_but_health_goes_without_its_permission(app: Flask) -> None:
-    found = {route: getattr(view, "permission", None) for route, view in url_map(app).items()}
-    assert found == {route: call.permission for route, call in TABLE.items()} | dict.fromkeys(OPEN)
+def test_every_view_except_health_requires_a_permission(app: Flask) -> None:
+    required = {route: getattr(view, "permission", None) for route, view in url_map(app).items()}
+    assert required == {route: call.permission for route, call in TABLE.items()} | dict.fromkeys(OPEN)
 
 
-def test_every_view_says_what_it_does_and_what_it_answers(app: Flask) -> None:
+def test_every_view_documents_itself_and_its_response(app: Flask) -> None:
     for route, view in url_map(app).items():
         assert view.__doc__, route
         assert route in OPEN or view.response[1] == TABLE[route].status, route  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("route", [route for route in bare_url_map() if route not in OPEN], ids=" ".join)
-def test_only_a_live_key_with_the_permission_may(
+def test_only_a_live_key_with_the_permission_is_accepted(
     route: tuple[str, str],
     app: Flask,
     client: FlaskClient,
-    cast: None,
+    records: None,
     key_for: Callable[..., dict[str, str]],
 ) -> None:
     call, (method, rule) = TABLE[route], route
@@ -168,8 +168,8 @@ def test_only_a_live_key_with_the_permission_may(
         assert_error(Api(client, headers).call(method, path, call.json), 401, "Invalid or revoked API key")
     for permission in ALL_PERMISSIONS:
         if permission != call.permission:
-            answer = Api(client, key_for(permission)).call(method, path, call.json)
-            assert_error(answer, 403, f"Missing required permission: {call.permission}")
+            response = Api(client, key_for(permission)).call(method, path, call.json)
+            assert_error(response, 403, f"Missing required permission: {call.permission}")
     everything_else = [permission for permission in ALL_PERMISSIONS if permission != call.permission]
     assert Api(client, key_for(*everything_else)).call(method, path, call.json).status_code == 403
     assert everything_in(app) == before
@@ -178,7 +178,7 @@ def test_only_a_live_key_with_the_permission_may(
 
 
 @pytest.mark.parametrize("route", [route for route in bare_url_map() if "<" in route[1]], ids=" ".join)
-def test_what_is_not_there_is_told_after_the_permission_and_before_the_body(
+def test_404_comes_after_the_permission_check_and_before_the_body(
     route: tuple[str, str], client: FlaskClient, key_for: Callable[..., dict[str, str]]
 ) -> None:
     method, path, permission = route[0], path_of(route[1]), TABLE[route].permission

@@ -1,4 +1,4 @@
-"""Which problems a list shows, in which order, and which page of them."""
+"""Filters, sort orders and pages of the list of problems."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,25 +20,25 @@ def shop(make: Factory) -> None:
     make.problem(2, error_class="Elsewhere", error_message="100% of it")
 
 
-def found(api: Api, **parameters: Any) -> list[int]:
-    answer = api.get("/apps/shop/problems", **parameters)
-    assert answer.status_code == 200, answer.get_data(as_text=True)
-    ids = [problem["id"] for problem in answer.get_json()["data"]]
-    assert answer.get_json()["pagination"]["total"] == len(ids)
+def find_ids(api: Api, **parameters: Any) -> list[int]:
+    response = api.get("/apps/shop/problems", **parameters)
+    assert response.status_code == 200, response.get_data(as_text=True)
+    ids = [problem["id"] for problem in response.get_json()["data"]]
+    assert response.get_json()["pagination"]["total"] == len(ids)
     return ids
 
 
 def messages(api: Api, **parameters: Any) -> set[str]:
-    answer = api.get("/apps/shop/problems", **parameters)
-    return {problem["error_message"] for problem in answer.get_json()["data"]}
+    response = api.get("/apps/shop/problems", **parameters)
+    return {problem["error_message"] for problem in response.get_json()["data"]}
 
 
-def test_status_narrows(api: Api, make: Factory) -> None:
+def test_the_status_filters(api: Api, make: Factory) -> None:
     first, second = make.problem(1), make.problem(1)
     api.post(f"/apps/shop/problems/{first}/resolve")
-    assert found(api, status="resolved") == [first]
-    assert found(api, status="unresolved") == [second]
-    assert found(api) == [second, first]
+    assert find_ids(api, status="resolved") == [first]
+    assert find_ids(api, status="unresolved") == [second]
+    assert find_ids(api) == [second, first]
 
 
 SEARCHED = [
@@ -96,7 +96,7 @@ SEARCHED = [
         ("", SEARCHED),
     ],
 )
-def test_search_finds_a_part_in_any_case_and_every_character_stands_for_itself(
+def test_search_matches_substrings_literally_in_any_case(
     api: Api, make: Factory, search: str, expected: list[str]
 ) -> None:
     for message in SEARCHED:
@@ -106,7 +106,7 @@ def test_search_finds_a_part_in_any_case_and_every_character_stands_for_itself(
 
 @pytest.fixture
 def tagged(api: Api, make: Factory) -> list[int]:
-    """Problems with the tags a, b, a and b, none."""
+    """Create problems with the tags a, b, a and b, none; return their ids."""
     ids = [make.problem(1) for _ in range(4)]
     for place, names in enumerate([["a"], ["b"], ["a", "b"], []]):
         for name in names:
@@ -131,9 +131,9 @@ def tagged(api: Api, make: Factory) -> list[int]:
         ("tags=a&status=resolved", []),
     ],
 )
-def test_tags_narrow_to_problems_with_any_of_them(api: Api, tagged: list[int], query: str, places: list[int]) -> None:
-    answer = api.get(f"/apps/shop/problems?{query}")
-    ids = [problem["id"] for problem in assert_page(answer, 1, 25, len(places), 1 if places else 0)]
+def test_tags_select_problems_with_any_of_them(api: Api, tagged: list[int], query: str, places: list[int]) -> None:
+    response = api.get(f"/apps/shop/problems?{query}")
+    ids = [problem["id"] for problem in assert_page(response, 1, 25, len(places), 1 if places else 0)]
     assert ids == [tagged[place] for place in places]
 
 
@@ -158,26 +158,26 @@ def test_tags_narrow_to_problems_with_any_of_them(api: Api, tagged: list[int], q
         ({"date_to": "0001-01-01T00:00:00+14:00"}, []),
     ],
 )
-def test_times_bound_when_it_was_last_noticed_with_whole_days(
+def test_problems_are_filtered_by_the_time_they_were_last_noticed(
     api: Api, make: Factory, parameters: dict[str, str], days: list[int]
 ) -> None:
     end_of_day = timedelta(hours=23, minutes=59, seconds=59, microseconds=999_999)
     ids = [make.problem(1, at=NEW_YEAR + timedelta(days=day) + end_of_day) for day in range(3)]
-    assert found(api, **parameters) == [ids[day] for day in days]
+    assert find_ids(api, **parameters) == [ids[day] for day in days]
 
 
-def test_an_offset_whose_plus_came_as_a_space_is_read(api: Api, make: Factory) -> None:
+def test_an_offset_whose_plus_was_decoded_as_a_space_is_accepted(api: Api, make: Factory) -> None:
     problem_id = make.problem(1, at=NEW_YEAR)
-    answer = api.get("/apps/shop/problems?date_to=2024-01-01T02:00:00+02:00&date_from=2024-01-01T02:00:00+02:00")
-    assert [problem["id"] for problem in answer.get_json()["data"]] == [problem_id]
+    response = api.get("/apps/shop/problems?date_to=2024-01-01T02:00:00+02:00&date_from=2024-01-01T02:00:00+02:00")
+    assert [problem["id"] for problem in response.get_json()["data"]] == [problem_id]
 
 
-def test_min_notices_narrows(api: Api, make: Factory) -> None:
+def test_min_notices_filters(api: Api, make: Factory) -> None:
     ids = [make.problem(1, notices_count=count) for count in (0, 5, 10)]
-    assert found(api, min_notices=5) == [ids[2], ids[1]]
-    assert found(api, min_notices=0) == ids[::-1]
-    assert found(api, min_notices=11) == []
-    assert found(api, min_notices="9" * 30) == []
+    assert find_ids(api, min_notices=5) == [ids[2], ids[1]]
+    assert find_ids(api, min_notices=0) == ids[::-1]
+    assert find_ids(api, min_notices=11) == []
+    assert find_ids(api, min_notices="9" * 30) == []
 
 
 def test_sorting(api: Api, make: Factory) -> None:
@@ -185,9 +185,9 @@ def test_sorting(api: Api, make: Factory) -> None:
     first = make.problem(1, at=NEW_YEAR + micro, notices_count=1)
     second = make.problem(1, at=NEW_YEAR, notices_count=9)
     third = make.problem(1, at=NEW_YEAR + 2 * micro, notices_count=5)
-    assert found(api) == found(api, sort="recent") == [third, first, second]
-    assert found(api, sort="oldest") == [second, first, third]
-    assert found(api, sort="notices") == [second, third, first]
+    assert find_ids(api) == find_ids(api, sort="recent") == [third, first, second]
+    assert find_ids(api, sort="oldest") == [second, first, third]
+    assert find_ids(api, sort="notices") == [second, third, first]
 
 
 def test_filters_combine(api: Api, make: Factory) -> None:
@@ -196,7 +196,7 @@ def test_filters_combine(api: Api, make: Factory) -> None:
     make.problem(1, error_message="hay", notices_count=5, at=NEW_YEAR)
     make.problem(1, error_message="needle", notices_count=5)
     parameters = {"search": "needle", "min_notices": 2, "date_to": "2024-01-01", "status": "unresolved"}
-    assert found(api, sort="oldest", **parameters) == [wanted]
+    assert find_ids(api, sort="oldest", **parameters) == [wanted]
 
 
 BAD_NUMBERS = ["x", "1.5", "-1", "1e3", "0x1", " ", "\u0661", "9" * 5000]
@@ -218,17 +218,17 @@ BAD_NUMBERS = ["x", "1.5", "-1", "1e3", "0x1", " ", "\u0661", "9" * 5000]
         ],
     ],
 )
-def test_a_value_that_cannot_be_read_is_named(api: Api, name: str, value: str, sentence: str) -> None:
+def test_an_invalid_value_is_reported(api: Api, name: str, value: str, sentence: str) -> None:
     assert_error(api.get("/apps/shop/problems", **{name: value}), 422, f"{name} {sentence}")
 
 
-def test_every_wrong_parameter_is_named_at_once(api: Api) -> None:
-    answer = api.get("/apps/shop/problems", page="0", status="x", date_to="y")
-    assert_error(answer, 422)
-    assert [sentence.split()[0] for sentence in answer.get_json()["messages"]] == ["page", "status", "date_to"]
+def test_every_invalid_parameter_is_reported_at_once(api: Api) -> None:
+    response = api.get("/apps/shop/problems", page="0", status="x", date_to="y")
+    assert_error(response, 422)
+    assert [sentence.split()[0] for sentence in response.get_json()["messages"]] == ["page", "status", "date_to"]
 
 
-def test_too_many_tags_are_refused(api: Api) -> None:
+def test_too_many_tags_are_rejected(api: Api) -> None:
     query = "&".join(f"tags=t{number}" for number in range(101))
     assert_error(api.get(f"/apps/shop/problems?{query}"), 422, "tags must be at most 100 names.")
 
@@ -249,7 +249,7 @@ def test_pages(api: Api, make: Factory) -> None:
     assert page(page="9" * 30).get_json()["data"] == []
 
 
-def test_more_than_a_hundred_a_page_is_cut_to_a_hundred(api: Api, make: Factory) -> None:
+def test_pages_have_at_most_a_hundred_rows(api: Api, make: Factory) -> None:
     with make.writing() as session:
         session.add_all([bare_problem(number, []) for number in range(101)])
         session.get_one(App, 1).problems_count = 101
@@ -259,13 +259,13 @@ def test_more_than_a_hundred_a_page_is_cut_to_a_hundred(api: Api, make: Factory)
     assert len(assert_page(api.get("/apps/shop/problems"), 1, 25, 101, 5)) == 25
 
 
-def test_the_kept_totals_agree_with_the_rows(api: Api, make: Factory) -> None:
+def test_the_maintained_totals_agree_with_the_rows(api: Api, make: Factory) -> None:
     for _ in range(5):
         make.problem(1)
     api.post("/apps/shop/problems/bulk_resolve", {"problem_ids": [2, 3]})
 
     def total(**parameters: Any) -> tuple[int, int]:
-        answer = api.get("/apps/shop/problems", **parameters).get_json()
-        return answer["pagination"]["total"], len(answer["data"])
+        response = api.get("/apps/shop/problems", **parameters).get_json()
+        return response["pagination"]["total"], len(response["data"])
 
     assert (total(), total(status="resolved"), total(status="unresolved")) == ((5, 5), (2, 2), (3, 3))

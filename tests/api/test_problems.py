@@ -1,4 +1,4 @@
-"""Problems: shape, resolving, many at once."""
+"""Problems: their shape, resolving, and bulk actions."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,8 +29,8 @@ MANY = "/apps/shop/problems"
 
 
 @pytest.fixture(autouse=True)
-def cast(make: Factory) -> None:
-    """Three problems of the shop, one of another app."""
+def records(make: Factory) -> None:
+    """Create three problems of the shop, and one of another app."""
     make.app("Shop")
     make.app("Other")
     for _ in range(3):
@@ -44,8 +44,8 @@ def open_ones(api: Api, app: str = "shop") -> int:
 
 
 def test_a_problem_is_shown_with_its_tags(api: Api, make: Factory) -> None:
-    moment = datetime(2024, 1, 15, 10, 30, 0, 123456, tzinfo=UTC)
-    problem_id = make.problem(1, 2, moment, error_class="E", error_message="ö\n", deduplicated_count=7)
+    now = datetime(2024, 1, 15, 10, 30, 0, 123456, tzinfo=UTC)
+    problem_id = make.problem(1, 2, now, error_class="E", error_message="ö\n", deduplicated_count=7)
     api.post(f"{MANY}/{problem_id}/tags", {"name": "b"})
     api.post(f"{MANY}/{problem_id}/tags", {"name": "a"})
     shown = api.get(f"{MANY}/{problem_id}").get_json()
@@ -70,7 +70,7 @@ def test_a_problem_is_shown_with_its_tags(api: Api, make: Factory) -> None:
     assert listed[problem_id] == shown
 
 
-def test_resolving_and_reopening_keep_the_count_of_open_problems(api: Api) -> None:
+def test_resolving_and_reopening_update_the_count_of_unresolved_problems(api: Api) -> None:
     assert open_ones(api) == 3
     resolved = api.post(f"{MANY}/1/resolve").get_json()
     assert (resolved["status"], open_ones(api)) == ("resolved", 2)
@@ -83,7 +83,7 @@ def test_resolving_and_reopening_keep_the_count_of_open_problems(api: Api) -> No
     assert (open_ones(api), open_ones(api, "other")) == (3, 1)
 
 
-def test_resolving_answers_the_problem_with_its_tags(api: Api) -> None:
+def test_resolving_returns_the_problem_with_its_tags(api: Api) -> None:
     api.post(f"{MANY}/1/tags", {"name": "a"})
     assert api.post(f"{MANY}/1/resolve").get_json()["tags"] == [{"id": 1, "name": "a"}]
 
@@ -101,13 +101,13 @@ def test_problems_of_an_unknown_app_are_not_found(api: Api) -> None:
 
 
 def test_many_can_be_resolved_and_reopened_at_once(api: Api) -> None:
-    answer = api.post(f"{MANY}/bulk_resolve", {"problem_ids": [1, 2]})
-    assert answer.status_code == 200
-    assert answer.get_json() == {"message": "2 problem(s) marked as resolved", "count": 2}
+    response = api.post(f"{MANY}/bulk_resolve", {"problem_ids": [1, 2]})
+    assert response.status_code == 200
+    assert response.get_json() == {"message": "2 problem(s) marked as resolved", "count": 2}
     assert [api.get(f"{MANY}/{n}").get_json()["status"] for n in (1, 2, 3)] == ["resolved", "resolved", "unresolved"]
     assert open_ones(api) == 1
-    answer = api.post(f"{MANY}/bulk_unresolve", {"problem_ids": ["2", 3]})
-    assert answer.get_json() == {"message": "2 problem(s) marked as unresolved", "count": 2}
+    response = api.post(f"{MANY}/bulk_unresolve", {"problem_ids": ["2", 3]})
+    assert response.get_json() == {"message": "2 problem(s) marked as unresolved", "count": 2}
     assert open_ones(api) == 2
 
 
@@ -121,30 +121,30 @@ def test_ids_that_are_not_the_apps_are_not_counted(api: Api) -> None:
     }
 
 
-def test_doing_it_twice_counts_them_again_and_changes_nothing(api: Api) -> None:
+def test_repeating_it_counts_the_problems_again_and_changes_nothing(api: Api) -> None:
     for _ in range(2):
         assert api.post(f"{MANY}/bulk_resolve", {"problem_ids": [1, 2]}).get_json()["count"] == 2
         assert open_ones(api) == 1
 
 
-def test_more_ids_than_one_statement_takes_can_be_given(api: Api) -> None:
+def test_more_ids_than_fit_in_one_statement_are_accepted(api: Api) -> None:
     assert api.post(f"{MANY}/bulk_resolve", {"problem_ids": list(range(100_000))}).get_json()["count"] == 3
     assert open_ones(api) == 0
 
 
 @pytest.mark.parametrize("body", [{}, {"problem_ids": []}, {"problem_ids": None}])
 @pytest.mark.parametrize("action", ["bulk_resolve", "bulk_unresolve"])
-def test_at_least_one_id_is_needed(api: Api, action: str, body: dict[str, object]) -> None:
+def test_at_least_one_id_is_required(api: Api, action: str, body: dict[str, object]) -> None:
     assert_error(api.post(f"{MANY}/{action}", body), 422, "problem_ids is required")
 
 
 @pytest.mark.parametrize("ids", ["1,2", 1, {"1": 1}, ["x"], [1, None], [True], [1.5], [[1]], ["\u0661"]])
-def test_ids_must_be_ids(api: Api, ids: object) -> None:
+def test_ids_must_be_integers(api: Api, ids: object) -> None:
     assert_error(api.post(f"{MANY}/bulk_resolve", {"problem_ids": ids}), 422, "problem_ids must be a list of ids.")
     assert open_ones(api) == 3
 
 
-def test_writing_is_enough_to_resolve(client: FlaskClient, key_for: Callable[..., dict[str, str]]) -> None:
+def test_the_write_permission_suffices_to_resolve(client: FlaskClient, key_for: Callable[..., dict[str, str]]) -> None:
     writer = Api(client, key_for("problems:write"))
     assert writer.post(f"{MANY}/1/resolve").status_code == 200
     assert writer.get(f"{MANY}/1").status_code == 403

@@ -1,4 +1,4 @@
-"""No list costs a statement for each of its rows."""
+"""The number of statements of a list does not depend on its number of rows."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ LISTS = [
 
 
 def fill(make: Factory, rows: int) -> None:
-    """That many of everything, all of it hanging on app 1, problem 1, team 1."""
+    """Create ``number`` records of each kind, in app 1, problem 1 and team 1."""
     with make.writing() as session:
         users = [User(slug=f"u{n}", email_address=f"u{n}@example.com", password_digest="x") for n in range(rows)]
         session.add_all(users)
@@ -57,7 +57,7 @@ def fill(make: Factory, rows: int) -> None:
 
 
 def bare_problem(number: int, tags: list[Tag]) -> Problem:
-    """A problem of app 1, not yet in a session."""
+    """Return a problem of app 1 that is not in a session."""
     return Problem(
         app_id=1,
         error_class="E",
@@ -93,9 +93,9 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(rule: str, app: Fl
 def measured(app: Flask, api: Api, rule: str, rows: int) -> int:
     api.get("/users")  # the first use of a key is stamped
     with counting(app) as statements:
-        answer = api.get(path_of(rule), **({"per_page": 100} if rule.endswith(("/problems", "/notices")) else {}))
-    assert answer.status_code == 200
-    shown = answer.get_json()
+        response = api.get(path_of(rule), **({"per_page": 100} if rule.endswith(("/problems", "/notices")) else {}))
+    assert response.status_code == 200
+    shown = response.get_json()
     assert len(shown["data"] if isinstance(shown, dict) else shown) == rows
     assert 2 <= len(statements) <= 7, statements
     return len(statements)

@@ -1,4 +1,4 @@
-"""Headers that every response to a program carries."""
+"""Headers of all responses to programs."""
 
 import pytest
 from flask import Flask, Response
@@ -36,14 +36,16 @@ def assert_headers(response: Response) -> None:
         ("POST", "/ingest/v1/nope", 404),
     ],
 )
-def test_every_response_has_them(api: Api, make: Factory, method: str, path: str, status: int) -> None:
+def test_every_response_has_the_headers(api: Api, make: Factory, method: str, path: str, status: int) -> None:
     make.app()
     response = api.client.open(path, method=method, headers=api.headers)
     assert response.status_code == status
     assert_headers(response)
 
 
-def test_without_a_key_and_after_an_internal_error_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_responses_without_a_key_and_after_an_internal_error_have_the_headers(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert_headers(api.client.get("/api/v1/apps"))
     monkeypatch.setattr("checkend.models.App.newest_first", lambda: 1 / 0)
     response = api.get("/apps")
@@ -51,7 +53,7 @@ def test_without_a_key_and_after_an_internal_error_too(api: Api, monkeypatch: py
     assert_headers(response)
 
 
-def test_reports_have_them_on_both_paths(app: Flask, make: Factory) -> None:
+def test_responses_to_reports_have_the_headers_on_both_paths(app: Flask, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     client = app.test_client()
     for _ in range(2):  # the first report of a key goes through Flask
@@ -60,7 +62,7 @@ def test_reports_have_them_on_both_paths(app: Flask, make: Factory) -> None:
         assert_headers(response)
 
 
-def test_a_route_may_set_its_own(tmp_path: object) -> None:
+def test_a_route_may_set_its_own_headers(tmp_path: object) -> None:
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=str(tmp_path))
     app.add_url_rule("/api/v1/document", view_func=lambda: Response("{}", headers={"Cache-Control": "max-age=60"}))
     assert app.test_client().get("/api/v1/document").headers["Cache-Control"] == "max-age=60"

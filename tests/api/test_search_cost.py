@@ -1,4 +1,4 @@
-"""What a search may cost: only so many characters are searched for, and no query runs for long."""
+"""Limits on the cost of a search: the length of the text, and a deadline for queries."""
 
 import time
 from typing import Any
@@ -19,8 +19,8 @@ PROBLEMS = "/api/v1/apps/shop/problems"
 
 
 def fill(app: Flask, number: int, message: str) -> None:
-    """Put that many problems into app 1."""
-    moment = clock.now()
+    """Create ``number`` problems in app 1."""
+    now = clock.now()
     with app.app_context(), write_transaction():
         for one in range(number):
             text = f"{message} {one}"
@@ -32,28 +32,26 @@ def fill(app: Flask, number: int, message: str) -> None:
                     search_text=search_text("E", text),
                     fingerprint=f"f{one}",
                     grouping_version=1,
-                    first_noticed_at=moment,
-                    last_noticed_at=moment,
+                    first_noticed_at=now,
+                    last_noticed_at=now,
                 )
             )
 
 
-def test_200_characters_are_searched_for_and_what_follows_does_not_matter(
-    client: FlaskClient, make: Factory, key_for: Any
-) -> None:
+def test_only_the_first_200_characters_of_a_search_are_used(client: FlaskClient, make: Factory, key_for: Any) -> None:
     wanted = make.problem(make.app()["id"], error_message="é" * 150 + "x" * 150)
     headers = key_for()
 
     def found(search: str) -> list[int]:
-        answer = client.get(PROBLEMS, query_string={"search": search}, headers=headers).json
-        return [problem["id"] for problem in (answer or {})["data"]]
+        response = client.get(PROBLEMS, query_string={"search": search}, headers=headers).json
+        return [problem["id"] for problem in (response or {})["data"]]
 
     assert found("É" * 150 + "x" * 50) == [wanted]
     assert found("É" * 150 + "x" * 50 + "something else") == [wanted]
     assert found("é" * 150 + "x" * 49 + "y") == []
 
 
-def test_the_page_says_that_the_search_was_cut(client: FlaskClient, make: Factory) -> None:
+def test_the_page_says_that_the_search_was_truncated(client: FlaskClient, make: Factory) -> None:
     make.user("admin@example.com", site_admin=True)
     make.problem(make.app()["id"], error_message="a" * 300)
     sign_in(client, "admin@example.com")
@@ -71,14 +69,14 @@ def test_a_search_for_4000_equal_characters_costs_little(
     fill(app, 300, "a" * 990)
     headers = key_for()
     began = time.process_time()
-    answer = client.get(PROBLEMS, query_string={"search": "a" * 4000}, headers=headers)
+    response = client.get(PROBLEMS, query_string={"search": "a" * 4000}, headers=headers)
     assert time.process_time() - began < 1
-    assert answer.status_code == 200
-    assert (answer.json or {})["pagination"]["total"] == 300
+    assert response.status_code == 200
+    assert (response.json or {})["pagination"]["total"] == 300
 
 
 @pytest.mark.parametrize("search", ["aa", "a" * 100])
-def test_a_query_that_takes_too_long_is_stopped_and_says_so(
+def test_a_query_that_takes_too_long_is_interrupted_with_a_message(
     app: Flask, client: FlaskClient, make: Factory, key_for: Any, monkeypatch: pytest.MonkeyPatch, search: str
 ) -> None:
     make.app()
@@ -90,9 +88,9 @@ def test_a_query_that_takes_too_long_is_stopped_and_says_so(
     monkeypatch.setattr("checkend.db.read_deadline.STEPS_BETWEEN_CHECKS", 50)
     with app.app_context():
         db.engine.dispose()
-    answer = client.get(PROBLEMS, query_string={"search": search}, headers=headers)
-    assert (answer.status_code, (answer.json or {})["error"]) == (503, "unavailable")
-    assert (answer.json or {})["message"].startswith("The search took longer than 5 seconds and was stopped.")
+    response = client.get(PROBLEMS, query_string={"search": search}, headers=headers)
+    assert (response.status_code, (response.json or {})["error"]) == (503, "unavailable")
+    assert (response.json or {})["message"].startswith("The search took longer than 5 seconds and was stopped.")
     page = client.get("/problems", query_string={"search": search})
     assert page.status_code == 503
     assert "was stopped. Search for fewer or other words" in page.get_data(as_text=True)
@@ -102,9 +100,7 @@ def test_a_query_that_takes_too_long_is_stopped_and_says_so(
     assert client.get(PROBLEMS, query_string={"search": search}, headers=headers).status_code == 200
 
 
-def test_what_is_no_request_and_what_writes_has_no_deadline(
-    app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_reads_of_requests_have_a_deadline(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     make.app()
     fill(app, 200, "message")
     monkeypatch.setattr("checkend.db.read_deadline.READ_SECONDS", -1.0)

@@ -9,7 +9,7 @@ from tests.support.factories import Factory
 
 
 @pytest.fixture(autouse=True)
-def cast(make: Factory) -> None:
+def records(make: Factory) -> None:
     for name in ("Shop", "Blog", "Admin"):
         make.app(name)
     owner = make.user()
@@ -19,21 +19,21 @@ def cast(make: Factory) -> None:
 
 @pytest.mark.parametrize("reference", ["shop", 1, "1"])
 def test_an_app_is_assigned_by_slug_or_id(api: Api, reference: Any) -> None:
-    answer = api.post("/teams/core/apps", {"app_id": reference})
-    assert (answer.status_code, answer.get_json()) == (201, {"message": "App assigned to team successfully"})
+    response = api.post("/teams/core/apps", {"app_id": reference})
+    assert (response.status_code, response.get_json()) == (201, {"message": "App assigned to team successfully"})
     assert api.get("/teams/core/apps").get_json() == [api.get("/apps/shop").get_json()]
     assert api.get("/teams/other/apps").get_json() == []
 
 
 @pytest.mark.parametrize("root", ["app", "team_app"])
-def test_an_assignment_may_stand_under_a_root_key(api: Api, root: str) -> None:
+def test_an_assignment_may_be_under_a_root_key(api: Api, root: str) -> None:
     assert api.post("/teams/core/apps", {root: {"app_id": "shop"}}).status_code == 201
     assert [app["slug"] for app in api.get("/teams/core/apps").get_json()] == ["shop"]
     assert_error(api.post("/teams/core/apps", {root: {"nmae": "shop"}}), 422, "Unknown field: nmae.")
 
 
 @pytest.mark.parametrize("reference", [{"id": 1}, {"id": "1"}, {"slug": "shop"}, {"id": 1, "slug": "shop"}])
-def test_an_app_may_be_named_as_the_api_shows_it(api: Api, reference: dict[str, Any]) -> None:
+def test_an_app_may_be_identified_as_the_api_shows_it(api: Api, reference: dict[str, Any]) -> None:
     for team, body in (("core", {"app": reference}), ("other", reference)):
         assert api.post(f"/teams/{team}/apps", body).status_code == 201
         assert [app["slug"] for app in api.get(f"/teams/{team}/apps").get_json()] == ["shop"]
@@ -51,25 +51,25 @@ def test_an_id_and_a_slug_of_different_apps_are_rejected(api: Api) -> None:
     assert api.get("/teams/core/apps").get_json() == []
 
 
-def test_assigning_twice_is_no_error(api: Api) -> None:
+def test_assigning_an_app_twice_is_not_an_error(api: Api) -> None:
     for _ in range(2):
         assert api.post("/teams/core/apps", {"app_id": "shop"}).status_code == 201
     assert len(api.get("/teams/core/apps").get_json()) == 1
 
 
-def test_apps_come_by_name(api: Api) -> None:
+def test_apps_are_listed_by_name(api: Api) -> None:
     for slug in ("shop", "blog", "admin"):
         api.post("/teams/core/apps", {"app_id": slug})
     assert [app["name"] for app in api.get("/teams/core/apps").get_json()] == ["Admin", "Blog", "Shop"]
 
 
 @pytest.mark.parametrize("reference", ["nope", 99, "99", -1])
-def test_an_unknown_app_is_told(api: Api, reference: Any) -> None:
+def test_an_unknown_app_is_reported(api: Api, reference: Any) -> None:
     assert_error(api.post("/teams/core/apps", {"app_id": reference}), 422, "App not found")
 
 
 @pytest.mark.parametrize(
-    ("body", "sentence"),
+    ("body", "message"),
     [
         ({}, "App id can't be blank."),
         ({"app": {}}, "App id can't be blank."),
@@ -80,12 +80,12 @@ def test_an_unknown_app_is_told(api: Api, reference: Any) -> None:
         ({"app_id": "shop", "team": 1}, "Unknown field: team."),
     ],
 )
-def test_an_assignment_names_an_app(api: Api, body: dict[str, Any], sentence: str) -> None:
-    assert_error(api.post("/teams/core/apps", body), 422, sentence)
+def test_an_assignment_must_identify_an_app(api: Api, body: dict[str, Any], message: str) -> None:
+    assert_error(api.post("/teams/core/apps", body), 422, message)
     assert api.get("/teams/core/apps").get_json() == []
 
 
-def test_an_app_is_taken_away_and_stays(api: Api) -> None:
+def test_an_unassigned_app_still_exists(api: Api) -> None:
     for slug in ("shop", "blog"):
         api.post("/teams/core/apps", {"app_id": slug})
     assert api.delete("/teams/core/apps/shop").status_code == 204
@@ -94,7 +94,7 @@ def test_an_app_is_taken_away_and_stays(api: Api) -> None:
     assert len(api.get("/apps").get_json()) == 3
 
 
-def test_taking_away_an_app_that_is_not_assigned_is_no_error(api: Api) -> None:
+def test_unassigning_an_app_that_is_not_assigned_is_not_an_error(api: Api) -> None:
     api.post("/teams/core/apps", {"app_id": "shop"})
     for path in ("/teams/other/apps/shop", "/teams/core/apps/blog"):
         assert api.delete(path).status_code == 204

@@ -11,8 +11,8 @@ MEMBERS = "/teams/core/members"
 
 
 @pytest.fixture(autouse=True)
-def cast(make: Factory) -> None:
-    """Ann owns two teams and is their admin (members 1 and 2); Bob (user 2) is in none."""
+def records(make: Factory) -> None:
+    """Create Ann, who owns two teams (members 1 and 2), and Bob (user 2), who is in no team."""
     make.user("ann@example.com")
     make.user("bob@example.com")
     make.team("Core", 1)
@@ -29,10 +29,10 @@ def cast(make: Factory) -> None:
         {"team_member": {"user_id": 2}},
     ],
 )
-def test_a_member_is_taken_in_by_id_or_address(api: Api, body: dict[str, Any]) -> None:
-    answer = api.post(MEMBERS, body)
-    assert answer.status_code == 201
-    member = answer.get_json()
+def test_a_member_is_added_by_id_or_email_address(api: Api, body: dict[str, Any]) -> None:
+    response = api.post(MEMBERS, body)
+    assert response.status_code == 201
+    member = response.get_json()
     assert list(member) == ["id", "team_id", "user_id", "role", "user", "created_at", "updated_at"]
     assert (member["team_id"], member["user_id"], member["role"]) == (1, 2, "member")
     assert member["user"] == api.get("/users/bob").get_json()
@@ -41,7 +41,7 @@ def test_a_member_is_taken_in_by_id_or_address(api: Api, body: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("body", "sentence"),
+    ("body", "message"),
     [
         ({"user_id": 99}, "User not found"),
         ({"user_id": "nobody"}, "User not found"),
@@ -58,12 +58,12 @@ def test_a_member_is_taken_in_by_id_or_address(api: Api, body: dict[str, Any]) -
         ({"user_id": 2, "rank": 1}, "Unknown field: rank."),
     ],
 )
-def test_each_fault_is_named(api: Api, body: dict[str, Any], sentence: str) -> None:
-    assert_error(api.post(MEMBERS, body), 422, sentence)
+def test_each_error_is_reported(api: Api, body: dict[str, Any], message: str) -> None:
+    assert_error(api.post(MEMBERS, body), 422, message)
     assert len(api.get(MEMBERS).get_json()) == 1
 
 
-def test_the_highest_role_comes_first_then_the_oldest(api: Api, make: Factory) -> None:
+def test_members_are_listed_by_role_then_oldest_first(api: Api, make: Factory) -> None:
     for number, role in enumerate(["viewer", "member", "owner", "developer", "viewer", "admin"], start=3):
         user_id = make.user(f"u{number}@example.com")
         api.post(MEMBERS, {"user_id": user_id, "role": role})
@@ -94,7 +94,7 @@ def test_a_role_can_be_changed(api: Api, method: str) -> None:
     )
 
 
-def test_the_last_admin_stays(api: Api) -> None:
+def test_the_last_admin_cannot_be_removed_or_demoted(api: Api) -> None:
     api.post(MEMBERS, {"user_id": 2, "role": "developer"})
     assert_error(api.delete(f"{MEMBERS}/1"), 422, "Cannot remove the last admin from the team")
     for role in ("developer", "member", "viewer"):
@@ -111,7 +111,7 @@ def test_an_owner_counts_as_an_admin(api: Api, role: str) -> None:
     assert [member["user_id"] for member in api.get(MEMBERS).get_json()] == [2]
 
 
-def test_a_member_can_be_taken_out(api: Api) -> None:
+def test_a_member_can_be_removed(api: Api) -> None:
     member_id = api.post(MEMBERS, {"user_id": 2}).get_json()["id"]
     assert api.delete(f"{MEMBERS}/{member_id}").status_code == 204
     assert_error(api.delete(f"{MEMBERS}/{member_id}"), 404, "Member not found.")

@@ -33,8 +33,8 @@ def test_a_violated_rule_undoes_what_the_view_changed_before(api: Api, make: Fac
     make.team("Core", owner)
     assert_error(api.patch("/teams/core", {"owner_id": other, "name": ""}), 422)
     member = api.post("/teams/core/members", {"user_id": other, "role": "viewer"}).get_json()
-    answer = api.post("/teams/core/apps", {"app_id": 1, "slug": "nope"})
-    assert_error(answer, 422, "App not found")
+    response = api.post("/teams/core/apps", {"app_id": 1, "slug": "nope"})
+    assert_error(response, 422, "App not found")
     with app.app_context():
         team = db.session.get_one(Team, 1)
         assert (team.owner_id, team.name, [m.id for m in team.members]) == (owner, "Core", [1, member["id"]])

@@ -10,14 +10,14 @@ from tests.support.api import Api, assert_error, assert_times
 from tests.support.factories import Factory
 
 PASSWORD = "correct horse"
-COMMON = "Password is one of the most common passwords, which are guessed first. Choose another."
+COMMON = "Password is one of the most common passwords. Choose another."
 ANN = {"email_address": "ann@example.com", "password": PASSWORD}
 
 
-def test_a_new_user_is_no_admin_and_shows_no_password(api: Api) -> None:
-    answer = api.post("/users", ANN | {"password_confirmation": PASSWORD})
-    assert answer.status_code == 201
-    user = answer.get_json()
+def test_a_new_user_is_not_a_site_admin_and_shows_no_password(api: Api) -> None:
+    response = api.post("/users", ANN | {"password_confirmation": PASSWORD})
+    assert response.status_code == 201
+    user = response.get_json()
     assert_times(user)
     assert list(user) == [
         "id",
@@ -34,12 +34,12 @@ def test_a_new_user_is_no_admin_and_shows_no_password(api: Api) -> None:
     assert api.get("/users/ann").get_json() == api.get("/users/1").get_json() == user
 
 
-def test_a_body_may_stand_under_its_root_key(api: Api) -> None:
+def test_a_body_may_be_under_its_root_key(api: Api) -> None:
     assert api.post("/users", {"user": ANN}).status_code == 201
 
 
 @pytest.mark.parametrize(
-    ("address", "kept", "slug"),
+    ("address", "normalized", "slug"),
     [
         ("  Ann.Lee+x@Example.COM ", "ann.lee+x@example.com", "ann-lee-x"),
         ("_@example.com", "_@example.com", "user"),
@@ -50,9 +50,9 @@ def test_a_body_may_stand_under_its_root_key(api: Api) -> None:
         ("Größe@xn--gre-8ka.example", "größe@xn--gre-8ka.example", "gr-e"),
     ],
 )
-def test_addresses_are_trimmed_and_in_lower_case(api: Api, address: str, kept: str, slug: str) -> None:
+def test_email_addresses_are_trimmed_and_in_lower_case(api: Api, address: str, normalized: str, slug: str) -> None:
     user = api.post("/users", {"email_address": address, "password": PASSWORD}).get_json()
-    assert (user["email_address"], user["slug"]) == (kept, slug)
+    assert (user["email_address"], user["slug"]) == (normalized, slug)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_addresses_are_trimmed_and_in_lower_case(api: Api, address: str, kept: s
         *["ann@example.com,bob@example.com", "ann@[127.0.0.1]", "ann@example.com;b"],
     ],
 )
-def test_an_address_must_look_like_one(api: Api, address: str) -> None:
+def test_an_email_address_must_be_valid(api: Api, address: str) -> None:
     body = ANN | {"email_address": address}
     assert_error(api.post("/users", body), 422, "Email address is not a valid email address.")
 
 
 @pytest.mark.parametrize(
-    ("body", "sentences"),
+    ("body", "messages"),
     [
         ({}, ["Email address can't be blank.", "Password can't be blank."]),
         (ANN | {"email_address": None}, ["Email address can't be blank."]),
@@ -88,8 +88,8 @@ def test_an_address_must_look_like_one(api: Api, address: str) -> None:
         (ANN | {"password_digest": "x"}, ["Unknown field: password_digest."]),
     ],
 )
-def test_each_fault_is_named_and_nothing_is_made(api: Api, body: dict[str, Any], sentences: list[str]) -> None:
-    assert_error(api.post("/users", body), 422, *sentences)
+def test_each_error_is_reported_and_nothing_is_created(api: Api, body: dict[str, Any], messages: list[str]) -> None:
+    assert_error(api.post("/users", body), 422, *messages)
     assert api.get("/users").get_json() == []
 
 
@@ -97,8 +97,8 @@ def test_each_fault_is_named_and_nothing_is_made(api: Api, body: dict[str, Any],
 def test_a_blank_password_leaves_the_password_unchanged(api: Api, make: Factory, blank: str | None) -> None:
     api.post("/users", ANN)
     for body in ({"password": blank}, {"password": blank, "password_confirmation": blank}):
-        answer = api.patch("/users/ann", {"user": body | {"email_address": "new@example.com"}})
-        assert answer.get_json()["email_address"] == "new@example.com"
+        response = api.patch("/users/ann", {"user": body | {"email_address": "new@example.com"}})
+        assert response.get_json()["email_address"] == "new@example.com"
     assert_error(
         api.patch("/users/ann", {"password": blank, "password_confirmation": "another horse"}),
         422,
@@ -108,7 +108,7 @@ def test_a_blank_password_leaves_the_password_unchanged(api: Api, make: Factory,
         assert session.get_one(User, 1).check_password(PASSWORD)
 
 
-def test_a_password_is_taken_as_it_is(api: Api, make: Factory) -> None:
+def test_a_password_is_used_exactly_as_sent(api: Api, make: Factory) -> None:
     password = "  \t日本語🔥  "
     api.post("/users", ANN | {"password": password})
     with make.writing() as session:
@@ -117,7 +117,7 @@ def test_a_password_is_taken_as_it_is(api: Api, make: Factory) -> None:
         assert not user.check_password(password.strip())
 
 
-def test_an_address_is_taken_once_in_any_case(api: Api) -> None:
+def test_an_email_address_is_unique_in_any_case(api: Api) -> None:
     api.post("/users", ANN)
     again = api.post("/users", ANN | {"email_address": "ANN@example.com"})
     assert_error(again, 422, "Email address has already been taken.")
@@ -154,21 +154,21 @@ def test_a_change_touches_only_what_is_sent(api: Api, make: Factory, method: str
     )
 
 
-def test_an_answer_can_be_sent_back_and_makes_no_admin(api: Api) -> None:
+def test_a_response_can_be_sent_back_and_does_not_grant_site_admin(api: Api) -> None:
     user = api.post("/users", ANN | {"site_admin": True}).get_json()
     assert user["site_admin"] is False
     assert api.patch("/users/ann", user | {"site_admin": True, "slug": "x"}).get_json() == user
     assert api.put("/users/ann", {"user": user}).get_json() == user
 
 
-def test_neither_the_current_password_nor_the_last_five_are_taken_again(api: Api) -> None:
+def test_the_last_five_passwords_are_rejected(api: Api) -> None:
     api.post("/users", ANN)
     used = [PASSWORD, *(f"another horse {number}" for number in range(4))]
     for password in used[1:]:
         assert api.patch("/users/ann", {"password": password}).status_code == 200
     for password in used:
-        sentence = "Password must not be one of your last 5."
-        assert_error(api.patch("/users/ann", {"password": password}), 422, sentence)
+        expected = "Password must not be one of your last 5."
+        assert_error(api.patch("/users/ann", {"password": password}), 422, expected)
     assert api.put("/users/ann", {"password": "another horse 4"}).status_code == 200
     assert api.put("/users/ann", {"password": PASSWORD}).status_code == 200
 
@@ -180,11 +180,11 @@ def test_neither_the_current_password_nor_the_last_five_are_taken_again(api: Api
 def test_a_key_cannot_take_over_a_site_admin(api: Api, make: Factory, method: str, change: dict[str, str]) -> None:
     make.user("root@example.com", PASSWORD, site_admin=True)
     before = api.get("/users/root").get_json()
-    sentence = (
+    expected = (
         "API keys cannot change the email address or password of a site admin. Use the dashboard or "
         "`checkend user set-password`."
     )
-    assert_error(api.call(method, "/users/root", change), 403, sentence)
+    assert_error(api.call(method, "/users/root", change), 403, expected)
     assert api.get("/users/root").get_json() == before
     assert make.run(lambda: User.authenticate("root@example.com", PASSWORD)) is not None
     assert api.call(method, "/users/root", before).get_json() == before  # what was read can be sent back
@@ -198,13 +198,13 @@ def test_the_last_site_admin_cannot_be_deleted(api: Api, make: Factory) -> None:
     assert_error(api.delete("/users/second"), 422, "Cannot delete the last site admin.")
 
 
-def test_an_owner_of_teams_cannot_be_deleted_before_they_are_handed_over(api: Api, make: Factory) -> None:
+def test_a_user_who_owns_teams_cannot_be_deleted(api: Api, make: Factory) -> None:
     make.user("ann@example.com")
     make.user("bob@example.com")
     for name in ("Web", "Core"):
         make.team(name, 1)
-    sentence = "Cannot delete a user who owns teams. Transfer these teams first: Core, Web."
-    assert_error(api.delete("/users/ann"), 422, sentence)
+    expected = "Cannot delete a user who owns teams. Transfer these teams first: Core, Web."
+    assert_error(api.delete("/users/ann"), 422, expected)
     for slug in ("web", "core"):
         api.patch(f"/teams/{slug}", {"owner_id": 2})
     assert api.delete("/users/ann").status_code == 204
@@ -223,7 +223,7 @@ def test_the_last_admin_of_a_team_cannot_be_deleted(api: Api, make: Factory) -> 
     assert api.delete("/users/bob").status_code == 204
 
 
-def test_what_hangs_on_a_user_goes_or_stays_with_others(api: Api, make: Factory) -> None:
+def test_deleting_a_user_keeps_the_data_of_others(api: Api, make: Factory) -> None:
     ann, bob = make.user("ann@example.com"), make.user("bob@example.com")
     make.team("Core", ann)
     api.post("/teams/core/members", {"user_id": bob})
@@ -251,6 +251,6 @@ def test_a_new_password_signs_the_user_out(api: Api, make: Factory) -> None:
         assert session.scalars(select(UserSession)).all() == []
 
 
-def test_what_is_no_user_is_not_found(api: Api) -> None:
+def test_an_unknown_user_is_not_found(api: Api) -> None:
     for method in ("GET", "PATCH", "PUT", "DELETE"):
         assert_error(api.call(method, "/users/nobody", {"email_address": "x@example.com"}), 404, "User not found.")

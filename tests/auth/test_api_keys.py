@@ -1,4 +1,4 @@
-"""API keys: what is kept of them, who may use them, and when their use is noted."""
+"""API keys: storage, authentication, and recording of their use."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from tests.support.api import Api, assert_error, counting
 
 @pytest.fixture
 def api(client: FlaskClient, key_for: Callable[..., dict[str, str]]) -> Api:
-    """Speaks with the first key of the store."""
+    """Return a client with the first key of the database."""
     return Api(client, key_for("apps:read"))
 
 
@@ -39,8 +39,8 @@ def test_the_store_does_not_hold_the_value(api: Api, app: Flask) -> None:
     assert value.startswith(key.prefix)
     assert key.digest.hex() not in value
     for column in ApiKey.__table__.columns:
-        kept = getattr(key, column.name)
-        assert value[len(key.prefix) :] not in (kept.decode("latin-1") if isinstance(kept, bytes) else str(kept))
+        stored = getattr(key, column.name)
+        assert value[len(key.prefix) :] not in (stored.decode("latin-1") if isinstance(stored, bytes) else str(stored))
 
 
 def test_the_same_value_hashes_differently_under_each_salt() -> None:
@@ -62,7 +62,7 @@ def test_the_same_value_hashes_differently_under_each_salt() -> None:
         lambda value: "x" * 10_000,
     ],
 )
-def test_a_value_that_is_not_exactly_the_keys_is_refused(api: Api, spoil: Callable[[str], str]) -> None:
+def test_a_different_value_is_rejected(api: Api, spoil: Callable[[str], str]) -> None:
     value = api.headers["Checkend-API-Key"]
     assert_error(Api(api.client, {"Checkend-API-Key": spoil(value)}).get("/apps"), 401, "Invalid or revoked API key")
     assert api.get("/apps").status_code == 200
@@ -97,7 +97,7 @@ def test_a_key_lives_until_it_expires(api: Api, app: Flask) -> None:
     assert_error(api.get("/apps"), 401, "Invalid or revoked API key")
 
 
-def test_the_first_use_is_noted_at_once(api: Api, app: Flask) -> None:
+def test_the_first_use_is_recorded_immediately(api: Api, app: Flask) -> None:
     assert the_key(app).last_used_at is None
     before = clock.now()
     api.get("/apps")
@@ -106,13 +106,13 @@ def test_the_first_use_is_noted_at_once(api: Api, app: Flask) -> None:
     assert before <= used <= clock.now()
 
 
-def test_further_uses_are_noted_at_most_once_a_minute(api: Api, app: Flask) -> None:
+def test_further_uses_are_recorded_at_most_once_a_minute(api: Api, app: Flask) -> None:
     api.get("/apps")
-    for age, noted in ((timedelta(seconds=50), False), (timedelta(seconds=61), True)):
-        moment = clock.now() - age
-        set_on_key(app, last_used_at=moment)
+    for age, recorded in ((timedelta(seconds=50), False), (timedelta(seconds=61), True)):
+        now = clock.now() - age
+        set_on_key(app, last_used_at=now)
         api.get("/apps")
-        assert (the_key(app).last_used_at != moment) is noted
+        assert (the_key(app).last_used_at != now) is recorded
 
 
 def test_reading_with_a_key_just_used_writes_nothing(api: Api, app: Flask) -> None:
@@ -123,19 +123,19 @@ def test_reading_with_a_key_just_used_writes_nothing(api: Api, app: Flask) -> No
     assert all(statement.lstrip().startswith("SELECT") for statement in statements)
 
 
-def test_a_use_is_noted_though_the_permission_was_missing(api: Api, app: Flask) -> None:
+def test_a_use_without_the_permission_is_recorded(api: Api, app: Flask) -> None:
     assert_error(api.get("/users"), 403)
     assert the_key(app).last_used_at is not None
 
 
-def test_a_refused_key_is_not_noted(api: Api, app: Flask) -> None:
+def test_the_use_of_a_rejected_key_is_not_recorded(api: Api, app: Flask) -> None:
     value = api.headers["Checkend-API-Key"]
     Api(api.client, {"Checkend-API-Key": value + "x"}).get("/apps")
     assert the_key(app).last_used_at is None
 
 
 @pytest.mark.parametrize(
-    ("name", "permissions", "sentence"),
+    ("name", "permissions", "message"),
     [
         ("", ["apps:read"], "Name must be 1 to 255 characters."),
         ("x" * 256, ["apps:read"], "Name must be 1 to 255 characters."),
@@ -143,8 +143,8 @@ def test_a_refused_key_is_not_noted(api: Api, app: Flask) -> None:
         ("x", ["apps:delete"], "Unknown permission: apps:delete."),
     ],
 )
-def test_a_key_needs_a_name_and_known_permissions(app: Flask, name: str, permissions: list[str], sentence: str) -> None:
-    with app.app_context(), pytest.raises(DomainError, match=sentence):
+def test_a_key_needs_a_name_and_known_permissions(app: Flask, name: str, permissions: list[str], message: str) -> None:
+    with app.app_context(), pytest.raises(DomainError, match=message):
         ApiKey.create(name, permissions)
 
 

@@ -1,4 +1,4 @@
-"""The command line as a person or a program meets it."""
+"""Fixtures that run commands of the command line."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The instance folder that commands work on; also that of `app`."""
+    """Return the instance folder of the commands and of the fixture `app`; it does not exist yet."""
     folder = tmp_path / "instance"
     monkeypatch.setenv("CHECKEND_INSTANCE_PATH", str(folder))
     return folder
@@ -23,18 +23,18 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(instance: Path) -> Run:
-    """``run("app", "list")``: the finished command; ``status`` is what it must end with, ``stdin`` what it is told."""
+    """Run a command, such as ``run("app", "list")``, with ``stdin``; assert that it exits with ``status``."""
 
     def run_command(*arguments: str, status: int = 0, stdin: str = "") -> Result:
-        done = CliRunner().invoke(main, arguments, input=stdin)
-        assert done.exit_code == status, done.output
-        assert isinstance(done.exception, SystemExit | None), done.exception
-        return done
+        result = CliRunner().invoke(main, arguments, input=stdin)
+        assert result.exit_code == status, result.output
+        assert isinstance(result.exception, SystemExit | None), result.exception
+        return result
 
     return run_command
 
 
 @pytest.fixture
 def read(run: Run) -> Callable[..., Any]:
-    """Like `run`, with --json; what it prints, read."""
+    """Run a command with --json, and return the JSON value that it prints."""
     return lambda *arguments, **options: json.loads(run(*arguments, "--json", **options).stdout)

@@ -56,7 +56,7 @@ COMMANDS = dict(commands())
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An instance folder whose database has one record of each kind that commands name."""
+    """Create an instance folder whose database contains one record of each kind that commands accept."""
     folder = tmp_path_factory.mktemp("template")
     app = create_app({}, instance_path=folder)
     make = Factory(app)
@@ -72,7 +72,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(template: Path, instance: Path, tmp_path: Path) -> Path:
-    """A database like that of `template`, and a backup of it in ``backup.sqlite3``."""
+    """Copy the database of `template`, with a backup of it in ``backup.sqlite3``."""
     shutil.copytree(template, instance)
     shutil.copy(template / "checkend.sqlite3", tmp_path / "backup.sqlite3")
     return instance / "checkend.sqlite3"
@@ -109,7 +109,7 @@ def assert_message(done: Result, name: str, *, fails: bool = True) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_damaged_database(name: str, store: Path, call: Any) -> None:
-    with store.open("r+b") as file:  # the header is whole, and no table can be read
+    with store.open("r+b") as file:  # the header is intact, but no table can be read
         file.seek(100)
         file.write(b"\xff" * 40_000)
     assert_message(call(name), name, fails=name != "db restore")
@@ -126,8 +126,8 @@ def test_a_database_locked_by_another_process(name: str, store: Path, call: Any)
 
 
 @contextmanager
-def no_room() -> Iterator[None]:
-    """Let no file grow: what a full disk does."""
+def full_disk() -> Iterator[None]:
+    """Prevent files from growing, like a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
     try:
@@ -140,9 +140,9 @@ def no_room() -> Iterator[None]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk(name: str, in_use: bool, store: Path, call: Any) -> None:
     with closing(sqlite3.connect(store)) as server:
-        if in_use:  # then what SQLite needs for reading exists
+        if in_use:  # then the files that SQLite needs for reading exist
             server.execute("SELECT count(*) FROM apps").fetchone()
-        with no_room():
+        with full_disk():
             done = call(name)
     assert_message(done, name, fails=name not in READ_ONLY)
 
@@ -157,7 +157,7 @@ def test_full_standard_output_ends_a_command_with_a_message(store: Path, instanc
             text=True,
         )
     assert done.returncode == 1
-    assert done.stderr == "Error: No space left on device. Make room on the disk, then try again.\n"
+    assert done.stderr == "Error: No space left on device. Free some disk space, then try again.\n"
 
 
 @pytest.mark.parametrize("name", ["what?", "100%", "a#b", "two words", "file:x?mode=memory", "%2e%2e"])

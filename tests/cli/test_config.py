@@ -10,7 +10,7 @@ from checkend.config import SETTINGS
 from checkend.services import services
 
 
-def test_every_setting_comes_with_its_value_and_source(
+def test_every_setting_is_shown_with_its_value_and_source(
     read: Any, instance: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance.mkdir()
@@ -25,7 +25,7 @@ def test_every_setting_comes_with_its_value_and_source(
     assert all(setting["help"] and setting["allowed"] for setting in shown["settings"])
 
 
-def test_secrets_are_hidden_and_nothing_is_made(run: Any, instance: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_hidden_and_nothing_is_created(run: Any, instance: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHECKEND_SECRET_KEY", "hush-hush-hush-hush-hush-hush-hush")
     for options in ([], ["--json"]):
         shown = run("config", *options).output
@@ -34,14 +34,14 @@ def test_secrets_are_hidden_and_nothing_is_made(run: Any, instance: Path, monkey
     assert not instance.exists()
 
 
-def test_a_variable_that_is_no_setting_is_warned_of_with_the_closest_one_and_without_its_value(
+def test_an_unknown_variable_causes_a_warning_with_the_closest_setting_and_without_its_value(
     run: Any, read: Any, instance: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("PROT", "RETENTION_DAY", "XYZZY"):
         monkeypatch.setenv(f"CHECKEND_{name}", "hush-hush")
     for name in ("API_KEY", "ENDPOINT", "ENVIRONMENT", "MANAGEMENT_KEY", "SERVER", "PORT"):
         monkeypatch.setenv(f"CHECKEND_{name}", "8080")
-    no_effect = "is set in the environment, but there is no such setting, so it has no effect."
+    no_effect = "is set in the environment, but it is not a setting and has no effect."
     expected = [
         f"CHECKEND_PROT {no_effect} Did you mean CHECKEND_PORT?",
         f"CHECKEND_RETENTION_DAY {no_effect} Did you mean CHECKEND_RETENTION_DAYS?",
@@ -52,9 +52,9 @@ def test_a_variable_that_is_no_setting_is_warned_of_with_the_closest_one_and_wit
         assert shown.stderr.splitlines() == [f"Warning: {line}" for line in expected]
         assert "hush-hush" not in shown.output
     services(create_app({"LOG_LEVEL": "warning"}, instance_path=instance)).close()
-    said = capfd.readouterr().err
-    assert all(f"Checkend: {line}\n" in said for line in expected)
-    assert "hush-hush" not in said
+    stderr = capfd.readouterr().err
+    assert all(f"Checkend: {line}\n" in stderr for line in expected)
+    assert "hush-hush" not in stderr
 
 
 @pytest.mark.parametrize("command", [["config"], ["app", "list"], ["serve"]], ids=" ".join)
@@ -67,7 +67,7 @@ def test_a_variable_that_is_no_setting_is_warned_of_with_the_closest_one_and_wit
         ("LOG_FORMAT", "xml", "one of text, json"),
     ],
 )
-def test_a_wrong_setting_stops_every_command_with_its_name_its_value_and_what_is_allowed(
+def test_an_invalid_setting_stops_every_command_with_its_name_value_and_allowed_values(
     run: Any, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str, value: str, allowed: str
 ) -> None:
     monkeypatch.setenv(f"CHECKEND_{name}", value)
@@ -89,7 +89,7 @@ def test_a_short_secret_key_is_rejected_and_not_shown(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("PROT = 1\n", "config.py sets PROT, which is no setting; did you mean PORT?"),
+        ("PROT = 1\n", "config.py sets PROT, which is not a setting; did you mean PORT?"),
         ("PORT = \n", "config.py cannot be run: SyntaxError"),
         ("PORT = 70000\n", "CHECKEND_PORT is '70000', but must be a whole number from 0 to 65535."),
     ],

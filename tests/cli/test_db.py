@@ -1,4 +1,4 @@
-"""``checkend db``: backups under load, restoring, checking."""
+"""``checkend db``: backups under load, restoring and checking."""
 
 import os
 import signal
@@ -26,25 +26,25 @@ def change(path: Path, statement: str) -> None:
         store.commit()
 
 
-def test_a_backup_under_load_is_whole_and_holds_all_that_was_answered_before_it(
+def test_a_backup_under_load_is_complete_and_contains_every_report_confirmed_before(
     read: Any, instance: Path, app: Flask, client: FlaskClient, tmp_path: Path
 ) -> None:
     key = read("app", "create", "Shop")["ingestion_key"]
-    answered, stop = [], threading.Event()
+    confirmed, stop = [], threading.Event()
 
     def report() -> None:
         client = app.test_client()
         while not stop.is_set():
-            error = {"class": "E", "message": "m", "fingerprint": str(len(answered) % 50)}
+            error = {"class": "E", "message": "m", "fingerprint": str(len(confirmed) % 50)}
             sent = client.post("/ingest/v1/errors", json={"error": error}, headers={"Checkend-Ingestion-Key": key})
-            answered.append(sent.status_code)
+            confirmed.append(sent.status_code)
 
     reporters = [threading.Thread(target=report) for _ in range(3)]
     for reporter in reporters:
         reporter.start()
     try:
         for number in range(5):
-            before = len(answered)
+            before = len(confirmed)
             copy = tmp_path / f"{number}.sqlite3"
             read("db", "backup", str(copy))
             assert integrity.find_corruption(copy) == integrity.find_wrong_counters(copy) == []
@@ -55,25 +55,27 @@ def test_a_backup_under_load_is_whole_and_holds_all_that_was_answered_before_it(
         stop.set()
         for reporter in reporters:
             reporter.join()
-    assert set(answered) == {201}
+    assert set(confirmed) == {201}
     assert copy.stat().st_mode & 0o777 == 0o600
     assert not list(tmp_path.glob("*.partial"))
     assert read("db", "check")["ok"] is True
 
 
-def test_a_backup_replaces_no_file_unasked_and_never_the_store(run: Any, instance: Path, tmp_path: Path) -> None:
+def test_a_backup_replaces_a_file_only_with_force_and_never_the_database(
+    run: Any, instance: Path, tmp_path: Path
+) -> None:
     run("app", "create", "Shop")
     target = tmp_path / "copy.sqlite3"
-    target.write_text("mine")
+    target.write_text("unrelated")
     assert "exists" in run("db", "backup", str(target), status=1).stderr
-    assert target.read_text() == "mine"
+    assert target.read_text() == "unrelated"
     run("db", "backup", str(target), "--force")
     assert integrity.find_corruption(target) == []
     assert "the database itself" in run("db", "backup", str(instance / "checkend.sqlite3"), "--force", status=1).stderr
-    assert "There is no store yet" not in run("db", "check").stdout
+    assert "There is no database at" not in run("db", "check").stdout
 
 
-def test_a_restored_store_is_the_one_that_was_backed_up(run: Any, read: Any, tmp_path: Path) -> None:
+def test_a_restored_database_is_the_one_that_was_backed_up(run: Any, read: Any, tmp_path: Path) -> None:
     read("app", "create", "Before")
     run("db", "backup", str(tmp_path / "copy.sqlite3"))
     read("app", "create", "After")
@@ -85,7 +87,7 @@ def test_a_restored_store_is_the_one_that_was_backed_up(run: Any, read: Any, tmp
     assert read("db", "check")["ok"] is True
 
 
-def test_nothing_is_restored_while_a_server_runs(run: Any, read: Any, instance: Path, tmp_path: Path) -> None:
+def test_nothing_is_restored_while_a_server_is_running(run: Any, read: Any, instance: Path, tmp_path: Path) -> None:
     read("app", "create", "Before")
     run("db", "backup", str(tmp_path / "copy.sqlite3"))
     read("app", "create", "After")
@@ -105,9 +107,9 @@ def wrong_counter(path: Path) -> None:
     change(path, "UPDATE apps SET problems_count = 7")
 
 
-@pytest.mark.parametrize(("spoil", "sentence"), [(damaged, "malformed"), (wrong_counter, "counts 7 problems")])
+@pytest.mark.parametrize(("spoil", "message"), [(damaged, "malformed"), (wrong_counter, "counts 7 problems")])
 def test_a_backup_of_a_database_with_errors_fails_and_leaves_the_earlier_backup(
-    run: Any, instance: Path, tmp_path: Path, spoil: Any, sentence: str
+    run: Any, instance: Path, tmp_path: Path, spoil: Any, message: str
 ) -> None:
     run("app", "create", "Shop")
     folder = tmp_path / "backups"
@@ -117,7 +119,7 @@ def test_a_backup_of_a_database_with_errors_fails_and_leaves_the_earlier_backup(
     earlier = copy.read_bytes()
     spoil(instance / "checkend.sqlite3")
     error = run("db", "backup", str(copy), "--force", status=1).stderr
-    assert sentence in error
+    assert message in error
     assert f"so {copy} was not written" in error
     assert copy.read_bytes() == earlier
     assert list(folder.iterdir()) == [copy]
@@ -126,7 +128,7 @@ def test_a_backup_of_a_database_with_errors_fails_and_leaves_the_earlier_backup(
 
 
 def killed_while_copying(target: Path) -> Path:
-    """What a process leaves that is killed while it copies to ``target``."""
+    """Kill a process while it copies to ``target``, and return the file that it leaves behind."""
     child = os.fork()
     if not child:
         with partial_file(target) as partial:
@@ -136,7 +138,7 @@ def killed_while_copying(target: Path) -> Path:
     return target.with_name(f"{target.name}.{child}.checkend-partial")
 
 
-def test_what_a_killed_copy_leaves_is_removed_by_the_next_one_and_by_the_next_start(
+def test_a_partial_copy_of_a_killed_process_is_removed_by_the_next_copy_and_the_next_start(
     run: Any, instance: Path, tmp_path: Path
 ) -> None:
     run("app", "create", "Shop")
@@ -145,7 +147,7 @@ def test_what_a_killed_copy_leaves_is_removed_by_the_next_one_and_by_the_next_st
     busy = tmp_path / f"other.sqlite3.{os.getppid()}.checkend-partial"
     busy.touch()
     run("db", "backup", str(tmp_path / "copy.sqlite3"))
-    assert [path.name for path in tmp_path.glob("*partial*")] == [busy.name], "a copy under way must stay"
+    assert [path.name for path in tmp_path.glob("*partial*")] == [busy.name], "a copy in progress must stay"
     left = killed_while_copying(instance / "checkend.sqlite3")
     services(create_app({}, instance_path=instance)).close()
     assert not left.exists()
@@ -176,7 +178,7 @@ def test_neither_a_pipe_nor_the_database_itself_is_restored(run: Any, read: Any,
     os.mkfifo(instance / "pipe")
     assert "is not a regular file" in run("db", "restore", str(instance / "pipe"), "--force", status=1).stderr
     own = str(instance / "checkend.sqlite3")
-    assert "belongs to the store" in run("db", "restore", own, "--force", status=1).stderr
+    assert "belongs to the database that would be replaced" in run("db", "restore", own, "--force", status=1).stderr
     assert [app["name"] for app in read("app", "list")] == ["Shop"]
 
 
@@ -212,39 +214,42 @@ def lookalike(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "sentence"),
+    ("spoil", "message"),
     [
         (lookalike, "It has no table app_hours."),
-        (lambda path: change(path, "ALTER TABLE apps RENAME COLUMN slug TO slag"), "no such columns as this version"),
+        (
+            lambda path: change(path, "ALTER TABLE apps RENAME COLUMN slug TO slag"),
+            "lacks columns, or has other types for them: slug",
+        ),
         (lambda path: change(path, "DROP TRIGGER problems_search_update"), "It has no trigger problems_search_update."),
         (damaged, ""),
         (lambda path: change(path, "UPDATE alembic_version SET version_num = '9999'"), "does not know"),
-        (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend store"),
+        (lambda path: change(path, "DROP TABLE notices"), "is not a Checkend database"),
         (lambda path: change(path, "INSERT INTO team_apps VALUES (7, 8)"), "refers to a row of"),
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b"garbage" * 1000), "file is not a database"),
     ],
     ids=["lookalike", "column", "trigger", "damaged", "newer", "foreign", "orphans", "empty", "garbage"],
 )
-def test_an_unsound_backup_is_refused_and_the_store_stays(
-    run: Any, read: Any, instance: Path, tmp_path: Path, spoil: Any, sentence: str
+def test_a_backup_with_errors_is_rejected_and_the_database_stays(
+    run: Any, read: Any, instance: Path, tmp_path: Path, spoil: Any, message: str
 ) -> None:
     read("app", "create", "Shop")
     copy = tmp_path / "copy.sqlite3"
     run("db", "backup", str(copy))
     spoil(copy)
     spoiled = copy.read_bytes()
-    assert sentence in run("db", "restore", str(copy), "--force", status=1).stderr
+    assert message in run("db", "restore", str(copy), "--force", status=1).stderr
     assert copy.read_bytes() == spoiled
     assert [app["name"] for app in read("app", "list")] == ["Shop"]
     assert not list(instance.glob("*partial*"))
 
 
-def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> None:
+def test_check_finds_wrong_counters(run: Any, instance: Path, make: Factory) -> None:
     app = make.app()
     problem = make.problem(app["id"], notices=2)
     store = instance / "checkend.sqlite3"
-    assert "is sound" in run("db", "check").stdout
+    assert "has no errors" in run("db", "check").stdout
     change(store, "UPDATE apps SET problems_count = 5, unresolved_problems_count = 6, stored_bytes = 7")
     change(store, "UPDATE problems SET notices_count = 1")
     change(store, "INSERT INTO problem_hours VALUES (1, 0, 99)")
@@ -254,24 +259,24 @@ def test_check_finds_what_is_wrong(run: Any, instance: Path, make: Factory) -> N
         "App shop counts 6 unresolved problems, but has 1.",
         f"Problem {problem} counts 1 notices, but has 2.",
         f"Problem {problem} counts 1 occurrences, but its hours contain 99.",
-        "App shop counts 7 stored bytes, but its notices, backtraces, shared values and hours take 245.",
+        "App shop counts 7 stored bytes, but its notices, backtraces, facet values and hours take 245.",
     ]
 
 
-def test_check_finds_a_store_of_a_newer_version_unusable(run: Any, read: Any, instance: Path) -> None:
+def test_check_reports_a_database_of_a_newer_version(run: Any, read: Any, instance: Path) -> None:
     run("app", "create", "Shop")
     change(instance / "checkend.sqlite3", "UPDATE alembic_version SET version_num = '9999'")
-    assert "This Checkend cannot use it: " in run("db", "check", status=1).stderr
+    assert "This version of Checkend cannot use it: " in run("db", "check", status=1).stderr
     found = read("db", "check", status=1)
     assert (found["version"], found["ok"]) == ("9999", False)
-    assert "written by a newer one" in found["faults"][0]
+    assert "written by a newer Checkend" in found["faults"][0]
 
 
-def test_upgrade_makes_a_store_and_says_when_there_is_nothing_to_do(read: Any) -> None:
+def test_upgrade_creates_a_database_and_states_when_it_is_current(read: Any) -> None:
     assert [read("db", "upgrade")["state"] for _ in range(2)] == ["created", "current"]
 
 
 @pytest.mark.parametrize("command", [["backup", "x.sqlite3"], ["check"]])
-def test_without_a_store_there_is_nothing_to_copy_or_check(run: Any, instance: Path, command: list[str]) -> None:
-    assert "There is no store yet" in run("db", *command, status=1).stderr
+def test_without_a_database_backup_and_check_fail(run: Any, instance: Path, command: list[str]) -> None:
+    assert "There is no database at" in run("db", *command, status=1).stderr
     assert not instance.exists()

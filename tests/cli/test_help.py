@@ -1,4 +1,4 @@
-"""What every command says about itself."""
+"""The ``--help`` of every command, and its documentation."""
 
 import subprocess
 import sys

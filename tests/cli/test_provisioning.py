@@ -1,4 +1,4 @@
-"""What scripts that set up a server rely on: repeatable commands, given keys, nothing by accident."""
+"""Commands for scripts that set up a server: repeatable, with given keys, and creating nothing by accident."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
 
-GIVEN = "cki_" + "0123456789abcdef" * 2
+INGESTION_KEY = "cki_" + "0123456789abcdef" * 2
 
 
 def test_an_app_is_created_if_missing_and_its_key_printed_each_time(run: Any, read: Any) -> None:
@@ -16,22 +16,25 @@ def test_an_app_is_created_if_missing_and_its_key_printed_each_time(run: Any, re
     again = read("app", "create", "Shop", "--environment", "staging", "--if-missing")
     assert first["created"] is True
     assert again == first | {"created": False}
-    assert "There already is an app 'Shop'" in run("app", "create", "Shop", "--if-missing").stdout
+    assert "App 'Shop' (id 1, slug shop) already exists." in run("app", "create", "Shop", "--if-missing").stdout
     assert [app["environment"] for app in read("app", "list")] == ["production"]
     assert read("app", "create", "shop", "--if-missing")["created"] is True  # another name
     assert "created" not in read("app", "create", "Shop")
 
 
-def test_an_app_takes_the_ingestion_key_that_it_is_given(run: Any, read: Any, client: FlaskClient) -> None:
+def test_an_app_is_created_with_a_given_ingestion_key(run: Any, read: Any, client: FlaskClient) -> None:
     for created in (True, False):
-        made = read("app", "create", "Shop", "--ingestion-key-stdin", "--if-missing", stdin=f"{GIVEN}\nmore\n")
-        assert (made["ingestion_key"], made["created"]) == (GIVEN, created)
-    headers = {"Checkend-Ingestion-Key": GIVEN}
+        made = read("app", "create", "Shop", "--ingestion-key-stdin", "--if-missing", stdin=f"{INGESTION_KEY}\nmore\n")
+        assert (made["ingestion_key"], made["created"]) == (INGESTION_KEY, created)
+    headers = {"Checkend-Ingestion-Key": INGESTION_KEY}
     assert client.post("/ingest/v1/errors", json={"error": {"class": "E"}}, headers=headers).status_code == 201
     other = ("--ingestion-key-stdin", "--if-missing")
-    assert "has another ingestion key" in run("app", "create", "Shop", *other, stdin=GIVEN + "x", status=1).stderr
-    assert read("app", "create", "Blog", *other, stdin=GIVEN + "x")["created"] is True
-    assert run("app", "key", "shop").stdout == f"{GIVEN}\n"
+    assert (
+        "already exists with another ingestion key"
+        in run("app", "create", "Shop", *other, stdin=INGESTION_KEY + "x", status=1).stderr
+    )
+    assert read("app", "create", "Blog", *other, stdin=INGESTION_KEY + "x")["created"] is True
+    assert run("app", "key", "shop").stdout == f"{INGESTION_KEY}\n"
 
 
 @pytest.mark.parametrize(
@@ -39,23 +42,23 @@ def test_an_app_takes_the_ingestion_key_that_it_is_given(run: Any, read: Any, cl
     [
         "",
         "short",
-        GIVEN.removeprefix("cki_"),
-        "cka_" + GIVEN[4:],
-        GIVEN[:-1],
-        GIVEN + " x",
+        INGESTION_KEY.removeprefix("cki_"),
+        "cka_" + INGESTION_KEY[4:],
+        INGESTION_KEY[:-1],
+        INGESTION_KEY + " x",
         "cki_" + "é" * 32,
         "cki_" + "a" * 61,
     ],
 )
-def test_an_ingestion_key_that_cannot_be_creates_no_app(run: Any, read: Any, key: str) -> None:
+def test_an_invalid_ingestion_key_creates_no_app(run: Any, read: Any, key: str) -> None:
     refused = run("app", "create", "Shop", "--ingestion-key-stdin", stdin=key + "\n", status=1)
     assert "An ingestion key is cki_ followed by 32 to 60 letters" in refused.stderr
     assert read("app", "list") == []
 
 
 def test_an_ingestion_key_belongs_to_one_app(run: Any, read: Any) -> None:
-    run("app", "create", "Shop", "--ingestion-key-stdin", stdin=GIVEN)
-    refused = run("app", "create", "Blog", "--ingestion-key-stdin", stdin=GIVEN, status=1)
+    run("app", "create", "Shop", "--ingestion-key-stdin", stdin=INGESTION_KEY)
+    refused = run("app", "create", "Blog", "--ingestion-key-stdin", stdin=INGESTION_KEY, status=1)
     assert "Another app already has this ingestion key." in refused.stderr
     assert [app["name"] for app in read("app", "list")] == ["Shop"]
 
@@ -65,9 +68,9 @@ def test_an_api_key_is_created_if_no_valid_one_has_its_name(run: Any, read: Any,
     again = read("api-key", "create", "deploys", "--permission", "apps:read", "--if-missing")
     assert first["created"] is True
     assert again == first | {"created": False, "key": None}
-    said = run("api-key", "create", "deploys", "--read-only", "--if-missing")
-    assert "cannot be shown again" in said.stdout
-    assert "The existing key has other permissions: apps:read." in said.stderr
+    result = run("api-key", "create", "deploys", "--read-only", "--if-missing")
+    assert "cannot be shown again" in result.stdout
+    assert "The existing key has other permissions: apps:read." in result.stderr
     run("api-key", "revoke", str(first["id"]))
     replaced = read("api-key", "create", "deploys", "--permission", "apps:read", "--if-missing")
     assert replaced["created"] is True
@@ -100,22 +103,20 @@ def test_an_app_is_shown_and_updated(run: Any, read: Any) -> None:
         (["--retention-notices", "many"], 2, "1000000"),
     ],
 )
-def test_an_update_that_cannot_be_changes_nothing(
-    run: Any, read: Any, options: list[str], status: int, message: str
-) -> None:
+def test_an_invalid_update_changes_nothing(run: Any, read: Any, options: list[str], status: int, message: str) -> None:
     run("app", "create", "Shop")
     before = read("app", "show", "shop")
     assert message in run("app", "update", "shop", *options, status=status).stderr
     assert read("app", "show", "shop") == before
 
 
-def test_an_app_is_deleted_with_its_problems_once_that_is_confirmed(
+def test_an_app_is_deleted_with_its_problems_after_confirmation(
     run: Any, read: Any, make: Any, client: FlaskClient
 ) -> None:
     make.problem(make.app("Shop")["id"], notices=3)
     make.problem(make.app("Blog")["id"], notices=1)
     refused = run("app", "delete", "shop", status=1, stdin="n\n")
-    assert "Delete app 'Shop' (id 1) with its 1 problem, permanently?" in refused.stderr
+    assert "Delete app 'Shop' (id 1) and its 1 problem permanently?" in refused.stderr
     assert len(read("app", "list")) == 2
     assert run("app", "delete", "shop", "--yes").stdout == "Deleted app 'Shop' (id 1).\n"
     assert [app["name"] for app in read("app", "list")] == ["Blog"]
@@ -147,7 +148,7 @@ def test_an_app_is_deleted_with_its_problems_once_that_is_confirmed(
         "db backup",
     ],
 )
-def test_with_a_mistyped_folder_a_command_creates_nothing_and_says_so(run: Any, instance: Path, command: str) -> None:
+def test_with_a_mistyped_folder_a_command_creates_nothing_and_fails(run: Any, instance: Path, command: str) -> None:
     assert str(instance) in run(*command.split(), status=1, stdin="long enough\n").stderr
     assert not instance.exists()
     instance.mkdir()

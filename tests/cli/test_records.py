@@ -1,4 +1,4 @@
-"""``checkend user``, ``app`` and ``api-key``, beside a server on the same store."""
+"""``checkend user``, ``app`` and ``api-key``, next to a server on the same database."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ def test_a_regenerated_key_works_at_a_running_server_and_the_old_one_does_not(re
         (["--permission", "tags:read", "--permission", "apps:read"], ["apps:read", "tags:read"]),
     ],
 )
-def test_a_new_api_key_may_do_what_was_said(
+def test_a_new_api_key_has_the_requested_permissions(
     read: Any, client: FlaskClient, options: list[str], permissions: Any
 ) -> None:
     made = read("api-key", "create", "deploys", *options, "--expires", "90d")
@@ -62,9 +62,7 @@ def test_a_new_api_key_may_do_what_was_said(
     assert ask(client, "apps", made["key"]).status_code == 200
 
 
-def test_a_revoked_and_a_deleted_api_key_are_refused_by_a_running_server(
-    run: Any, read: Any, client: FlaskClient
-) -> None:
+def test_a_running_server_rejects_revoked_and_deleted_api_keys(run: Any, read: Any, client: FlaskClient) -> None:
     first, second = (read("api-key", "create", name, "--all") for name in ("first", "second"))
     assert ask(client, "apps", first["key"]).status_code == ask(client, "apps", second["key"]).status_code == 200
     run("api-key", "revoke", str(first["id"]))
@@ -86,25 +84,25 @@ def test_a_revoked_and_a_deleted_api_key_are_refused_by_a_running_server(
         ["nonsense"],
     ],
 )
-def test_a_wrong_command_line_ends_with_2(run: Any, wrong: list[str]) -> None:
+def test_an_invalid_command_line_exits_with_status_2(run: Any, wrong: list[str]) -> None:
     assert run(*wrong, status=2).stderr.startswith("Usage:")
 
 
 @pytest.mark.parametrize(
-    ("refused", "sentence"),
+    ("command", "message"),
     [
         (["app", "create", " "], "Name can't be blank."),
         (["api-key", "create", " ", "--all"], "Name must be 1 to 255 characters."),
         (["api-key", "create", "x", "--all", "--expires", "2001-01-01"], "Expiry must be in the future."),
-        (["user", "create", "nobody", "--password-stdin"], "Email address is not a valid email address."),
+        (["user", "create", "no-address", "--password-stdin"], "Email address is not a valid email address."),
         (["user", "create", "taken@example.com", "--password-stdin"], "Email address has already been taken."),
         (["user", "delete", "taken@example.com", "--yes"], "Cannot delete the last site admin."),
     ],
 )
-def test_what_a_rule_forbids_ends_with_1_and_its_sentence(run: Any, read: Any, refused: Any, sentence: str) -> None:
+def test_a_violated_rule_exits_with_status_1_and_its_message(run: Any, read: Any, command: Any, message: str) -> None:
     run("user", "create", "taken@example.com", "--password-stdin", "--site-admin", stdin="long enough\n")
     before = (read("app", "list"), read("api-key", "list"), read("user", "list"))
-    assert sentence in run(*refused, status=1, stdin="long enough\n").stderr
+    assert message in run(*command, status=1, stdin="long enough\n").stderr
     assert (read("app", "list"), read("api-key", "list"), read("user", "list")) == before
 
 
@@ -118,7 +116,7 @@ def test_what_a_rule_forbids_ends_with_1_and_its_sentence(run: Any, read: Any, r
         ["user", "set-password", "gone@example.com", "--password-stdin"],
     ],
 )
-def test_a_record_that_does_not_exist_ends_with_3(run: Any, missing: list[str]) -> None:
+def test_an_unknown_record_exits_with_status_3(run: Any, missing: list[str]) -> None:
     run("app", "create", "Shop")
     assert "There is no" in run(*missing, status=3).stderr
 
@@ -131,7 +129,7 @@ def test_a_user_is_printed_as_the_api_shows_it(read: Any, client: FlaskClient) -
     assert read("user", "list") == [made] == ask(client, "users", key).json
 
 
-def test_a_password_is_asked_for_twice(run: Any, read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_prompted_for_twice(run: Any, read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checkend.cli.user.has_terminal", lambda: True)
     different = run("user", "create", "a@example.com", stdin="long enough\nlong enoug\nlong enough\nlong enough\n")
     assert "do not match" in different.output
@@ -156,13 +154,13 @@ def test_without_a_terminal_the_command_points_to_standard_input(run: Any, read:
 
 
 @pytest.mark.parametrize("password", ["short", "", "\n"])
-def test_a_short_password_is_refused(run: Any, read: Any, password: str) -> None:
+def test_a_short_password_is_rejected(run: Any, read: Any, password: str) -> None:
     refused = run("user", "create", "a@example.com", "--password-stdin", status=1, stdin=password)
     assert "Password must be at least 8 characters." in refused.stderr
     assert read("user", "list") == []
 
 
-def test_a_password_is_taken_exactly_as_it_came_on_the_first_line(run: Any, app: Flask) -> None:
+def test_a_password_is_exactly_the_first_line_of_standard_input(run: Any, app: Flask) -> None:
     run("user", "create", "a@example.com", "--password-stdin", stdin=" spaced out \nnext line\n")
     run("user", "set-password", "A@example.com", "--password-stdin", stdin=" another one \r\n")
     with app.app_context():
@@ -174,7 +172,7 @@ def test_a_password_is_taken_exactly_as_it_came_on_the_first_line(run: Any, app:
         assert not user.check_password(" spaced out ")
 
 
-def test_deleting_asks_first(run: Any, read: Any) -> None:
+def test_deleting_asks_for_confirmation(run: Any, read: Any) -> None:
     for name in ("a", "b"):
         run("user", "create", f"{name}@example.com", "--password-stdin", stdin="long enough\n")
     assert "nothing was changed" in run("user", "delete", "a@example.com", status=1, stdin="n\n").stderr
@@ -184,9 +182,9 @@ def test_deleting_asks_first(run: Any, read: Any) -> None:
     assert [user["email_address"] for user in read("user", "list")] == ["b@example.com"]
 
 
-def test_people_get_tables_and_sentences(run: Any) -> None:
+def test_output_for_people_is_tables_and_messages(run: Any) -> None:
     run("api-key", "create", "deploys", "--all")
-    assert "There is no app yet" in run("app", "list").stdout
+    assert "There are no apps yet" in run("app", "list").stdout
     assert "ingestion key" in run("app", "create", "Shop").stdout
     header, row = run("app", "list").stdout.splitlines()
     assert header.split()[:3] == ["ID", "SLUG", "NAME"]

@@ -1,4 +1,4 @@
-"""``checkend tail`` and ``checkend dev``: reports in a terminal, as they come in."""
+"""``checkend tail`` and ``checkend dev``: reports in a terminal, as they arrive."""
 
 import json
 import signal
@@ -30,7 +30,7 @@ def reported() -> Iterator[CheckendApp]:
 
 
 class Started:
-    """A command under way, whose output is looked at while it runs."""
+    """A running command, whose output can be checked while it runs."""
 
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self.out, self.err = folder / "out", folder / "err"
@@ -49,14 +49,14 @@ class Started:
 def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
     started: list[Started] = []
 
-    def start_one(*arguments: str, **variables: str) -> Started:
+    def start_command(*arguments: str, **variables: str) -> Started:
         started.append(Started(tmp_path, *arguments, **variables))
         return started[-1]
 
-    yield start_one
-    for one in started:
-        one.process.kill()
-        one.process.wait()
+    yield start_command
+    for command in started:
+        command.process.kill()
+        command.process.wait()
 
 
 def send(app: CheckendApp, error_class: str, message: str = "it broke", **more: Any) -> None:
@@ -65,7 +65,7 @@ def send(app: CheckendApp, error_class: str, message: str = "it broke", **more: 
     assert report(app, body=json.dumps(body).encode())[0] == 201
 
 
-def test_tail_prints_reports_with_a_readable_trace_and_a_link(
+def test_tail_prints_reports_with_a_readable_stack_trace_and_a_link(
     reported: CheckendApp, start: Callable[..., Started]
 ) -> None:
     send(reported, "Before")
@@ -82,7 +82,7 @@ def test_tail_prints_reports_with_a_readable_trace_and_a_link(
     assert lines[1:6] == [
         "    → /srv/shop/cart.py:14 in total",
         "      /usr/lib/python3.11/site-packages/flask/app.py:865 in run",
-        "      … 1 more library frame(s)",
+        "      … 1 more library frame",
         "    → /srv/shop/app.py:3 in main",
         f"    {reported.url}/problems/{problem['id']}",
     ]
@@ -90,14 +90,14 @@ def test_tail_prints_reports_with_a_readable_trace_and_a_link(
     assert "Traceback" not in tail.err.read_text()
 
 
-def test_tail_of_an_app_shows_that_app_alone(reported: CheckendApp, start: Callable[..., Started]) -> None:
+def test_tail_of_an_app_prints_only_reports_of_this_app(reported: CheckendApp, start: Callable[..., Started]) -> None:
     other = reported.client.create_app("Other")
     tail = start("tail", "other", "--url", reported.url, "--key", reported.api_key)
     assert tail.shows("Following other")
-    send(reported, "NotThis")
+    send(reported, "OfAnotherApp")
     assert report(reported, "This", key=other["ingestion_key"])[0] == 201
     assert tail.shows("This")
-    assert "NotThis" not in tail.out.read_text()
+    assert "OfAnotherApp" not in tail.out.read_text()
 
 
 def test_tail_waits_for_a_server_that_is_restarted_and_misses_nothing(
@@ -117,7 +117,7 @@ def test_tail_waits_for_a_server_that_is_restarted_and_misses_nothing(
 
     def send_again(error_class: str) -> None:
         access: Any = {"url": url, "ingestion_key": ingestion_key, "api_key": key, "app": "shop", "env": {}, "pid": 0}
-        send(CheckendApp(access, None, lambda slug: None), error_class)  # type: ignore[arg-type]  # it controls nothing
+        send(CheckendApp(access, None, lambda slug: None), error_class)  # type: ignore[arg-type]  # no control routes are used
 
     tail = start("tail", "--url", url, "--key", key)
     assert tail.shows("Following")
@@ -129,27 +129,27 @@ def test_tail_waits_for_a_server_that_is_restarted_and_misses_nothing(
         assert served.shows("listening on")
         send_again("Meanwhile")
         assert tail.shows("Meanwhile: it broke")
-        assert tail.shows("Traces need a key with notices:read too.")
-        assert tail.shows("answers again")
+        assert tail.shows("Stack traces require an API key with notices:read, too.")
+        assert tail.shows("can be reached again")
     finally:
         served.stop()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
-        (["--key", "cka_wrong"], 1, "refuses: Invalid or revoked API key"),
-        (["nobody", "--key", "KEY"], 1, "refuses: App not found."),
-        ([], 2, "An API key is needed: --key or CHECKEND_MANAGEMENT_KEY."),
+        (["--key", "cka_wrong"], 1, "rejected the request: Invalid or revoked API key"),
+        (["unknown", "--key", "KEY"], 1, "rejected the request: App not found."),
+        ([], 2, "An API key is required: use --key or CHECKEND_MANAGEMENT_KEY."),
         (["--key", "KEY", "--url", "example.com"], 2, "'example.com' is not a URL"),
-        (["--key", "KEY", "--url", "http://127.0.0.1:1"], 1, "cannot be followed"),
+        (["--key", "KEY", "--url", "http://127.0.0.1:1"], 1, "Cannot follow http://127.0.0.1:1"),
     ],
 )
-def test_tail_says_why_it_cannot(reported: CheckendApp, arguments: list[str], status: int, said: str) -> None:
+def test_tail_explains_why_it_failed(reported: CheckendApp, arguments: list[str], status: int, message: str) -> None:
     arguments = [reported.api_key if argument == "KEY" else argument for argument in arguments]
     ran = run(["tail", "--url", reported.url, *arguments], env=environment())
     assert ran.returncode == status
-    assert said in ran.stderr
+    assert message in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
@@ -180,7 +180,7 @@ def test_dev_runs_a_command_and_prints_what_it_reports(tmp_path: Path) -> None:
     assert json.loads(run(["api-key", "list", "--json"], env=folder).stdout) == []
 
 
-def test_dev_without_a_command_says_which_variables_to_set(tmp_path: Path, start: Callable[..., Started]) -> None:
+def test_dev_without_a_command_prints_the_variables_to_set(tmp_path: Path, start: Callable[..., Started]) -> None:
     dev = start("dev", CHECKEND_INSTANCE_PATH=str(tmp_path / "instance"))
     assert dev.shows("CHECKEND_ENVIRONMENT=production")
     lines = [line.removeprefix("export ").split("=", 1) for line in dev.out.read_text().splitlines()]
@@ -195,11 +195,11 @@ def test_dev_without_a_command_says_which_variables_to_set(tmp_path: Path, start
     assert not listens(variables["CHECKEND_ENDPOINT"])
 
 
-def test_dev_serves_on_when_it_is_to_stay(tmp_path: Path, start: Callable[..., Started]) -> None:
+def test_dev_keeps_serving_with_stay(tmp_path: Path, start: Callable[..., Started]) -> None:
     dev = start(
         "dev", "--stay", "--", sys.executable, "-c", REPORTER, CHECKEND_INSTANCE_PATH=str(tmp_path / "instance")
     )
-    assert dev.shows("The command ended with status 3.")
+    assert dev.shows("The command exited with status 3.")
     url = next(line for line in dev.out.read_text().splitlines() if line.startswith("http"))
     assert listens(url)
     assert dev.stop() == 3

@@ -1,4 +1,4 @@
-"""A database file that is removed or replaced under a running server: 503 and no write, until it is back."""
+"""A database file that is removed or replaced while a server runs: 503 and no write until it is back."""
 
 import itertools
 import logging
@@ -26,13 +26,13 @@ Send = Callable[[], int]
 
 @pytest.fixture
 def path(app: Flask) -> Path:
-    """The database file of `app`."""
+    """Return the database file of `app`."""
     return schema.database_path(Path(app.instance_path))
 
 
 @pytest.fixture
 def send(client: FlaskClient, make: Factory) -> Send:
-    """Send a report that is new to the server; returns the status."""
+    """Return a function that sends a report with a new fingerprint and returns the status."""
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     numbers = itertools.count()
 
@@ -45,7 +45,7 @@ def send(client: FlaskClient, make: Factory) -> Send:
 
 @pytest.fixture
 def errors(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """What was logged as an error about the database file."""
+    """Return a function that returns the log lines about the database file."""
     monkeypatch.setattr(logging.getLogger("checkend"), "propagate", True)
     return lambda: [record.getMessage() for record in caplog.records if record.name == "checkend.database"]
 
@@ -97,7 +97,7 @@ def test_a_removed_database_can_still_be_copied_whole_from_the_process(
     assert notices(tmp_path / "rescued.sqlite3") == 3
 
 
-def test_another_file_moved_over_the_database_is_left_byte_for_byte(
+def test_another_file_moved_over_the_database_is_not_changed(
     app: Flask, client: FlaskClient, path: Path, send: Send, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.sqlite3"
@@ -110,7 +110,7 @@ def test_another_file_moved_over_the_database_is_left_byte_for_byte(
     assert client.get("/up").status_code == 503
     stop(app)
     assert path.read_bytes() == before
-    assert notices(path) == 0, "the log of the old database was played into the new one"
+    assert notices(path) == 0, "the log of the old database was applied to the new one"
     assert notices(tmp_path / "moved.sqlite3") == 3
 
 
@@ -127,7 +127,7 @@ def test_the_server_continues_once_the_database_is_moved_back(
     assert notices(path) == 2
 
 
-def test_what_is_in_a_removed_write_ahead_log_is_saved_and_nothing_more_is_acknowledged(
+def test_the_content_of_a_removed_write_ahead_log_is_saved_and_further_reports_get_503(
     client: FlaskClient, path: Path, send: Send, errors: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_file, "SIDE_FILES_EVERY_SECONDS", 0)
@@ -141,7 +141,7 @@ def test_what_is_in_a_removed_write_ahead_log_is_saved_and_nothing_more_is_ackno
     assert notices(path) == 3
 
 
-def test_closing_the_last_connection_removes_the_write_ahead_log_and_is_no_fault(
+def test_closing_the_last_connection_removes_the_write_ahead_log_without_an_error(
     app: Flask, client: FlaskClient, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_file, "SIDE_FILES_EVERY_SECONDS", 0)

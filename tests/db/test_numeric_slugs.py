@@ -1,4 +1,4 @@
-"""Slugs of digits alone, which releases up to 0.1.0 made: an upgrade renames them."""
+"""Slugs that consist only of digits, which releases up to 0.1.0 created: an upgrade renames them."""
 
 import sqlite3
 from contextlib import closing
@@ -29,30 +29,32 @@ RENAMED = {
 
 @pytest.fixture
 def old_database(tmp_path: Path) -> Path:
-    """A database of release 0.1.0 with the records of `SLUGS`, in the order of their ids."""
+    """Return a database of release 0.1.0 with the records of `SLUGS`, in the order of their ids."""
     path = schema.database_path(tmp_path)
     command.upgrade(schema.alembic_config(path), "0001")
-    with closing(sqlite3.connect(path)) as store, store:
+    with closing(sqlite3.connect(path)) as database, database:
         for number, slug in enumerate(SLUGS["users"]):
             values = (slug, f"user{number}@example.com")
-            store.execute("INSERT INTO users VALUES (NULL, ?, ?, 'x', 0, NULL, 0, 0)", values)
+            database.execute("INSERT INTO users VALUES (NULL, ?, ?, 'x', 0, NULL, 0, 0)", values)
         for slug in SLUGS["teams"]:
-            store.execute("INSERT INTO teams VALUES (NULL, ?, ?, 1, 0, 0)", (slug, slug))
+            database.execute("INSERT INTO teams VALUES (NULL, ?, ?, 1, 0, 0)", (slug, slug))
         for slug in SLUGS["apps"]:
             columns = "(slug, name, ingestion_key, notify_on_new_problem, notify_on_reoccurrence, problems_count, "
             columns += "unresolved_problems_count, grouping_off, created_at, updated_at)"
-            store.execute(f"INSERT INTO apps {columns} VALUES (?, ?, ?, 1, 1, 0, 0, '', 0, 0)", (slug, slug, slug))
+            database.execute(f"INSERT INTO apps {columns} VALUES (?, ?, ?, 1, 1, 0, 0, '', 0, 0)", (slug, slug, slug))
     return path
 
 
 def test_an_upgrade_renames_slugs_of_digits_and_keeps_every_slug_unique(old_database: Path) -> None:
     assert schema.create_or_migrate(old_database) == "migrated"
-    with closing(sqlite3.connect(old_database)) as store:
-        found = {table: [slug for (slug,) in store.execute(f"SELECT slug FROM {table} ORDER BY id")] for table in SLUGS}
+    with closing(sqlite3.connect(old_database)) as database:
+        found = {
+            table: [slug for (slug,) in database.execute(f"SELECT slug FROM {table} ORDER BY id")] for table in SLUGS
+        }
     assert found == RENAMED
 
 
-def test_a_number_names_the_record_with_that_id_after_an_upgrade(old_database: Path) -> None:
+def test_a_number_refers_to_the_record_with_that_id_after_an_upgrade(old_database: Path) -> None:
     app = create_app({}, instance_path=old_database.parent)
     with app.app_context():
         assert [getattr(by_slug_or_id(App, str(number)), "id", None) for number in (1, 2, 9)] == [1, 2, None]
@@ -60,7 +62,7 @@ def test_a_number_names_the_record_with_that_id_after_an_upgrade(old_database: P
     services(app).close()
 
 
-def test_a_name_of_digits_gets_a_slug_that_is_no_id(make: Factory) -> None:
+def test_a_name_of_digits_gets_a_slug_that_cannot_be_taken_for_an_id(make: Factory) -> None:
     def create() -> list[str]:
         user = User.create("2024@example.com", "correct horse")
         records = [App.create("2024"), App.create(" 20 24 "), App.create("2024"), Team.create("2024", user), user]

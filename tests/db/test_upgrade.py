@@ -1,11 +1,11 @@
-"""A store written by 0.1.0 is upgraded without losing or changing a row, but for what each migration says it changes.
+"""Upgrading a database of 0.1.0 loses and changes no row, except for what each migration documents.
 
-tests/data/checkend-0.1.0.sqlite3.xz was made by version 0.1.0 itself (store version 0001) through its own front door:
-apps, users and API keys by its command line; teams, members, assignments, tags and resolved problems by its API; every
-report by POST /ingest/v1/errors (several messages per problem, duplicates, tags, more hosts than are counted apart, no
+tests/data/checkend-0.1.0.sqlite3.xz was created by version 0.1.0 itself (database version 0001): apps, users and API
+keys on the command line; teams, members, assignments, tags and resolved problems through the API; reports through
+POST /ingest/v1/errors (several messages per problem, duplicates, tags, more hosts than are counted individually, no
 message, no backtrace, 63,000 characters, a null character, out of order, reopened); invitations, an app's settings and
-a changed password by its dashboard; a problem without notices by `checkend prune`. Apps, a team and users have
-all-digit slugs. Then VACUUM, and xz.
+a changed password in the dashboard; a problem without notices by `checkend prune`. Some apps, teams and users have
+slugs that consist only of digits. Finally VACUUM and xz.
 """
 
 import lzma
@@ -31,8 +31,8 @@ OLD = Path(__file__).parents[1] / "data" / "checkend-0.1.0.sqlite3.xz"
 API_KEY = "cka_b1f6515625_KVm_GFLuUFPH2PXXi1bmubOI4BjWyXmYMXqhk72z"  # its "everything"
 OWNER, PASSWORD = "owner@example.com", "correct horse battery"
 
-# What the migrations change: per table the columns that are new, and those whose values may differ. Each migration adds
-# its own here, and says the same in its docstring.
+# What the migrations change: for each table, the new columns and those whose values may differ. Each migration adds its
+# own here, and documents them in its docstring.
 NEW_COLUMNS = {
     "apps": {"stored_bytes"},
     "backtraces": {"app_id"},
@@ -49,7 +49,7 @@ CHANGED_COLUMNS = {
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store as 0.1.0 left it."""
+    """Return the database of 0.1.0."""
     path = tmp_path_factory.mktemp("old") / "old.sqlite3"
     path.write_bytes(lzma.decompress(OLD.read_bytes()))
     return path
@@ -57,7 +57,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def upgraded(old: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of it, upgraded by the command line."""
+    """Return a copy of it, upgraded on the command line."""
     path = db_schema.database_path(tmp_path_factory.mktemp("upgraded"))
     path.write_bytes(old.read_bytes())
     assert command(path.parent, "db", "upgrade")["state"] == "migrated"
@@ -66,7 +66,7 @@ def upgraded(old: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def served(upgraded: Path, tmp_path: Path) -> Iterator[Flask]:
-    """A server on a copy of the upgraded store."""
+    """Start a server with a copy of the upgraded database."""
     db_schema.database_path(tmp_path).write_bytes(upgraded.read_bytes())
     app = create_app({}, instance_path=tmp_path)
     yield app
@@ -74,12 +74,12 @@ def served(upgraded: Path, tmp_path: Path) -> Iterator[Flask]:
 
 
 def tables(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table, those of the search index apart: it is compared by what it finds."""
-    with closing(sqlite3.connect(path)) as store:
-        store.row_factory = sqlite3.Row
-        names = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    """Return every row of every table, except for the search index, which is tested by searching."""
+    with closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {
-            name: sorted((dict(row) for row in store.execute(f"SELECT * FROM {name}")), key=repr)
+            name: sorted((dict(row) for row in database.execute(f"SELECT * FROM {name}")), key=repr)
             for name in names
             if not name.startswith("problems_search")
         }
@@ -91,7 +91,7 @@ def unchanged(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kept, key=repr)
 
 
-def test_the_upgrade_changes_nothing_but_what_the_migrations_say(old: Path, upgraded: Path) -> None:
+def test_the_upgrade_changes_only_what_the_migrations_document(old: Path, upgraded: Path) -> None:
     before, after = tables(old), tables(upgraded)
     assert before.keys() <= after.keys()
     assert [table for table, rows in before.items() if not rows] == []
@@ -110,7 +110,7 @@ def test_only_slugs_of_digits_change(old: Path, upgraded: Path) -> None:
         assert renamed == slugs | {number: f"{prefix}-{slug}" for number, slug in numeric.items()}
 
 
-def test_the_upgraded_schema_is_that_of_a_new_store(upgraded: Path, tmp_path: Path) -> None:
+def test_the_upgraded_schema_equals_that_of_a_new_database(upgraded: Path, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh.sqlite3"
     db_schema.create_or_migrate(fresh)
     assert schema(upgraded) == schema(fresh)
@@ -120,14 +120,14 @@ def test_the_upgraded_schema_is_that_of_a_new_store(upgraded: Path, tmp_path: Pa
 
 
 def test_each_problem_shows_the_message_of_its_latest_notice(old: Path, upgraded: Path) -> None:
-    with closing(sqlite3.connect(old)) as store:
-        latest = store.execute(
+    with closing(sqlite3.connect(old)) as database:
+        latest = database.execute(
             "SELECT p.id, p.error_message, (SELECT coalesce(n.own_error_message, p.error_message) FROM notices n "
             "WHERE n.problem_id = p.id ORDER BY n.occurred_at DESC, n.id DESC LIMIT 1) FROM problems p"
         ).fetchall()
-    with closing(sqlite3.connect(upgraded)) as store:
+    with closing(sqlite3.connect(upgraded)) as database:
         for problem_id, first, message in latest:
-            row = store.execute(
+            row = database.execute(
                 "SELECT error_message, latest_message, length(search_text) FROM problems WHERE id = ?", (problem_id,)
             ).fetchone()
             assert row[0] == first
@@ -135,7 +135,7 @@ def test_each_problem_shows_the_message_of_its_latest_notice(old: Path, upgraded
             assert row[2] <= 1000
 
 
-def test_pages_and_api_work_on_it(served: Flask) -> None:
+def test_the_pages_and_the_api_work_with_the_upgraded_database(served: Flask) -> None:
     client, headers = served.test_client(), {"Checkend-API-Key": API_KEY}
     for app in client.get("/api/v1/apps", headers=headers).json or []:
         page = client.get(f"/api/v1/apps/{app['id']}/problems?per_page=100", headers=headers).json
@@ -154,10 +154,10 @@ def test_pages_and_api_work_on_it(served: Flask) -> None:
 
 def test_search_finds_first_and_latest_messages(served: Flask) -> None:
     def found(client: FlaskClient, wanted: str) -> list[str]:
-        answer = client.get(
+        response = client.get(
             "/api/v1/apps/shop/problems", query_string={"search": wanted}, headers={"Checkend-API-Key": API_KEY}
         )
-        return [problem["error_class"] for problem in (answer.json or {})["data"]]
+        return [problem["error_class"] for problem in (response.json or {})["data"]]
 
     client = served.test_client()
     assert found(client, "invalid literal 0 für") == ["ValueError"]
@@ -169,12 +169,12 @@ def test_search_finds_first_and_latest_messages(served: Flask) -> None:
 def test_reports_continue_where_0_1_0_stopped(served: Flask) -> None:
     client, headers = served.test_client(), {"Checkend-API-Key": API_KEY}
     path = db_schema.database_path(Path(served.instance_path))
-    with closing(sqlite3.connect(path)) as store:
-        (key,) = store.execute("SELECT ingestion_key FROM apps WHERE slug = 'shop'").fetchone()
-        (known,) = store.execute("SELECT id FROM problems WHERE error_class = 'OutOfOrder'").fetchone()
+    with closing(sqlite3.connect(path)) as database:
+        (key,) = database.execute("SELECT ingestion_key FROM apps WHERE slug = 'shop'").fetchone()
+        (known,) = database.execute("SELECT id FROM problems WHERE error_class = 'OutOfOrder'").fetchone()
     report = {"error": {"class": "OutOfOrder", "message": "newest", "fingerprint": "order"}}
-    answer = client.post("/ingest/v1/errors", json=report, headers={"Checkend-Ingestion-Key": key})
-    assert (answer.json or {})["problem_id"] == known
+    response = client.post("/ingest/v1/errors", json=report, headers={"Checkend-Ingestion-Key": key})
+    assert (response.json or {})["problem_id"] == known
     problem = client.get(f"/api/v1/apps/shop/problems/{known}", headers=headers).json
     assert (problem or {})["error_message"] == "newest"
     assert integrity.find_wrong_counters(path) == []

@@ -50,7 +50,7 @@ ROUTES = tuple(_routes())
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """The server whose routes are compared; none of these tests changes anything."""
+    """Provide the server whose routes are compared; none of these tests changes anything."""
     app = create_app({"LOG_LEVEL": "error"}, instance_path=tmp_path_factory.mktemp("docs"))
     yield app
     services(app).close()

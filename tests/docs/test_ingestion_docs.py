@@ -1,4 +1,4 @@
-"""docs/ingestion.md: every status has an example. (tests/docs/test_examples.py runs them.)"""
+"""docs/ingestion.md: every status has an example; tests/docs/test_examples.py runs them."""
 
 import re
 

@@ -58,16 +58,15 @@ def make(seed: int, number: int, kinds: list[str], world: FuzzWorld) -> tuple[st
 def _plant() -> None:
     """Put back a pattern that once froze the server, to see whether the fuzzer finds it."""
     import re
+    from dataclasses import replace
 
-    from checkend.grouping.languages import function_names
+    from checkend.grouping import languages
 
     pattern = re.compile(r"(?:/<|<|/\w*<)+\Z")
-    clean = function_names._javascript
-
-    def exponential(name: str, minified: bool) -> str:
-        return clean(pattern.sub("", name), minified)
-
-    function_names._javascript = exponential
+    fast = next(language for language in languages.LANGUAGES if language.name == "javascript")
+    slow = replace(fast, clean_name=lambda name, minified: fast.clean_name(pattern.sub("", name), minified))
+    for table in (languages._BY_ALIAS, languages._BY_EXTENSION):
+        table.update({key: slow for key, language in table.items() if language is fast})
 
 
 if __name__ == "__main__":

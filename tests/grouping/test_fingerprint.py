@@ -1,4 +1,4 @@
-"""Which reports are one problem: pairs that must and must not group, by language.
+"""Pairs of reports that must, and must not, be one problem, by language.
 
 Each report is written as (class, message, backtrace); the programs and names are made up here.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from checkend.grouping import fingerprint
+from checkend.grouping.frames import FrameOrigin, classify_frame
+from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import Frame, parse_stacktrace
 
 Report = tuple[str, str, Sequence[object]]
@@ -620,7 +622,7 @@ SWITCHED: list[tuple[str, str, Report, Report]] = [
 
 
 @pytest.mark.parametrize(("rule", "language", "one", "other"), SWITCHED, ids=[case[0] for case in SWITCHED])
-def test_a_rule_that_joins_can_be_turned_off(rule: str, language: str, one: Report, other: Report) -> None:
+def test_a_rule_that_merges_can_be_turned_off(rule: str, language: str, one: Report, other: Report) -> None:
     off = frozenset({rule})
     assert grouped(language, one).fingerprint == grouped(language, other).fingerprint
     assert grouped(language, one, off).fingerprint != grouped(language, other, off).fingerprint
@@ -634,19 +636,19 @@ def test_a_rule_that_joins_can_be_turned_off(rule: str, language: str, one: Repo
         ("values", "two error values reported in one handler"),
     ],
 )
-def test_a_rule_that_parts_can_be_turned_off(rule: str, why: str) -> None:
+def test_a_rule_that_splits_can_be_turned_off(rule: str, why: str) -> None:
     language, _, one, other = next(case for case in TWO if case[1] == why)
-    # Where Go values are not told apart, their wording still is.
+    # Go values that are not distinguished by `values` still are by `wording`.
     off = frozenset({rule, "wording"})
     assert grouped(language, one, off).fingerprint == grouped(language, other, off).fingerprint
 
 
-def test_each_rule_is_explained_in_a_sentence() -> None:
+def test_each_rule_has_a_help_text_of_one_line() -> None:
     assert all(help_text.endswith(".") and "\n" not in help_text for help_text in fingerprint.RULES.values())
     assert {case[0] for case in SWITCHED} | {"wording", "helpers", "values"} == set(fingerprint.RULES)
 
 
-def test_the_page_on_grouping_explains_each_rule() -> None:
+def test_the_documentation_contains_each_help_text() -> None:
     page = (Path(__file__).parents[2] / "docs" / "grouping.md").read_text(encoding="utf-8")
     for name, help_text in fingerprint.RULES.items():
         assert f"| `{name}` | {help_text}" in page
@@ -660,7 +662,7 @@ def test_a_custom_fingerprint_decides_alone() -> None:
 
 
 @pytest.mark.parametrize("empty", [None, "", "  \n"])
-def test_an_empty_fingerprint_is_none(empty: str | None) -> None:
+def test_an_empty_fingerprint_is_ignored(empty: str | None) -> None:
     frames = parse_stacktrace(["/a.py:1 in f"])
     assert fingerprint.group("A", "m", frames, fingerprint=empty) == fingerprint.group("A", "m", frames)
 
@@ -681,7 +683,7 @@ def test_a_long_fingerprint_is_shortened_without_loss() -> None:
         ),
         (
             ("ValueError", "card 7 is not valid", ["/app/shelf/books.py:3 in lend"]),
-            "Reports of ValueError raised in lend (books.py), whose messages have the words “is not valid”.",
+            "Reports of ValueError raised in lend (books.py), whose messages contain the words “is not valid”.",
             "lend (shelf/books.py)",
         ),
         (("KeyError", "'a'", []), "Reports of KeyError without a backtrace.", ""),
@@ -692,12 +694,12 @@ def test_a_long_fingerprint_is_shortened_without_loss() -> None:
         ),
         (
             ("TimeoutError", "t", ["/usr/lib/python3.11/ftplib.py:3 in a"]),
-            "Reports of TimeoutError raised in ftplib, outside the application's own code.",
+            "Reports of TimeoutError raised in ftplib, outside the app's own code.",
             "ftplib",
         ),
     ],
 )
-def test_the_reason_is_one_sentence_for_people(report: Report, reason: str, location: str) -> None:
+def test_the_reason_is_a_sentence_for_users(report: Report, reason: str, location: str) -> None:
     found = grouped("python", report)
     assert (found.reason, found.location, found.version) == (reason, location, fingerprint.VERSION)
 
@@ -727,10 +729,6 @@ def test_the_fingerprint_is_the_same_in_each_process() -> None:
         (Frame("nonsense", 0, "unknown"), None, False),
     ],
 )
-def test_which_frames_are_the_applications(frame: Frame, language: str | None, expected: bool) -> None:
-    assert fingerprint.is_application_frame(frame, language=language) is expected
-
-
-def test_the_frames_of_a_report_are_told_together() -> None:
-    frames = parse_stacktrace(["/app/a.py:1 in f", "/v/site-packages/b.py:1 in g"])
-    assert fingerprint.application_frames(frames, {"language": "python"}) == [True, False]
+def test_the_origin_of_a_frame_is_recognized(frame: Frame, language: str | None, expected: bool) -> None:
+    detected = detect_language({"language": language} if language else None, [frame])
+    assert (classify_frame(frame, detected) is FrameOrigin.APPLICATION) is expected

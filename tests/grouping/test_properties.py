@@ -1,4 +1,4 @@
-"""What holds for every input: nothing raises or hangs, and what a deploy changes decides nothing."""
+"""Properties for any input: nothing raises or hangs, and changes made by a deploy do not count."""
 
 import json
 import time
@@ -9,12 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from checkend.grouping import fingerprint
+from checkend.grouping.frames import FrameOrigin, classify_frame
+from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import MAX_LINE, Frame, parse_frame, parse_stacktrace
 
 LANGUAGES = ["python", "ruby", "javascript", "go", "php", "elixir", "java", "csharp", "kotlin", "", "cobol"]
 
 texts = st.text(max_size=60)
-# Text that comes near to the grammars: their punctuation, their words, numbers.
+# Text similar to the formats: their punctuation, their words, numbers.
 PIECES = [
     *":@()[]<>/\\.'`\"{}|$#-+ \n",
     *[
@@ -48,7 +50,7 @@ rule_sets = st.frozensets(st.sampled_from(sorted(fingerprint.RULES)))
 
 
 @given(json_values)
-def test_every_json_value_is_read(raw: object) -> None:
+def test_every_json_value_is_parsed(raw: object) -> None:
     frames = parse_stacktrace(raw)
     assert frames == parse_stacktrace(raw)
     for frame in frames:
@@ -59,7 +61,7 @@ def test_every_json_value_is_read(raw: object) -> None:
 
 
 @given(json_values)
-def test_what_was_read_is_read_the_same_again(raw: object) -> None:
+def test_parsing_is_idempotent(raw: object) -> None:
     frames = parse_stacktrace(raw)
     assert parse_stacktrace(frames) == frames
     assert parse_stacktrace([frame._asdict() for frame in frames]) == frames
@@ -68,7 +70,7 @@ def test_what_was_read_is_read_the_same_again(raw: object) -> None:
 @given(lines, lines, st.lists(lines, max_size=8), notifiers, rule_sets)
 @example("", "", [""], None, frozenset())
 @example("E", "m", ["at a (b:1:2)"], {"language": "javascript"}, frozenset({"libraries"}))
-def test_every_report_is_grouped_and_always_the_same(
+def test_every_report_is_grouped_deterministically(
     error_class: str,
     message: str,
     raw: list[str],
@@ -82,7 +84,9 @@ def test_every_report_is_grouped_and_always_the_same(
     assert one.reason.endswith(".")
     assert "\n" not in one.reason
     assert max(len(one.reason), len(one.location)) < 1000
-    assert len(fingerprint.application_frames(parse_stacktrace(raw), notifier)) == len(raw)
+    frames = parse_stacktrace(raw)
+    assert len(frames) == len(raw)
+    assert all(classify_frame(frame, detect_language(notifier, frames)) in FrameOrigin for frame in frames)
 
 
 names = st.from_regex(r"[a-z]{3,8}(_[a-z]{3,8})?", fullmatch=True)
@@ -107,7 +111,7 @@ calls = st.lists(st.tuples(names, names), min_size=1, max_size=5)
 
 
 @given(calls, roots, roots, numbers, numbers)
-def test_lines_and_roots_decide_nothing(
+def test_line_numbers_and_project_folders_do_not_count(
     made: list[tuple[str, str]], root: str, other_root: str, shift: int, other_shift: int
 ) -> None:
     one = fingerprint.group("E", "m", python_frames(root, made, shift))
@@ -122,7 +126,7 @@ hosts = st.sampled_from(
 
 
 @given(names, names, hashes, hashes, hosts, hosts, numbers, numbers)
-def test_a_bundles_hash_host_and_columns_decide_nothing(
+def test_the_hash_host_and_columns_of_a_bundle_do_not_count(
     name: str,
     bundle: str,
     hash_: str,
@@ -138,7 +142,7 @@ def test_a_bundles_hash_host_and_columns_decide_nothing(
 
 
 @given(names, st.lists(st.tuples(names, numbers, numbers), min_size=1, max_size=6))
-def test_numbers_in_a_message_decide_nothing(word: str, parts: list[tuple[str, int, int]]) -> None:
+def test_numbers_in_a_message_do_not_count(word: str, parts: list[tuple[str, int, int]]) -> None:
     one = " ".join(f"{text} {number}" for text, number, _ in parts)
     other = " ".join(f"{text} {number}" for text, _, number in parts)
     assert fingerprint.group(word, one, []).fingerprint == fingerprint.group(word, other, []).fingerprint

@@ -1,4 +1,4 @@
-"""Each SDK's frame grammar, and what is in none."""
+"""Frame formats of all SDKs, and lines in unknown formats."""
 
 import pytest
 
@@ -67,7 +67,7 @@ LINES = [
     ("lib/a.ex:12 in Elixir.MyApp.A.run/2", ("lib/a.ex", 12, "Elixir.MyApp.A.run/2")),
     ("lib/a.ex:12 in anonymous fn/1 in A.run/2", ("lib/a.ex", 12, "anonymous fn/1 in A.run/2")),
     ("nofile:0 in erlang.div/2", ("nofile", 0, "erlang.div/2")),
-    # What languages print themselves
+    # Printed by the languages themselves
     ("at com.x.A.run(A.java:10)", ("A.java", 10, "com.x.A.run")),
     ("at com.x.A.run(Native Method)", ("Native Method", 0, "com.x.A.run")),
     ("at N.C.M(String a, Int32 b) in C:\\src\\A.cs:line 44", ("C:\\src\\A.cs", 44, "N.C.M")),
@@ -75,7 +75,7 @@ LINES = [
     ('File "/srv/a.py", line 3, in f', ("/srv/a.py", 3, "f")),
     ("#0 /srv/a.php(12): strlen('x')", ("/srv/a.php", 12, "strlen")),
     ("(app 1.0.0) lib/x.ex:12: Mod.fun/1", ("lib/x.ex", 12, "Mod.fun/1")),
-    # In no grammar
+    # Unknown formats
     ("TypeError: x is not a function", ("TypeError: x is not a function", 0, "unknown")),
     ("Error: code 12:30", ("Error: code 12:30", 0, "unknown")),
     ("at ", ("at", 0, "unknown")),
@@ -85,7 +85,7 @@ LINES = [
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES, ids=[line or "empty" for line, _ in LINES])
-def test_a_line_is_read_in_its_grammar(line: str, expected: tuple[str, int, str]) -> None:
+def test_lines_of_each_format_are_parsed(line: str, expected: tuple[str, int, str]) -> None:
     assert parse_frame(line) == Frame(*expected)
 
 
@@ -115,7 +115,7 @@ def test_a_line_is_read_in_its_grammar(line: str, expected: tuple[str, int, str]
         (["a", 1], ('["a", 1]', 0, "unknown")),
     ],
 )
-def test_an_entry_that_is_no_string_is_read_or_kept(entry: object, expected: tuple[str, int, str]) -> None:
+def test_entries_other_than_strings_are_parsed_or_kept(entry: object, expected: tuple[str, int, str]) -> None:
     assert parse_frame(entry) == Frame(*expected)
 
 
@@ -139,5 +139,5 @@ def test_a_list_keeps_its_order_and_length() -> None:
         (False, [Frame("false", 0, "unknown")]),
     ],
 )
-def test_a_backtrace_of_another_type_is_read_as_well_as_can_be(raw: object, expected: list[Frame]) -> None:
+def test_backtraces_of_other_types_are_parsed(raw: object, expected: list[Frame]) -> None:
     assert parse_stacktrace(raw) == expected

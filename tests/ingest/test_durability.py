@@ -1,4 +1,4 @@
-"""What was answered 201 stays, whatever happens to the process, the disk, or another report of its batch."""
+"""A report that got 201 is never lost, whatever happens to the process, the disk, or other reports of its batch."""
 
 import contextlib
 import http.client
@@ -37,14 +37,14 @@ ROOM = resource.RLIM_INFINITY
 
 
 def report(number: int, *, repeats: bool = True) -> dict[str, Any]:
-    """Of 15 problems; every third is new to the store, the others repeat it, where ``repeats``."""
+    """Return a report of one of 15 problems; with ``repeats`` two of three are duplicates."""
     line = number - number % 3 if repeats else number
     error = {"class": "E", "message": f"number {number}", "backtrace": [f"/srv/app.py:{line} in fail_{number % 15}"]}
     return {"error": error, "context": {"number": number, "padding": "x" * 1000}}
 
 
 def sums(store: Path) -> tuple[int, int]:
-    """How many notices are stored, and how many reports are counted; fails unless every kept count agrees."""
+    """Return the numbers of notices and of occurrences. Fails unless all maintained counters agree."""
     with closing(sqlite3.connect(store)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -60,23 +60,23 @@ def sums(store: Path) -> tuple[int, int]:
         return sum(rows.values()), app_hours
 
 
-def send_until_cut(server: LiveServer, key: str, numbers: Iterator[int], answers: list[dict[str, Any]]) -> None:
+def send_until_cut(server: LiveServer, key: str, numbers: Iterator[int], responses: list[dict[str, Any]]) -> None:
     with contextlib.suppress(OSError, http.client.HTTPException), server.connect() as connection:
         for number in numbers:
-            status, answer = connection.ask("POST", INGEST, report(number), Checkend_Ingestion_Key=key)
+            status, response = connection.ask("POST", INGEST, report(number), Checkend_Ingestion_Key=key)
             assert status == 201
-            answers.append(answer)
+            responses.append(response)
 
 
 def rounds_of_sigkill(folder: Path, seed: int) -> None:
-    """Half of the rounds, on a store of their own."""
+    """Run half of the rounds on a separate database."""
     key = command(folder, "app", "create", "Shop")["ingestion_key"]
     choose, numbers = random.Random(seed), itertools.count()
-    answers: list[dict[str, Any]] = []
+    responses: list[dict[str, Any]] = []
     for number in range(1, ROUNDS // 2 + 1):
         server = LiveServer(folder, RATE_LIMIT_ENABLED="false")
         clients = [
-            threading.Thread(target=send_until_cut, args=(server, key, numbers, answers)) for _ in range(CLIENTS)
+            threading.Thread(target=send_until_cut, args=(server, key, numbers, responses)) for _ in range(CLIENTS)
         ]
         for client in clients:
             client.start()
@@ -85,17 +85,17 @@ def rounds_of_sigkill(folder: Path, seed: int) -> None:
         for client in clients:
             client.join()
         stored, counted = sums(folder / STORE)
-        acknowledged = sum(not answer["deduplicated"] for answer in answers)
+        acknowledged = sum(not response["deduplicated"] for response in responses)
         in_flight = CLIENTS * number
         assert acknowledged <= stored <= acknowledged + in_flight
-        assert len(answers) <= counted <= len(answers) + in_flight
+        assert len(responses) <= counted <= len(responses) + in_flight
     with closing(sqlite3.connect(folder / STORE)) as db:
         there = dict(db.execute("SELECT id, problem_id FROM notices"))
-    assert {answer["id"]: answer["problem_id"] for answer in answers}.items() <= there.items()
-    assert len(answers) > ROUNDS * CLIENTS
+    assert {response["id"]: response["problem_id"] for response in responses}.items() <= there.items()
+    assert len(responses) > ROUNDS * CLIENTS
 
 
-def test_ten_times_sigkill_at_random_moments_under_load_loses_nothing_and_counts_nothing_twice(
+def test_sigkill_under_load_loses_no_report_and_counts_none_twice(
     tmp_path: Path,
 ) -> None:
     with ThreadPoolExecutor(2) as both:
@@ -107,7 +107,7 @@ def largest_file(folder: Path) -> int:
 
 
 def limit_files(server: LiveServer, size: int) -> None:
-    """From here on no file that the server writes may grow beyond ``size`` bytes: what a full disk does to it."""
+    """Limit all files that the server writes to ``size`` bytes from now on, like a full disk."""
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, ROOM))
 
 
@@ -115,13 +115,13 @@ def post(connection: Connection, key: str, numbers: Iterator[int]) -> int:
     return connection.ask("POST", INGEST, report(next(numbers), repeats=False), Checkend_Ingestion_Key=key)[0]
 
 
-def assert_reading_goes_on(connection: Connection, slug: str, api_key: str) -> None:
+def assert_reads_still_work(connection: Connection, slug: str, api_key: str) -> None:
     for path in ("apps", f"apps/{slug}", f"apps/{slug}/problems", f"apps/{slug}/problems?search=number"):
         assert connection.ask("GET", f"/api/v1/{path}", Checkend_API_Key=api_key)[0] == 200, path
     assert connection.ask("GET", "/api/v1/health")[0] == 200
 
 
-def test_a_full_disk_answers_503_keeps_nothing_by_halves_goes_on_reading_and_recovers(tmp_path: Path) -> None:
+def test_a_full_disk_responds_503_stores_no_partial_reports_and_recovers(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     fresh = command(tmp_path, "api-key", "create", "never used", "--all")["key"]  # its first use would be stamped
     key, numbers = app["ingestion_key"], itertools.count()
@@ -135,10 +135,10 @@ def test_a_full_disk_answers_503_keeps_nothing_by_halves_goes_on_reading_and_rec
             assert set(statuses) <= {201, 503}
             assert statuses[503] > 100
             limit_files(server, 1)
-            assert_reading_goes_on(connection, app["slug"], fresh)
-            answer = connection.ask("POST", "/api/v1/apps", {"name": "No room"}, Checkend_API_Key=fresh)
-            assert answer[0] == 503
-            assert answer[1]["error"] == "unavailable"
+            assert_reads_still_work(connection, app["slug"], fresh)
+            response = connection.ask("POST", "/api/v1/apps", {"name": "No room"}, Checkend_API_Key=fresh)
+            assert response[0] == 503
+            assert response[1]["error"] == "unavailable"
             limit_files(server, ROOM)
             assert {post(connection, key, numbers) for _ in range(20)} == {201}
             stored += 20
@@ -147,22 +147,22 @@ def test_a_full_disk_answers_503_keeps_nothing_by_halves_goes_on_reading_and_rec
     assert sums(tmp_path / STORE) == (stored, stored)
 
 
-def test_the_answer_of_a_full_disk_says_when_to_try_again(tmp_path: Path) -> None:
+def test_the_response_of_a_full_disk_has_retry_after(tmp_path: Path) -> None:
     key = command(tmp_path, "app", "create", "Shop")["ingestion_key"]
     with LiveServer(tmp_path) as server:
         limit_files(server, 1)
         address = server.url.removeprefix("http://")
         connection = http.client.HTTPConnection(address, timeout=30)
         connection.request("POST", INGEST, b'{"error":{"class":"X"}}', {"Checkend-Ingestion-Key": key})
-        answer = connection.getresponse()
-        answer.read()
+        response = connection.getresponse()
+        response.read()
         connection.close()
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert (response.status, response.headers["Retry-After"]) == (503, "5")
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB of its own, where this machine lets the tests mount one."""
+    """Provide a file system of 8 MB, if the machine lets tests mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(
@@ -177,7 +177,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_small_disk_that_fills_and_gets_room_again(small_disk: Path) -> None:
+def test_a_small_disk_that_fills_up_and_is_freed(small_disk: Path) -> None:
     instance = small_disk / "instance"
     app = command(instance, "app", "create", "Shop")
     api_key = command(instance, "api-key", "create", "never used", "--all")["key"]
@@ -193,28 +193,26 @@ def test_a_small_disk_that_fills_and_gets_room_again(small_disk: Path) -> None:
             assert status == 201
             stored += 1
         assert status == 503
-        assert_reading_goes_on(connection, app["slug"], api_key)
+        assert_reads_still_work(connection, app["slug"], api_key)
         ballast.unlink()
         assert [post(connection, key, numbers) for _ in range(20)] == [201] * 20
         assert server.stop() == 0
     assert sums(instance / STORE) == (stored + 20, stored + 20)
 
 
-def test_a_store_that_cannot_be_written_answers_503_and_recovers(
-    app: Flask, client: FlaskClient, make: Factory
-) -> None:
+def test_a_read_only_database_responds_503_and_recovers(app: Flask, client: FlaskClient, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     assert client.post(INGEST, json=report(0), headers=headers).status_code == 201
     writing = services(app).ingestion.writer._store._connection
     writing.execute("PRAGMA query_only = ON")  # every write now fails as on a read-only disk: SQLITE_READONLY
-    refused = client.post(INGEST, json=report(30), headers=headers)
-    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    rejected = client.post(INGEST, json=report(30), headers=headers)
+    assert (rejected.status_code, rejected.headers["Retry-After"]) == (503, "5")
     writing.execute("PRAGMA query_only = OFF")
     assert client.post(INGEST, json=report(60), headers=headers).status_code == 201
     assert sums(database_path(Path(app.instance_path))) == (2, 2)
 
 
-def test_a_report_that_poisons_its_batch_fails_alone(app: Flask, make: Factory) -> None:
+def test_a_report_that_breaks_its_batch_fails_alone(app: Flask, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     path = database_path(Path(app.instance_path))
     other = connect(path)
@@ -252,19 +250,20 @@ def test_a_report_that_poisons_its_batch_fails_alone(app: Flask, make: Factory) 
     assert sums(path) == (16, 16)
 
 
-def test_the_writer_goes_on_when_all_that_waited_gave_up(
+def test_the_writer_continues_after_all_reports_were_withdrawn(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     writer = services(app).ingestion.writer
     app.test_client().post(INGEST, json=report(0), headers=headers)
-    monkeypatch.setattr("checkend.ingest.writer.LINGER_SECONDS", 0.2)
-    with writer._guard:  # a report arrives, and is taken back while the writer waits for a second one
-        writer._expected = 2
-        writer._queue.append(object())
-        writer._arrived.notify()
+    monkeypatch.setattr("checkend.ingest.report_queue.LINGER_SECONDS", 0.2)
+    queue = writer.queue
+    with queue._lock:  # a report arrives, and is withdrawn while the writer waits for a second one
+        queue._expected = 2
+        queue._pending.append(object())
+        queue._arrived.notify()
     time.sleep(0.05)
-    with writer._guard:
-        writer._queue.clear()
+    with queue._lock:
+        queue._pending.clear()
     time.sleep(0.3)
     assert app.test_client().post(INGEST, json=report(3), headers=headers).status_code == 201

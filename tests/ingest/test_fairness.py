@@ -1,4 +1,4 @@
-"""One app's flood does not keep the others waiting: bytes, CPU time and large reports are limited per app."""
+"""A flood of reports of one app does not delay other apps: bytes, CPU time and large reports are limited per app."""
 
 import gzip
 import http.client
@@ -23,10 +23,10 @@ from werkzeug.test import TestResponse
 from checkend.app import create_app
 from checkend.db.connection import connect
 from checkend.db.schema import database_path
+from checkend.ingest.exceptions import DatabaseUnavailableError, RateLimitedError
 from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter
-from checkend.ingest.rate_limit import SAMPLE, RateLimitedError, RateLimiter
+from checkend.ingest.rate_limit import SAMPLE, RateLimiter
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
-from checkend.ingest.writer import DatabaseUnavailableError
 from checkend.services import services
 from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
 from tests.support.factories import Factory
@@ -41,7 +41,7 @@ Start = Callable[..., tuple[Flask, str, str]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """``start(SETTING=…)``: a server with these settings and rate limits, and the ingestion keys of two apps."""
+    """Provide ``start(SETTING=…)``, which returns a server with these settings and the ingestion keys of two apps."""
     apps = []
 
     def make_server(**settings: Any) -> tuple[Flask, str, str]:
@@ -56,7 +56,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def body(size: int, number: int = 0) -> bytes:
-    """A report of ``size`` bytes or slightly more."""
+    """Return a report of ``size`` bytes or slightly more."""
     error = {"class": "E", "message": str(number), "backtrace": [f"/srv/a.py:{number} in f{number}"]}
     return json.dumps({"error": error, "context": {"padding": "x " * (size // 2)}}).encode()
 
@@ -84,7 +84,7 @@ def test_bytes_are_charged_as_unpacked_and_another_app_is_not_affected(start: St
     assert value(metrics, "checkend_reports_rejected_total", app="shop", reason="rate_limit_bytes") == 1
 
 
-def test_a_report_that_cannot_be_read_is_charged_as_well(start: Start) -> None:
+def test_a_malformed_report_is_charged_as_well(start: Start) -> None:
     app, shop, _ = start(RATE_LIMIT_INGESTION_BYTES_PER_MINUTE="50000")
     assert post(app, shop, b"[" * 60_000).status_code == 400
     assert post(app, shop, body(10)).status_code == 429
@@ -105,7 +105,7 @@ def test_cpu_time_is_charged_whether_every_report_is_measured_or_a_sample(
     assert post(app, blog, body(10)).status_code == 201
 
 
-def test_limits_follow_a_clock_that_nobody_can_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_use_the_monotonic_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = RateLimiter(1, 1)
     assert limiter.take(1) == 0
     first = limiter.take(1)
@@ -115,9 +115,9 @@ def test_limits_follow_a_clock_that_nobody_can_set(monkeypatch: pytest.MonkeyPat
 
 
 def send_while_locked(app: Flask, waited: float | None, requests: list[tuple[str, bytes]]) -> list[TestResponse]:
-    """Send the requests one after another, each in a thread, while nothing can be stored; then let them be stored."""
+    """Send the requests in order, each in a thread, while the database is locked; then unlock it."""
     writer = services(app).ingestion.writer
-    writer.stalled_limit = 100
+    writer.queue.stalled_limit = 100
     responses: list[Future[TestResponse]] = []
     environ = {} if waited is None else {"waitress.client_disconnected": Channel(waited).check_client_disconnected}
     with (
@@ -184,11 +184,11 @@ def test_large_reports_are_processed_one_at_a_time_and_wait_for_their_turn_only_
         large._enter(7, LARGE_BYTES, is_behind=True)
 
 
-def test_waitress_tells_how_long_a_request_was_queued_and_how_many_threads_there_are() -> None:
-    told: list[tuple[float | None, int]] = []
+def test_the_queue_time_and_the_number_of_threads_of_waitress() -> None:
+    measured: list[tuple[float | None, int]] = []
 
     def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
-        told.append((seconds_in_queue(environ), request_threads(environ, 99)))
+        measured.append((seconds_in_queue(environ), request_threads(environ, 99)))
         time.sleep(0.3)
         start_response("204 No Content", [])
         return []
@@ -205,17 +205,17 @@ def test_waitress_tells_how_long_a_request_was_queued_and_how_many_threads_there
         list(clients.map(get, range(2)))
     server.task_dispatcher.shutdown()
     server.close()
-    (first, _), (second, _) = told
+    (first, _), (second, _) = measured
     assert first is not None
     assert second is not None
-    assert [threads for _, threads in told] == [1, 1]
+    assert [threads for _, threads in measured] == [1, 1]
     assert first >= 0
     assert second > 0.2  # it waited for the only thread
     assert (seconds_in_queue({}), request_threads({}, 99)) == (None, 99)
 
 
 def expensive_bodies() -> list[bytes]:
-    """Reports of almost a megabyte, of many keys and frames."""
+    """Generate reports of almost a megabyte, with many keys and frames."""
     choose = random.Random(1)
     context = {f"key_{n}": {f"k{m}": f"value {choose.random()}" for m in range(12)} for n in range(2000)}
     frames = [f"/srv/a{number}.py:{number} in f{number}" for number in range(300)]
@@ -226,7 +226,7 @@ def expensive_bodies() -> list[bytes]:
 
 
 def slowest_during_a_flood(clients: Clients) -> float:
-    """Return how many seconds the slowest other request took while sixty of the flood were answered."""
+    """Return the seconds of the slowest other request while sixty reports of the flood were handled."""
     before = len(clients.answers)
 
     def answers(*, of_flood: bool) -> list[float]:

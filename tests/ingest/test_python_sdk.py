@@ -1,4 +1,4 @@
-"""The official Python SDK against a real server: reported, read, tagged, resolved, seen reopening."""
+"""The official Python SDK against a real server: report, read, tag, resolve and reopen."""
 
 import json
 import subprocess
@@ -55,9 +55,9 @@ def test_reports_of_the_real_sdk_are_grouped_read_tagged_resolved_and_reopened(
     with LiveServer(instance, NOTICE_DEDUP_ENABLED="false") as server, server.connect() as connection:
 
         def ask(method: str, path: str, body: Any = None, expected: int = 200) -> Any:
-            status, answer = connection.ask(method, path, body, Checkend_API_Key=key)
-            assert status == expected, answer
-            return answer
+            status, response = connection.ask(method, path, body, Checkend_API_Key=key)
+            assert status == expected, response
+            return response
 
         problems = f"/api/v1/apps/{app['slug']}/problems"
         run(sdk_python, folder, PROGRAM.format(filler="", more_filler="pass"), app["ingestion_key"], server.url)

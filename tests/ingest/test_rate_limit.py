@@ -1,4 +1,4 @@
-"""Rates, sizes and the queue: what is too much is refused in a sentence, and costs little."""
+"""Limits on rates, sizes and the queue: excess reports are rejected with a clear message and at little cost."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ Start = Callable[..., tuple[Flask, dict[str, str]]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """``start(SETTING=…)``: a server with these settings, and the headers of an app's ingestion key."""
+    """Provide ``start(SETTING=…)``, which returns a server with these settings and the headers of an ingestion key."""
     apps = []
 
     def make_server(**settings: Any) -> tuple[Flask, dict[str, str]]:
@@ -60,8 +60,8 @@ def test_the_limiter_counts_each_minute_and_hour_of_an_app_on_its_own() -> None:
 def test_beyond_the_rate_a_key_gets_429_with_the_seconds_to_wait_and_another_key_does_not(start: Start) -> None:
     app, headers = start(RATE_LIMIT_ENABLED="true", RATE_LIMIT_INGESTION_PER_MINUTE="5")
     client, other = app.test_client(), Factory(app).app("Other")["ingestion_key"]
-    answers = [client.post(INGEST, json=report(), headers=headers) for _ in range(7)]
-    refused = answers[-1]
+    responses = [client.post(INGEST, json=report(), headers=headers) for _ in range(7)]
+    refused = responses[-1]
     assert refused.status_code == 429
     wait = int(refused.headers["Retry-After"])
     assert 1 <= wait <= 60
@@ -82,12 +82,12 @@ def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_is_not(start: Sta
         sent = headers | ({"Content-Encoding": "gzip"} if packed else {})
         assert client.post(INGEST, data=gzip.compress(data) if packed else data, headers=sent).status_code == 201
         data += b" "
-        answer = client.post(INGEST, data=gzip.compress(data) if packed else data, headers=sent)
-        assert answer.status_code == 413
-        assert answer.json["error"]
+        response = client.post(INGEST, data=gzip.compress(data) if packed else data, headers=sent)
+        assert response.status_code == 413
+        assert response.json["error"]
 
 
-def test_a_compressed_bomb_is_refused_and_costs_no_more_than_a_large_report(start: Start) -> None:
+def test_a_decompression_bomb_is_rejected_at_the_cost_of_a_large_report(start: Start) -> None:
     app, headers = start()
     bomb = gzip.compress(b'{"error":{"class":"' + b"x" * 100_000_000 + b'"}}')
     assert len(bomb) < 1_000_000
@@ -96,11 +96,11 @@ def test_a_compressed_bomb_is_refused_and_costs_no_more_than_a_large_report(star
     tracemalloc.start()
     began = time.perf_counter()
     try:
-        answer = client.post(INGEST, data=bomb, headers={**headers, "Content-Encoding": "gzip"})
+        response = client.post(INGEST, data=bomb, headers={**headers, "Content-Encoding": "gzip"})
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert answer.status_code == 413
+    assert response.status_code == 413
     assert time.perf_counter() - began < 2
     assert peak < 8_000_000
 
@@ -109,12 +109,12 @@ def test_a_compressed_bomb_is_refused_and_costs_no_more_than_a_large_report(star
 def test_what_is_not_one_whole_gzip_stream_is_refused(start: Start, spoil: Callable[[bytes], bytes]) -> None:
     app, headers = start()
     data = spoil(gzip.compress(json.dumps(report()).encode()))
-    answer = app.test_client().post(INGEST, data=data, headers={**headers, "Content-Encoding": "gzip"})
-    assert answer.status_code == 400
-    assert "gzip" in answer.json["error"]
+    response = app.test_client().post(INGEST, data=data, headers={**headers, "Content-Encoding": "gzip"})
+    assert response.status_code == 400
+    assert "gzip" in response.json["error"]
 
 
-def test_a_report_of_all_that_is_too_much_is_stored_shortened_and_says_so(start: Start) -> None:
+def test_a_report_beyond_all_limits_is_shortened_and_marked(start: Start) -> None:
     app, headers = start(LIMIT_FRAMES="10", LIMIT_KEYS="10", LIMIT_DEPTH="4", LIMIT_TEXT="1000")
     body = report()
     body["error"] |= {"message": "m" * 5000, "backtrace": [f"/a.py:{n} in f" for n in range(99)]}
@@ -133,13 +133,13 @@ def test_a_report_of_all_that_is_too_much_is_stored_shortened_and_says_so(start:
         assert "nested too deeply" in str(notice.context["deep"])
 
 
-def test_when_the_writer_is_held_up_reports_wait_to_a_limit_then_503_and_none_is_stored_twice(start: Start) -> None:
+def test_reports_wait_for_a_blocked_writer_then_503_and_none_is_stored_twice(start: Start) -> None:
     app, headers = start(INGEST_QUEUE_SIZE="4", INGEST_TIMEOUT_SECONDS="1", NOTICE_DEDUP_ENABLED="false")
-    answers: list[tuple[int, str | None, int]] = []
+    responses: list[tuple[int, str | None, int]] = []
 
     def send(number: int) -> None:
-        answer = app.test_client().post(INGEST, json=report(number), headers=headers)
-        answers.append((answer.status_code, answer.headers.get("Retry-After"), number))
+        response = app.test_client().post(INGEST, json=report(number), headers=headers)
+        responses.append((response.status_code, response.headers.get("Retry-After"), number))
 
     send(0)
     other = connect(database_path(Path(app.instance_path)))
@@ -152,22 +152,22 @@ def test_when_the_writer_is_held_up_reports_wait_to_a_limit_then_503_and_none_is
         thread.join()
     took = time.monotonic() - began
     writer = services(app).ingestion.writer
-    assert Counter(status for status, _, _ in answers) == {201: 1, 503: 12}
-    assert {retry for status, retry, _ in answers if status == 503} == {"5"}
+    assert Counter(status for status, _, _ in responses) == {201: 1, 503: 12}
+    assert {retry for status, retry, _ in responses if status == 503} == {"5"}
     assert 0.9 < took < 4  # the limit, and as long again for the one that was being written
     assert writer.queue_length == 0
 
     other.execute("COMMIT")
     for number in range(20, 30):
         send(number)
-    sent = sorted(number for status, _, number in answers if status == 201)
+    sent = sorted(number for status, _, number in responses if status == 201)
     assert sent == [0, *range(20, 30)]
     stored = other.execute("SELECT error_message FROM problems JOIN notices ON problem_id = problems.id").fetchall()
     other.close()
     assert sorted(int(message) for (message,) in stored) == sent
 
 
-def test_a_short_hold_up_only_makes_reports_wait(start: Start) -> None:
+def test_reports_wait_for_a_briefly_blocked_writer(start: Start) -> None:
     app, headers = start()
     other = connect(database_path(Path(app.instance_path)))
     other.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""No report of 1 MB costs more than a bounded time and memory, whatever its shape, and what is too much is marked."""
+"""Processing a report of 1 MB takes bounded time and memory, whatever its shape; excess data is marked."""
 
 import gc
 import gzip
@@ -11,8 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from checkend.grouping import paths, stacktrace
-from checkend.grouping.languages import app_frames, function_names
+from checkend.grouping import frames, paths, stacktrace
 from checkend.ingest.pipeline import Ingestion
 from checkend.ingest.store import ReportStore
 from checkend.scrubbing.scrubber import SHORTENED, Scrubber, ScrubbingPolicy
@@ -22,10 +21,10 @@ from tests.support.hostile_bodies import bodies
 from tests.support.report_costs import cost, reference
 
 INGEST = "/ingest/v1/errors"
-# 150 ms on the machine where the work of `reference` takes 42 ms, and the most expensive body 110 ms
+# 150 ms on a machine where `reference` takes 42 ms, and the most expensive body 110 ms
 # (``python -m tests.support.report_costs`` shows the costs of all bodies).
 LIMIT = 3.5
-# Those that were, or nearly were, the most expensive of their kind.
+# The most expensive bodies of their kinds.
 MEASURED = """
     everything at once
     context: 75,000 distinct keys in one object
@@ -79,21 +78,21 @@ def test_a_hostile_report_of_a_megabyte_takes_a_bounded_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["context: distinct keys in objects of 20", "frames: any 500 long lines"])
-def test_a_hostile_report_is_stored_and_says_what_was_left_out(
+def test_a_hostile_report_is_stored_with_marks_for_what_was_left_out(
     client: FlaskClient, app: Flask, make: Factory, name: str
 ) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"], "Content-Encoding": "gzip"}
     began = time.process_time()
-    answer = client.post(
+    response = client.post(
         INGEST, data=gzip.compress(BODIES[name](), 1), headers=headers, content_type="application/json"
     )
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert time.process_time() - began < 3
     from checkend.db.session import db
     from checkend.models import Notice
 
     with app.app_context():
-        notice = db.session.get_one(Notice, answer.json["id"])
+        notice = db.session.get_one(Notice, response.json["id"])
         stored = json.dumps([notice.context, notice.raw_backtrace])
     assert SHORTENED in stored
     assert len(stored) < 400_000
@@ -103,7 +102,7 @@ def details(**parts: Any) -> dict[str, dict[str, Any]]:
     return {"context": {}, "request": {}, "user": {}, "notifier": {}, **parts}
 
 
-def test_a_part_that_is_too_large_leaves_room_for_the_others_and_for_the_small_values_beside_it() -> None:
+def test_a_part_that_is_too_large_displaces_neither_other_parts_nor_small_values() -> None:
     huge = [{f"k{n}": {"v": "x" * 150} for n in range(900)} for _ in range(20)]
     sent = details(
         context={"huge": huge, "environment": "production"},
@@ -123,7 +122,7 @@ def test_a_part_that_is_too_large_leaves_room_for_the_others_and_for_the_small_v
 
 
 def secret_hidden_in(padding: int) -> dict[str, Any]:
-    """Secrets at the places where a limit or the budget may run out."""
+    """Return secrets at positions where a limit may be reached."""
     filling = {f"k{n}": "x" * 180 for n in range(padding)}
     return {
         **filling,
@@ -149,7 +148,7 @@ def test_the_error_class_is_shortened() -> None:
     assert SCRUBBER.error_class("a" * 5000) == "a" * (1000 - len(mark)) + mark
 
 
-def test_two_long_fingerprints_with_the_same_beginning_stay_apart(client: FlaskClient, make: Factory) -> None:
+def test_long_fingerprints_with_the_same_start_are_different(client: FlaskClient, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     problems = set()
     for end in ("a", "b", "a"):
@@ -159,10 +158,10 @@ def test_two_long_fingerprints_with_the_same_beginning_stay_apart(client: FlaskC
 
 
 @pytest.mark.slow
-def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flask, make: Factory) -> None:
-    """The class, fingerprint, notifier, key names, frames and facets of many reports, as long as allowed."""
+def test_the_grouping_cache_does_not_grow_with_the_size_of_reports(app: Flask, make: Factory) -> None:
+    """Class, fingerprint, notifier, key names, frames and facets of the reports have the maximum length."""
     ingestion: Ingestion = services(app).ingestion
-    sender = ingestion.sender(make.app()["ingestion_key"])
+    ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
 
     def send(number: int) -> None:
         long = f"{number}😀" + "x" * 20_000
@@ -176,7 +175,7 @@ def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flas
             "context": {"environment": long, long[:400]: 1},
             "notifier": {"name": long, "language": long},
         }
-        ingestion.accept(sender, value)
+        ingestion.accept(ingest_app, value)
 
     for number in range(20):
         send(number)
@@ -192,38 +191,37 @@ def test_what_is_remembered_of_reports_does_not_grow_with_their_length(app: Flas
     assert kept < 1_000_000  # 100 reports of 600 kB
 
 
-def test_remembered_reports_are_forgotten_in_the_order_in_which_they_came(
+def test_the_grouping_cache_evicts_the_oldest_entries(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkend.ingest.pipeline._GROUPING_CACHE_SIZE", 3)
+    monkeypatch.setattr("checkend.ingest.dedup._GROUPING_CACHE_SIZE", 3)
     ingestion: Ingestion = services(app).ingestion
-    sender = ingestion.sender(make.app()["ingestion_key"])
+    ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
     for number in range(5):
-        ingestion.accept(sender, {"error": {"class": f"X{number}"}})
-    classes = [(ingestion.accept(sender, {"error": {"class": f"X{number}"}}).deduplicated) for number in range(5)]
+        ingestion.accept(ingest_app, {"error": {"class": f"X{number}"}})
+    classes = [(ingestion.accept(ingest_app, {"error": {"class": f"X{number}"}}).deduplicated) for number in range(5)]
     assert classes == [True] * 5
-    assert len(ingestion._seen) == 3
+    assert len(ingestion._grouping_cache) == 3
 
 
-def test_facet_values_are_remembered_up_to_a_number(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_facet_values_is_bounded(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checkend.ingest.counters._VALUE_CACHE_SIZE", 10)
     ingestion: Ingestion = services(app).ingestion
-    sender = ingestion.sender(make.app()["ingestion_key"])
+    ingest_app = ingestion.apps.find(make.app()["ingestion_key"])
     for number in range(40):
         value = {"error": {"class": f"X{number % 8}"}, "context": {"hostname": f"web-{number}", "revision": "r"}}
-        ingestion.accept(sender, value)
+        ingestion.accept(ingest_app, value)
     store: ReportStore = ingestion.writer._store
-    remembered = store._tallies._facets
-    assert sum(len(values) for known in remembered.values() for values in known.values()) <= 10
-    assert store._tallies._values == sum(len(values) for known in remembered.values() for values in known.values())
+    cached = sum(len(values) for facets in store._counters._facets.values() for values in facets.values())
+    assert store._counters._values == cached <= 10
 
 
-def test_the_caches_of_names_hold_at_most_some_megabytes() -> None:
+def test_the_caches_of_grouping_take_a_few_megabytes_at_most() -> None:
     caches = (
-        (stacktrace._cached.cache_parameters()["maxsize"], stacktrace._CACHED_LENGTH),
-        (app_frames._cached_classify_frame.cache_parameters()["maxsize"], app_frames._CACHED_LENGTH),
+        (stacktrace._cached.cache_parameters()["maxsize"], stacktrace._MAX_CACHED_LENGTH),
+        (frames._cached_classify.cache_parameters()["maxsize"], frames._MAX_CACHED_LENGTH),
         (paths._normalize_path.cache_parameters()["maxsize"], paths._MAX_LENGTH),
-        (function_names._normalize_function_name.cache_parameters()["maxsize"], function_names._MAX_LENGTH),
+        (frames._normalize_function_name.cache_parameters()["maxsize"], frames._MAX_NAME_LENGTH),
     )
     four_bytes_a_character = sum(int(entries or 1 << 60) * length * 4 for entries, length in caches)
     assert four_bytes_a_character < 24_000_000

@@ -1,4 +1,4 @@
-"""Every official SDK's report is stored whole, and its frames are read."""
+"""Reports of every official SDK are stored completely, and their frames are parsed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,22 +12,24 @@ from tests.support.sdk_payloads import ALL, GO, Sent
 Headers = Callable[..., dict[str, str]]
 
 
-def read_back(client: FlaskClient, headers: dict[str, str], app_id: int, answer: Any) -> tuple[Any, Any]:
-    problem = f"/api/v1/apps/{app_id}/problems/{answer['problem_id']}"
+def read_back(client: FlaskClient, headers: dict[str, str], app_id: int, response: Any) -> tuple[Any, Any]:
+    problem = f"/api/v1/apps/{app_id}/problems/{response['problem_id']}"
     return (
         client.get(problem, headers=headers).get_json(),
-        client.get(f"{problem}/notices/{answer['id']}", headers=headers).get_json(),
+        client.get(f"{problem}/notices/{response['id']}", headers=headers).get_json(),
     )
 
 
 @pytest.mark.parametrize("sent", ALL, ids=lambda sent: sent.sdk)
-def test_a_report_is_stored_whole_and_its_frames_are_read(
+def test_a_report_is_stored_completely_and_its_frames_are_parsed(
     client: FlaskClient, make: Factory, key_for: Headers, sent: Sent
 ) -> None:
     app = make.app()
-    answer = client.post("/ingest/v1/errors", json=sent.body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]})
-    assert answer.status_code == 201
-    body = answer.get_json()
+    response = client.post(
+        "/ingest/v1/errors", json=sent.body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]}
+    )
+    assert response.status_code == 201
+    body = response.get_json()
     assert isinstance(body["id"], int)
     assert isinstance(body["problem_id"], int)
     assert (body["deduplicated"], body["occurrence_count"]) == (False, 1)
@@ -45,17 +47,15 @@ def test_a_report_is_stored_whole_and_its_frames_are_read(
         assert notice["occurred_at"] == sent.occurred_at
 
 
-def test_a_backtrace_that_is_null_is_an_empty_one(client: FlaskClient, make: Factory, key_for: Headers) -> None:
+def test_a_null_backtrace_is_empty(client: FlaskClient, make: Factory, key_for: Headers) -> None:
     app = make.app()
     body = {**GO.body, "error": {**GO.body["error"], "backtrace": None}}
-    answer = client.post("/ingest/v1/errors", json=body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]})
-    _, notice = read_back(client, key_for(), app["id"], answer.get_json())
+    response = client.post("/ingest/v1/errors", json=body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]})
+    _, notice = read_back(client, key_for(), app["id"], response.get_json())
     assert notice["backtrace"] == []
 
 
-def test_parts_without_a_place_of_their_own_are_kept_in_the_context(
-    client: FlaskClient, make: Factory, key_for: Headers
-) -> None:
+def test_unknown_parts_are_kept_in_the_context(client: FlaskClient, make: Factory, key_for: Headers) -> None:
     app = make.app()
     body = {
         "error": {"class": "E", "message": "m", "cause": {"class": "Inner"}, "severity": 3},
@@ -63,8 +63,8 @@ def test_parts_without_a_place_of_their_own_are_kept_in_the_context(
         "environment": "production",
         "breadcrumbs": [{"type": "click"}],
     }
-    answer = client.post("/ingest/v1/errors", json=body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]})
-    _, notice = read_back(client, key_for(), app["id"], answer.get_json())
+    response = client.post("/ingest/v1/errors", json=body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]})
+    _, notice = read_back(client, key_for(), app["id"], response.get_json())
     assert notice["context"] == {
         "environment": "staging",
         "report": {"environment": "production"},
@@ -73,12 +73,12 @@ def test_parts_without_a_place_of_their_own_are_kept_in_the_context(
     }
 
 
-def test_both_names_of_a_part_with_two_values_are_both_kept(
+def test_different_values_under_both_names_of_a_part_are_kept(
     client: FlaskClient, make: Factory, key_for: Headers
 ) -> None:
     app = make.app()
     body = {"error_class": "E", "message": "short", "error_message": "long", "user": {"id": 1}, "user_info": {"id": 2}}
-    answer = client.post("/ingest/v1/errors", json=body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]})
-    _, notice = read_back(client, key_for(), app["id"], answer.get_json())
+    response = client.post("/ingest/v1/errors", json=body, headers={"Checkend-Ingestion-Key": app["ingestion_key"]})
+    _, notice = read_back(client, key_for(), app["id"], response.get_json())
     assert (notice["error_message"], notice["user_info"]) == ("short", {"id": 1})
     assert notice["context"] == {"error_message": "long", "user_info": {"id": 2}}

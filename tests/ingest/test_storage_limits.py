@@ -1,4 +1,4 @@
-"""What one app may use of the store, and what happens to its reports and to those of others beyond it."""
+"""Storage limits per app, and reports of this and other apps when they are reached."""
 
 import logging
 import os
@@ -33,7 +33,7 @@ Serve = Callable[..., Flask]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """``serve(MAX_APP_BYTES=…)``: a server with these settings."""
+    """Provide ``serve(MAX_APP_BYTES=…)``, which returns a server with these settings."""
     apps = []
 
     def start(**settings: Any) -> Flask:
@@ -48,14 +48,14 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 def send(client: FlaskClient, key: str, error: dict[str, Any], noise: int = 0) -> Any:
-    """Send a report that takes about ``noise`` bytes in the store."""
+    """Send a report that takes about ``noise`` bytes in the database."""
     context = {f"noise {start}": os.urandom(min(noise - start, 30_000)).hex() for start in range(0, noise, 30_000)}
     body = {"error": {"class": "E", **error}, "context": context}
     return client.post(INGEST, json=body, headers={"Checkend-Ingestion-Key": key})
 
 
 def numbered(number: int, **error: Any) -> dict[str, Any]:
-    """An error of a problem of its own."""
+    """Return an error with a problem of its own."""
     return {"message": f"error {number}", "backtrace": [f"/srv/app.py:1 in fail_{number}"], **error}
 
 
@@ -70,7 +70,7 @@ def wrong_counts(app: Flask) -> list[str]:
 
 
 @pytest.mark.slow
-def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: Serve) -> None:
+def test_25_huge_reports_of_one_app_do_not_block_another_app(serve: Serve) -> None:
     app = serve(MAX_STORE_BYTES=CAP)
     make, client = Factory(app), app.test_client()
     flooding, calm = make.app("Flooding"), make.app("Calm")
@@ -79,9 +79,9 @@ def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: 
     for number in range(25):
         message = os.urandom(30_000).hex() + str(number)
         statuses.append(send(client, flooding["ingestion_key"], numbered(number, message=message), 300_000).status_code)
-        answer = send(client, calm["ingestion_key"], numbered(100 + number))
-        assert answer.status_code == 201, (number, answer.json)
-        mine.append(answer.json["id"])
+        response = send(client, calm["ingestion_key"], numbered(100 + number))
+        assert response.status_code == 201, (number, response.json)
+        mine.append(response.json["id"])
     assert set(statuses) == {201, 429}
     with app.app_context():
         assert is_near_limit(CAP)
@@ -94,7 +94,7 @@ def test_25_huge_reports_of_one_app_do_not_get_those_of_another_rejected(serve: 
     assert wrong_counts(app) == []
 
 
-def test_a_small_app_cannot_take_the_last_bytes_from_everyone_else(serve: Serve) -> None:
+def test_a_small_app_cannot_use_up_the_reserve(serve: Serve) -> None:
     app = serve(MAX_STORE_BYTES=CAP)
     make, client = Factory(app), app.test_client()
     large, small, calm = (make.app(name) for name in ("Large", "Small", "Calm"))
@@ -103,30 +103,28 @@ def test_a_small_app_cannot_take_the_last_bytes_from_everyone_else(serve: Serve)
         number += 1
     statuses = {send(client, small["ingestion_key"], numbered(number), 3_000).status_code for number in range(100)}
     assert statuses == {201, 429}
-    answers = [send(client, calm["ingestion_key"], numbered(number)) for number in range(3)]
-    assert [answer.status_code for answer in answers] == [201] * 3
+    responses = [send(client, calm["ingestion_key"], numbered(number)) for number in range(3)]
+    assert [response.status_code for response in responses] == [201] * 3
     services(app).retention.run(whole=False)
-    answers = [send(client, small["ingestion_key"], numbered(100 + number), 3_000) for number in range(20)]
-    assert {answer.status_code for answer in answers} == {201}
+    responses = [send(client, small["ingestion_key"], numbered(100 + number), 3_000) for number in range(20)]
+    assert {response.status_code for response in responses} == {201}
     assert wrong_counts(app) == []
 
 
 @pytest.mark.slow
-def test_problems_are_removed_too_where_they_are_what_fills_the_store(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_problems_are_deleted_too_if_they_fill_the_database(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     app = serve(MAX_STORE_BYTES=CAP)
     make, client = Factory(app), app.test_client()
     flooding, calm = make.app("Flooding"), make.app("Calm")
     mine = [send(client, calm["ingestion_key"], numbered(number)).json["id"] for number in range(3)]
     sent = 0
     while sent < 2_000:
-        answer = send(client, flooding["ingestion_key"], numbered(sent, message=os.urandom(1_000).hex()))
-        if answer.status_code != 201:
+        response = send(client, flooding["ingestion_key"], numbered(sent, message=os.urandom(1_000).hex()))
+        if response.status_code != 201:
             break
         sent += 1
-    assert answer.status_code == 429
-    assert "The database is nearly full" in answer.json["error"]
+    assert response.status_code == 429
+    assert "The database is nearly full" in response.json["error"]
     assert send(client, calm["ingestion_key"], numbered(7)).status_code == 201
     retention = services(app).retention
     retention.run(whole=False)
@@ -140,7 +138,7 @@ def test_problems_are_removed_too_where_they_are_what_fills_the_store(
     assert wrong_counts(app) == []
 
 
-def test_room_is_made_by_the_app_that_uses_the_most_and_only_until_it_does_not(serve: Serve) -> None:
+def test_space_is_freed_in_the_largest_app_until_it_no_longer_is(serve: Serve) -> None:
     app = serve(MAX_STORE_BYTES=CAP)
     make, client = Factory(app), app.test_client()
     old, big, small = (make.app(name) for name in ("Old", "Big", "Small"))
@@ -156,17 +154,17 @@ def test_room_is_made_by_the_app_that_uses_the_most_and_only_until_it_does_not(s
     assert notices_of(app, small["id"]) == before[small["id"]]
 
 
-def test_an_app_at_its_limit_loses_its_own_oldest_notices_and_is_rejected_meanwhile(serve: Serve) -> None:
+def test_an_app_at_its_limit_loses_its_oldest_notices_and_is_rejected_meanwhile(serve: Serve) -> None:
     app = serve(MAX_APP_BYTES=CAP)
     make, client = Factory(app), app.test_client()
     full, other = make.app("Full"), make.app("Other")
     kept = send(client, other["ingestion_key"], numbered(1), 100_000).json["id"]
     for number in range(100):
-        answer = send(client, full["ingestion_key"], numbered(number, fingerprint=f"{number % 3}"), 300_000)
-        if answer.status_code != 201:
+        response = send(client, full["ingestion_key"], numbered(number, fingerprint=f"{number % 3}"), 300_000)
+        if response.status_code != 201:
             break
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "10")
-    assert answer.json["error"].startswith("This app uses all of the 4,194,304 bytes that CHECKEND_MAX_APP_BYTES")
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "10")
+    assert response.json["error"].startswith("This app uses all of the 4,194,304 bytes that CHECKEND_MAX_APP_BYTES")
     assert send(client, other["ingestion_key"], numbered(2)).status_code == 201
     metrics = client.get("/metrics").get_data(as_text=True)
     assert 'checkend_reports_total{app="full",outcome="refused",status="429"} 1' in metrics
@@ -202,7 +200,7 @@ class TestTooManyProblems:
 
     @pytest.fixture
     def shop(self, app: Flask, client: FlaskClient, make: Factory) -> dict[str, Any]:
-        """An app that has as many problems as it may."""
+        """Create an app that has its maximum number of problems."""
         shop = make.app()
         for number in range(3):
             assert send(client, shop["ingestion_key"], numbered(number)).status_code == 201
@@ -211,22 +209,22 @@ class TestTooManyProblems:
     @pytest.fixture
     def problems(self, client: FlaskClient, shop: dict[str, Any], key_for: Any) -> Callable[[], list[Any]]:
         def read() -> list[Any]:
-            answer = client.get(f"/api/v1/apps/{shop['slug']}/problems?sort=oldest", headers=key_for())
-            return list((answer.json or {})["data"])
+            response = client.get(f"/api/v1/apps/{shop['slug']}/problems?sort=oldest", headers=key_for())
+            return list((response.json or {})["data"])
 
         return read
 
-    def test_further_ones_are_collected_in_one_that_says_so(
+    def test_reports_of_further_problems_are_collected_in_one(
         self, client: FlaskClient, shop: dict[str, Any], problems: Callable[[], list[Any]], key_for: Any
     ) -> None:
-        answers = [send(client, shop["ingestion_key"], numbered(number)) for number in range(3, 8)]
-        assert {answer.status_code for answer in answers} == {201}
-        (overflow_id,) = {answer.json["problem_id"] for answer in answers}
+        responses = [send(client, shop["ingestion_key"], numbered(number)) for number in range(3, 8)]
+        assert {response.status_code for response in responses} == {201}
+        (overflow_id,) = {response.json["problem_id"] for response in responses}
         found = problems()
         assert len(found) == 4
         overflow = next(problem for problem in found if problem["id"] == overflow_id)
         assert overflow["error_class"] == "Too many problems"
-        assert overflow["error_message"].startswith("This app has 3 problems, as many as CHECKEND_MAX_APP_PROBLEMS")
+        assert overflow["error_message"].startswith("This app has 3 problems, the maximum that CHECKEND_MAX_APP")
         assert overflow["notices_count"] == 5
         notices = client.get(f"/api/v1/apps/{shop['slug']}/problems/{overflow_id}/notices", headers=key_for()).json
         assert notices is not None
@@ -234,21 +232,19 @@ class TestTooManyProblems:
             ("E", f"error {number}") for number in range(3, 8)
         }
 
-    def test_errors_without_a_backtrace_are_no_duplicates_of_each_other_there(
-        self, client: FlaskClient, shop: dict[str, Any]
-    ) -> None:
+    def test_different_errors_in_it_are_not_duplicates(self, client: FlaskClient, shop: dict[str, Any]) -> None:
         def report(error_class: str) -> bool:
             deduplicated: bool = send(client, shop["ingestion_key"], {"class": error_class}).json["deduplicated"]
             return deduplicated
 
         assert [report(name) for name in ("First", "Second", "First", "Second")] == [False, False, True, True]
 
-    def test_known_problems_go_on(self, client: FlaskClient, shop: dict[str, Any]) -> None:
+    def test_existing_problems_still_accept_reports(self, client: FlaskClient, shop: dict[str, Any]) -> None:
         send(client, shop["ingestion_key"], numbered(3))
         known = send(client, shop["ingestion_key"], numbered(1)).json
         assert (known["deduplicated"], known["problem_id"]) == (True, 2)
 
-    def test_no_client_reports_into_it_by_a_fingerprint(self, client: FlaskClient, shop: dict[str, Any]) -> None:
+    def test_no_custom_fingerprint_reaches_it(self, client: FlaskClient, shop: dict[str, Any]) -> None:
         overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
         with closing(sqlite3.connect(database_path(Path(client.application.instance_path)))) as store:
             (fingerprint,) = store.execute("SELECT fingerprint FROM problems WHERE id = ?", (overflow,)).fetchone()
@@ -256,10 +252,10 @@ class TestTooManyProblems:
             store.execute("DELETE FROM problems WHERE id = 1")
             store.execute("UPDATE apps SET problems_count = 2")
             store.commit()
-        answer = send(client, shop["ingestion_key"], {"fingerprint": fingerprint}).json
-        assert answer["problem_id"] != overflow
+        response = send(client, shop["ingestion_key"], {"fingerprint": fingerprint}).json
+        assert response["problem_id"] != overflow
 
-    def test_once_there_is_room_new_problems_are_opened_again(
+    def test_new_problems_are_opened_again_after_others_were_deleted(
         self, app: Flask, client: FlaskClient, shop: dict[str, Any]
     ) -> None:
         overflow = send(client, shop["ingestion_key"], numbered(3)).json["problem_id"]
@@ -267,7 +263,7 @@ class TestTooManyProblems:
         assert send(client, shop["ingestion_key"], numbered(4)).json["problem_id"] not in (1, 2, 3, overflow)
 
 
-def test_stored_bytes_agree_with_the_rows_whatever_happened(app: Flask, client: FlaskClient, make: Factory) -> None:
+def test_stored_bytes_agree_with_the_rows(app: Flask, client: FlaskClient, make: Factory) -> None:
     keys = [make.app()["ingestion_key"] for _ in range(2)]
     for number in range(40):
         error = numbered(number % 7, message="ü\0" * (number % 5), backtrace=[f"/srv/{number % 3}.py:{number} in fail"])
@@ -285,9 +281,7 @@ def test_stored_bytes_agree_with_the_rows_whatever_happened(app: Flask, client: 
         assert db.session.scalar(select(func.sum(App.stored_bytes))) > 0
 
 
-def test_repeats_that_add_values_are_charged_to_their_app_until_its_problem_is_deleted(
-    app: Flask, client: FlaskClient, make: Factory
-) -> None:
+def test_duplicates_with_new_facets_are_charged_to_their_app(app: Flask, client: FlaskClient, make: Factory) -> None:
     key = make.app()["ingestion_key"]
 
     def stored_bytes() -> int:
@@ -309,9 +303,7 @@ def test_repeats_that_add_values_are_charged_to_their_app_until_its_problem_is_d
     assert stored_bytes() == 0
 
 
-def test_duplicates_that_add_hours_are_charged_to_their_app_until_its_problem_is_deleted(
-    app: Flask, client: FlaskClient, make: Factory
-) -> None:
+def test_duplicates_in_new_hours_are_charged_to_their_app(app: Flask, client: FlaskClient, make: Factory) -> None:
     key = make.app()["ingestion_key"]
 
     def stored_bytes() -> int:
@@ -341,7 +333,7 @@ def test_reports_give_a_problem_a_limited_number_of_tags(app: Flask, client: Fla
     assert make.run(lambda: db.session.scalar(select(func.count()).select_from(ProblemTag))) == 50
 
 
-def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole(
+def test_a_problem_truncates_class_and_message_and_its_notice_keeps_them(
     app: Flask, client: FlaskClient, make: Factory, key_for: Any
 ) -> None:
     shop = make.app()
@@ -359,7 +351,7 @@ def test_what_a_problem_keeps_and_indexes_is_bounded_and_a_notice_keeps_it_whole
     assert (notice["error_class"], notice["error_message"]) == (error_class, message)
 
 
-def test_an_app_that_cannot_become_smaller_is_logged_once_an_hour(
+def test_an_app_that_cannot_shrink_is_logged_once_an_hour(
     serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = serve(MAX_APP_BYTES=CAP)

@@ -20,9 +20,12 @@ from flask import Flask
 from checkend.app import create_app
 from checkend.db.connection import connect
 from checkend.db.schema import database_path
+from checkend.ingest.exceptions import DatabaseUnavailableError, StaleKeyError
 from checkend.ingest.quota import StorageLimits
-from checkend.ingest.store import IngestApp, IngestResult, PreparedReport, ReportStore, StaleKeyError
-from checkend.ingest.writer import STALL_SECONDS, DatabaseUnavailableError, Writer
+from checkend.ingest.report_queue import STALL_SECONDS
+from checkend.ingest.reports import IngestApp, IngestResult, PreparedReport
+from checkend.ingest.store import ReportStore
+from checkend.ingest.writer import Writer
 from checkend.services import services
 from tests.support.clients import Channel, Clients, Request, make_get, make_instance, wait_until
 from tests.support.factories import Factory
@@ -57,7 +60,7 @@ def make_reports(key: str) -> Callable[[], Request]:
     return make
 
 
-def test_while_another_process_holds_the_database_reports_get_503_in_time_and_everything_else_responds(
+def test_while_another_process_locks_the_database_reports_get_503_and_pages_respond(
     tmp_path: Path,
 ) -> None:
     key, api_key = make_instance(tmp_path)
@@ -73,66 +76,66 @@ def test_while_another_process_holds_the_database_reports_get_503_in_time_and_ev
         for path in PATHS:
             clients.start(1, partial(make_get, path, api))
         clients.start(4, lambda: ("write", "POST", "/api/v1/apps", '{"name":"x"}', api))
-        wait_until(lambda: any(answer.name == "/sign-in" for answer in clients.answers))
+        wait_until(lambda: any(response.name == "/sign-in" for response in clients.answers))
         other.execute("BEGIN IMMEDIATE")
         locked_at = time.monotonic()
         time.sleep(TIMEOUT + 2)
         other.execute("ROLLBACK")
         unlocked_at = time.monotonic()
         wait_until(
-            lambda: sum(answer.status == 201 and answer.at > unlocked_at + 0.5 for answer in clients.answers) > 20
+            lambda: sum(response.status == 201 and response.at > unlocked_at + 0.5 for response in clients.answers) > 20
         )
         clients.stop()
         with closing(http.client.HTTPConnection(server.url.removeprefix("http://"))) as connection:
             connection.request("GET", "/metrics")
             metrics = connection.getresponse().read().decode()
 
-    sent = [answer for answer in clients.answers if isinstance(answer.name, int)]
-    during = [answer for answer in sent if locked_at + 0.5 < answer.at < unlocked_at]
-    assert {answer.status for answer in sent} == {201, 503}
-    assert {answer.status for answer in during} == {503}
+    sent = [response for response in clients.answers if isinstance(response.name, int)]
+    during = [response for response in sent if locked_at + 0.5 < response.at < unlocked_at]
+    assert {response.status for response in sent} == {201, 503}
+    assert {response.status for response in during} == {503}
     assert len(during) > 50  # most are rejected at once
-    assert max(answer.seconds for answer in sent) < TIMEOUT + 1.5
-    assert {answer.status for answer in sent if answer.at > unlocked_at + 0.5} == {201}
-    assert stored_numbers(database) == {answer.name for answer in sent if answer.status == 201}
+    assert max(response.seconds for response in sent) < TIMEOUT + 1.5
+    assert {response.status for response in sent if response.at > unlocked_at + 0.5} == {201}
+    assert stored_numbers(database) == {response.name for response in sent if response.status == 201}
 
     for path in PATHS:
-        responses = [answer for answer in clients.answers if answer.name == path]
-        assert {answer.status for answer in responses} == {200}
-        assert max(answer.seconds for answer in responses) < 2
-        assert sum(locked_at < answer.at < unlocked_at for answer in responses) > 3
-    writes = [answer for answer in clients.answers if answer.name == "write"]
-    assert {answer.status for answer in writes} <= {201, 503}
-    assert max(answer.seconds for answer in writes) < 7
-    rejected = [answer for answer in sent if answer.status == 503]
+        responses = [response for response in clients.answers if response.name == path]
+        assert {response.status for response in responses} == {200}
+        assert max(response.seconds for response in responses) < 2
+        assert sum(locked_at < response.at < unlocked_at for response in responses) > 3
+    writes = [response for response in clients.answers if response.name == "write"]
+    assert {response.status for response in writes} <= {201, 503}
+    assert max(response.seconds for response in writes) < 7
+    rejected = [response for response in sent if response.status == 503]
     reasons = {labels["reason"]: count for labels, count in parse(metrics)["checkend_reports_rejected_total"]}
     assert set(reasons) <= {"stalled", "database", "timeout"}
     assert sum(reasons.values()) == len(rejected)
     assert value(metrics, "checkend_writer_healthy") == 1
 
 
-def test_on_a_full_disk_a_flood_of_reports_leaves_pages_responsive_and_recovers(tmp_path: Path) -> None:
+def test_a_flood_of_reports_on_a_full_disk_leaves_pages_responsive(tmp_path: Path) -> None:
     key, _ = make_instance(tmp_path)
     database = tmp_path / "checkend.sqlite3"
     with LiveServer(tmp_path, RATE_LIMIT_ENABLED="false") as server, Clients(server) as clients:
         clients.start(12, make_reports(key))
         clients.start(1, lambda: ("/up", "GET", "/up", None, {}))
-        wait_until(lambda: any(answer.status == 201 for answer in clients.answers))
+        wait_until(lambda: any(response.status == 201 for response in clients.answers))
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         full_at = time.monotonic()
-        wait_until(lambda: sum(answer.status == 503 for answer in clients.answers) > 40)
+        wait_until(lambda: sum(response.status == 503 for response in clients.answers) > 40)
         room_at = time.monotonic()
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         wait_until(lambda: clients.stored_since(room_at) > 20)
         clients.stop()
-    sent = [answer for answer in clients.answers if isinstance(answer.name, int)]
-    assert {answer.status for answer in sent if full_at + 0.2 < answer.at < room_at} <= {503}
-    assert max(answer.seconds for answer in clients.answers) < 2
-    assert stored_numbers(database) == {answer.name for answer in sent if answer.status == 201}
+    sent = [response for response in clients.answers if isinstance(response.name, int)]
+    assert {response.status for response in sent if full_at + 0.2 < response.at < room_at} <= {503}
+    assert max(response.seconds for response in clients.answers) < 2
+    assert stored_numbers(database) == {response.name for response in sent if response.status == 201}
 
 
 class BlockedStore(ReportStore):
-    """A store whose lock is held by another process, or whose disk is full, for as long as a test wants."""
+    """A store whose database is locked, or whose disk is full, as long as a test needs."""
 
     is_at_limit = False
 
@@ -165,9 +168,9 @@ def store() -> BlockedStore:
 
 @pytest.fixture
 def writer(store: BlockedStore) -> Iterator[Writer]:
-    """A writer with a timeout of two seconds that lets three reports wait while it is stalled."""
+    """Provide a writer with a timeout of two seconds and a ``stalled_limit`` of three."""
     writer = Writer(store, queue_size=100, timeout=2)
-    writer.stalled_limit = 3
+    writer.queue.stalled_limit = 3
     yield writer
     store.locked.clear()
     writer.close()
@@ -178,7 +181,7 @@ def prepared(message: str) -> PreparedReport:
 
 
 class LimitedStore(BlockedStore):
-    """A store at the limit of its size: nothing is left for a report called "large"."""
+    """A store whose database is at its size limit, without space for a report called "large"."""
 
     is_at_limit = True
 
@@ -191,7 +194,7 @@ class LimitedStore(BlockedStore):
 
 
 class Submissions:
-    """Reports that were handed to a writer by a thread each; ``results`` has ``(outcome, seconds)`` by message."""
+    """Submit reports in a thread each; ``results`` contains ``(outcome, seconds)`` by message."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -218,9 +221,7 @@ class Submissions:
         return sorted(outcome for outcome, _ in self.results.values())
 
 
-def test_a_stalled_writer_frees_all_request_threads_but_the_ones_that_may_wait(
-    store: BlockedStore, writer: Writer
-) -> None:
+def test_a_stalled_writer_blocks_only_the_allowed_number_of_threads(store: BlockedStore, writer: Writer) -> None:
     store.locked.set()
     first = Submissions(writer)
     first.start(*"abcdefgh")
@@ -237,7 +238,7 @@ def test_a_stalled_writer_frees_all_request_threads_but_the_ones_that_may_wait(
     assert isinstance(writer.submit(prepared("after")), IngestResult)
 
 
-def test_after_a_batch_failed_one_report_at_a_time_is_tried_and_the_others_are_rejected_at_once(
+def test_after_a_failed_batch_one_report_at_a_time_is_the_probe(
     store: BlockedStore, writer: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.locked.set()
@@ -251,10 +252,10 @@ def test_after_a_batch_failed_one_report_at_a_time_is_tried_and_the_others_are_r
     wait_until(lambda: writer.queue_length == 1)
     began = time.monotonic()
     for _ in range(20):
-        with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
+        with pytest.raises(DatabaseUnavailableError, match="another report is the probe"):
             writer.submit(prepared("late"))
-        with pytest.raises(DatabaseUnavailableError, match="another report is trying"):
-            writer.check()
+        with pytest.raises(DatabaseUnavailableError, match="another report is the probe"):
+            writer.queue.check()
     assert time.monotonic() - began < 0.3
     store.locked.clear()
     assert probe.finish() == ["stored"]
@@ -268,7 +269,7 @@ def test_after_a_batch_failed_one_report_at_a_time_is_tried_and_the_others_are_r
     ]
 
 
-def test_a_full_disk_is_logged_once_and_the_next_report_is_stored_when_there_is_room(
+def test_a_full_disk_is_logged_once_and_reports_are_stored_after_it_is_freed(
     store: BlockedStore, writer: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.full.set()
@@ -282,7 +283,7 @@ def test_a_full_disk_is_logged_once_and_the_next_report_is_stored_when_there_is_
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
-def test_at_the_limit_of_the_stores_size_large_reports_do_not_get_small_ones_rejected() -> None:
+def test_at_the_size_limit_large_reports_do_not_block_small_ones() -> None:
     store = LimitedStore()
     writer = Writer(store, queue_size=100, timeout=2)
     store.locked.set()
@@ -305,9 +306,7 @@ class FullDisk(ReportStore):
         raise error
 
 
-def test_far_below_the_limit_of_the_stores_size_a_full_disk_is_not_taken_for_the_limit(
-    tmp_path: Path, empty_database: Path
-) -> None:
+def test_a_full_disk_is_distinguished_from_the_size_limit(tmp_path: Path, empty_database: Path) -> None:
     shutil.copyfile(empty_database, tmp_path / "store")
     writer = Writer(FullDisk(tmp_path / "store", 0, limits=StorageLimits(store_bytes=2**30)), queue_size=100, timeout=2)
     with pytest.raises(DatabaseUnavailableError) as rejected:
@@ -316,7 +315,7 @@ def test_far_below_the_limit_of_the_stores_size_a_full_disk_is_not_taken_for_the
     assert (rejected.value.reason, writer.is_healthy) == ("database", False)
 
 
-def test_a_database_locked_while_reports_are_written_one_by_one_is_waited_for_once() -> None:
+def test_a_lock_is_waited_for_once_while_reports_are_written_one_by_one() -> None:
     attempts: list[int] = []
 
     class LaterLocked(BlockedStore):
@@ -336,7 +335,7 @@ def test_a_database_locked_while_reports_are_written_one_by_one_is_waited_for_on
     writer.close()
 
 
-def test_the_writer_survives_an_error_that_it_does_not_expect(
+def test_the_writer_survives_an_unexpected_exception(
     store: BlockedStore, writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(writer, "_fail", lambda batch, error: 1 / 0)
@@ -349,12 +348,12 @@ def test_the_writer_survives_an_error_that_it_does_not_expect(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_transaction_that_was_left_open_does_not_lock_the_store(
+def test_a_transaction_left_open_does_not_lock_the_database(
     tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copyfile(empty_database, tmp_path / "store")
     writer = Writer(ReportStore(tmp_path / "store", 0, lock_timeout=0.2), queue_size=100, timeout=0.5)
-    monkeypatch.setattr(writer, "_take_batch", lambda: 1 / 0)
+    monkeypatch.setattr(writer.queue, "take_batch", lambda: 1 / 0)
     with pytest.raises(DatabaseUnavailableError):
         writer.submit(prepared("lost"))
     monkeypatch.undo()
@@ -363,7 +362,7 @@ def test_a_transaction_that_was_left_open_does_not_lock_the_store(
     writer.close()
 
 
-def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: BlockedStore, writer: Writer) -> None:
+def test_the_deadline_of_the_request_applies(store: BlockedStore, writer: Writer) -> None:
     store.locked.set()
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailableError) as rejected:
@@ -375,7 +374,7 @@ def test_the_wait_counts_from_the_deadline_that_the_request_came_with(store: Blo
     assert store.written == ["new"]
 
 
-def test_closing_does_not_wait_for_whoever_holds_the_database(store: BlockedStore, writer: Writer) -> None:
+def test_closing_does_not_wait_for_the_lock_of_another_process(store: BlockedStore, writer: Writer) -> None:
     store.locked.set()
     waiting = Submissions(writer)
     waiting.start("a")
@@ -394,12 +393,12 @@ def test_a_report_that_waited_too_long_for_a_thread_is_rejected(
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     for number in (1, 2):  # by the route, and by the short way for keys that are known already
         environ = {"waitress.client_disconnected": Channel(seconds).check_client_disconnected}
-        answer = app.test_client().post(INGEST, json=report(number), headers=headers, environ_overrides=environ)
-        assert answer.status_code == status
+        response = app.test_client().post(INGEST, json=report(number), headers=headers, environ_overrides=environ)
+        assert response.status_code == status
     assert stored_numbers(database_path(Path(app.instance_path))) == ({1, 2} if status == 201 else set())
 
 
-def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
+def test_requests_behind_one_that_waits_for_the_lock_time_out_soon(
     app: Flask, key_for: Callable[..., dict[str, str]]
 ) -> None:
     headers = key_for()
@@ -407,8 +406,8 @@ def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
 
     def write(number: int) -> None:
         began = time.monotonic()
-        answer = app.test_client().post("/api/v1/apps", json={"name": f"app {number}"}, headers=headers)
-        answers.append((answer.status_code, time.monotonic() - began))
+        response = app.test_client().post("/api/v1/apps", json={"name": f"app {number}"}, headers=headers)
+        answers.append((response.status_code, time.monotonic() - began))
 
     with closing(connect(database_path(Path(app.instance_path)))) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -423,9 +422,7 @@ def test_behind_a_request_that_waits_for_another_process_others_give_up_soon(
     assert [status for status, _ in answers] == [503] * 5 + [201]
 
 
-def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_writes_wait_for_the_lock_only_a_few_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checkend.db.session.REQUEST_LOCK_SECONDS", 0.7)
     _, api_key = make_instance(tmp_path / "instance")
     app = create_app({}, instance_path=tmp_path / "instance")
@@ -452,20 +449,20 @@ def test_what_is_not_a_report_waits_for_the_lock_only_a_few_seconds(
     services(app).close()
 
 
-def test_a_stall_that_no_report_waits_for_any_more_rejects_no_further_ones(
+def test_a_stall_ends_when_no_report_waits(
     store: BlockedStore, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with one request thread: the writer's thread gets no processor until the only report has given up."""
+    """The stalled limit is 0, as with one request thread; the writer does not run until the only report timed out."""
     resumed = threading.Event()
-    wait_for_reports = writer._wait_for_reports
+    wait_for_reports = writer.queue.wait_for_reports
 
     def wait_and_sleep() -> bool:
         found = wait_for_reports()
         resumed.wait(5)
         return found
 
-    monkeypatch.setattr(writer, "_wait_for_reports", wait_and_sleep)
-    writer.stalled_limit = 0
+    monkeypatch.setattr(writer.queue, "wait_for_reports", wait_and_sleep)
+    writer.queue.stalled_limit = 0
     with pytest.raises(DatabaseUnavailableError, match="enough reports wait"):
         writer.submit(prepared("1"))
     resumed.set()

@@ -1,4 +1,4 @@
-"""The audit log: each change of who may do what is one line, logged once it is committed, that nobody can forge."""
+"""The audit log: one line, which cannot be forged, for each change of permissions, logged after the commit."""
 
 import json
 import logging
@@ -52,12 +52,12 @@ NOT_AUDITED = {
 
 @pytest.fixture
 def records() -> Iterator[list[logging.LogRecord]]:
-    """What the audit log gets."""
-    found: list[logging.LogRecord] = []
+    """Return the list to which the records of the audit log are appended."""
+    records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = found.append  # type: ignore[method-assign]  # a test's own
+    handler.emit = records.append  # type: ignore[method-assign]  # a test's own
     audit_log.addHandler(handler)
-    yield found
+    yield records
     audit_log.removeHandler(handler)
 
 
@@ -71,7 +71,7 @@ def _events(records: list[logging.LogRecord]) -> list[str]:
 
 
 class Walk:
-    """Sends requests and notes which endpoints were visited, and which events each of them logged."""
+    """A client that records the visited endpoints, and the events that each of them logged."""
 
     def __init__(self, world: World, records: list[logging.LogRecord]) -> None:
         self.world, self.records = world, records
@@ -87,11 +87,11 @@ class Walk:
         name = endpoint.match(path.partition("?")[0], method=method)[0]
         self.visited.add(name)
         self.records.clear()
-        answer = send()
-        assert answer.status_code in statuses, (name, answer.status_code, answer.text)
+        response = send()
+        assert response.status_code in statuses, (name, response.status_code, response.text)
         assert sorted(_events(self.records)) == sorted(events), name
         self.lines += [TextFormatter().format(record) for record in self.records]
-        return answer
+        return response
 
     def form(self, path: str, fields: dict[str, Any] | None = None, *events: str, by: FlaskClient | None = None) -> Any:
         """Send a form as the site admin, or ``by`` someone else."""
@@ -113,7 +113,7 @@ class Walk:
         )
 
     def browser(self, email: str) -> FlaskClient:
-        """A browser in which the user is signed in."""
+        """Return a client in which the user is signed in."""
         client = self.app.test_client()
         sign_in(client, email)
         return client
@@ -146,8 +146,8 @@ def _walk_own_account(walk: Walk) -> None:
     with walk.app.app_context():
         token = email_confirmation.create_token(_user("viewer2"), "viewer3@example.com")
     walk.form(f"/confirm-email/{token}", None, "email.changed", by=guest)
-    answer = walk.form("/users/viewer/password-link", None, "password_link.created")
-    page = walk.admin.get(answer.location).text if answer.location else answer.text
+    response = walk.form("/users/viewer/password-link", None, "password_link.created")
+    page = walk.admin.get(response.location).text if response.location else response.text
     path = re.findall(r"(/new-password/[\w.-]+)<", page)[0]
     walk.secrets.append(path.rpartition("/")[2])
     walk.form(path, {"password": "another horse"}, "password.changed", "sign_in.succeeded", by=guest)

@@ -1,4 +1,4 @@
-"""The counts that an app keeps of its problems agree with the rows, whatever changes a problem."""
+"""An app's counters of problems agree with the rows, whatever changes a problem."""
 
 from flask import Flask
 from sqlalchemy import func, select
@@ -12,13 +12,13 @@ from tests.support.factories import Factory
 
 
 def counts(app: Flask) -> tuple[int, int]:
-    """The app's kept counts, which must be those of the rows."""
+    """Return the app's counters, after a comparison with the rows."""
     with app.app_context():
-        kept = db.session.get_one(App, 1)
+        shop = db.session.get_one(App, 1)
         rows = select(func.count()).select_from(Problem).where(Problem.app_id == 1)
         counted = db.session.scalar(rows), db.session.scalar(rows.where(Problem.status == UNRESOLVED))
-        assert (kept.problems_count, kept.unresolved_problems_count) == counted
-        return kept.problems_count, kept.unresolved_problems_count
+        assert (shop.problems_count, shop.unresolved_problems_count) == counted
+        return shop.problems_count, shop.unresolved_problems_count
 
 
 def test_deleting_several_problems_at_once(app: Flask, make: Factory) -> None:
@@ -31,7 +31,7 @@ def test_deleting_several_problems_at_once(app: Flask, make: Factory) -> None:
     assert counts(app) == (1, 1)
 
 
-def test_resolving_some_of_which_are_resolved(app: Flask, make: Factory) -> None:
+def test_resolving_counts_only_problems_that_were_unresolved(app: Flask, make: Factory) -> None:
     make.app()
     for _ in range(3):
         make.problem(1)
@@ -47,7 +47,7 @@ def test_resolving_some_of_which_are_resolved(app: Flask, make: Factory) -> None
     assert counts(app) == (3, 1)
 
 
-def test_a_count_is_no_change_of_the_app(app: Flask, make: Factory) -> None:
+def test_a_new_count_does_not_change_when_the_app_was_updated(app: Flask, make: Factory) -> None:
     make.app()
     make.problem(1)
     make.problem(1)

@@ -1,4 +1,4 @@
-"""Passwords that a user had."""
+"""Password history, and password hashing outside of write transactions."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from tests.support.pages import PASSWORD, follow, sign_in, submit
 ADA = "ada@example.com"
 
 
-def test_none_of_the_last_five_passwords_is_taken_again(make: Factory) -> None:
+def test_the_last_five_passwords_are_rejected(make: Factory) -> None:
     user_id = make.user(password="password 0")
     with make.writing() as session:
         user = session.get_one(User, user_id)
@@ -44,26 +44,26 @@ def test_none_of_the_last_five_passwords_is_taken_again(make: Factory) -> None:
 
 @pytest.fixture
 def slow_work(lock_is_free: Callable[[], bool], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each digest that is made or compared, whether others could write meanwhile."""
-    noted: list[bool] = []
+    """Return a list with an entry for each hash that is computed: whether others could write meanwhile."""
+    could_write: list[bool] = []
 
-    def noting(original: Callable[..., Any], *arguments: Any) -> Any:
-        noted.append(lock_is_free())
+    def recording(original: Callable[..., Any], *arguments: Any) -> Any:
+        could_write.append(lock_is_free())
         return original(*arguments)
 
     for name in ("generate_password_hash", "check_password_hash"):
         original = getattr(user_module, name)
-        monkeypatch.setattr(user_module, name, partial(noting, original))
-    return noted
+        monkeypatch.setattr(user_module, name, partial(recording, original))
+    return could_write
 
 
-def _others_could_write(slow_work: list[bool], answer: TestResponse, *, times: int) -> None:
-    assert answer.status_code in (200, 201, 302), answer.get_data(as_text=True)
+def _others_could_write(slow_work: list[bool], response: TestResponse, *, times: int) -> None:
+    assert response.status_code in (200, 201, 302), response.get_data(as_text=True)
     assert slow_work == [True] * times
     slow_work.clear()
 
 
-def test_others_can_write_while_the_api_makes_a_digest(
+def test_others_can_write_while_the_api_hashes_a_password(
     client: FlaskClient, key_for: Callable[[], dict[str, str]], slow_work: list[bool]
 ) -> None:
     user, headers = {"email_address": "ann@example.com", "password": "long enough"}, key_for()
@@ -85,11 +85,11 @@ def test_others_can_write_while_passwords_are_compared_and_changed_in_the_dashbo
 
     with app.test_request_context():
         link = f"/new-password/{password_reset.create_token(User.newest_first()[0])}"
-    answer = submit(app.test_client(), link, {"password": "password by link"}, page=link)
-    _others_could_write(slow_work, answer, times=4)
+    response = submit(app.test_client(), link, {"password": "password by link"}, page=link)
+    _others_could_write(slow_work, response, times=4)
 
 
-def test_others_can_write_while_a_new_users_digest_is_made_in_the_dashboard(
+def test_others_can_write_while_the_dashboard_hashes_a_new_users_password(
     app: Flask, client: FlaskClient, make: Factory, slow_work: list[bool]
 ) -> None:
     setup = "/setup/" + (Path(app.instance_path) / "setup_token").read_text().strip()
@@ -117,7 +117,7 @@ def test_others_can_write_while_a_command_sets_a_password(
     assert slow_work == [True, True]
 
 
-def test_of_two_who_set_the_same_password_at_once_one_is_refused(
+def test_of_two_requests_that_set_the_same_password_at_once_one_is_rejected(
     app: Flask, client: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user_id = make.user(ADA)
@@ -130,6 +130,6 @@ def test_of_two_who_set_the_same_password_at_once_one_is_refused(
         return write_transaction()
 
     monkeypatch.setattr("checkend.web.views.account.write_transaction", meanwhile)
-    answer = submit(client, "/account/password", {"current": PASSWORD, "password": "same password"})
-    assert answer.status_code == 422
-    assert "one of your last 5" in answer.get_data(as_text=True)
+    response = submit(client, "/account/password", {"current": PASSWORD, "password": "same password"})
+    assert response.status_code == 422
+    assert "one of your last 5" in response.get_data(as_text=True)

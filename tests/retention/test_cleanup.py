@@ -1,4 +1,4 @@
-"""What is old goes, counts and charts stay, and the disk gets its room back."""
+"""Retention: expired notices and problems are removed, counters and charts stay, the file is shortened."""
 
 import itertools
 import json
@@ -24,6 +24,7 @@ from checkend.app import create_app
 from checkend.db.integrity import find_wrong_counters
 from checkend.db.schema import database_path
 from checkend.db.session import db
+from checkend.db.transactions import write_transaction
 from checkend.db.vacuum import file_usage
 from checkend.models import App, Backtrace, Notice, Problem, Tag, UserSession
 from checkend.models.scope import AppScope
@@ -68,7 +69,7 @@ def ids(app: Flask, model: Any) -> list[int]:
 
 
 def kept_counts(app: Flask) -> dict[str, list[Any]]:
-    """All that is to outlive the notices."""
+    """Return everything that has to outlive the notices."""
     tables = ("problems", "problem_hours", "app_hours", "problem_facets", "tags", "problem_tags")
     with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
         kept = {table: sorted(store.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
@@ -77,7 +78,7 @@ def kept_counts(app: Flask) -> dict[str, list[Any]]:
         return kept
 
 
-def test_a_notice_goes_when_it_is_older_than_the_days(app: Flask, make: Factory) -> None:
+def test_notices_older_than_the_days_are_removed(app: Flask, make: Factory) -> None:
     problem = make.problem(make.app()["id"])
     old, young = make.notice(problem, at=days_ago(91)), make.notice(problem, at=days_ago(89))
     assert prune(app).notices == 1
@@ -85,7 +86,7 @@ def test_a_notice_goes_when_it_is_older_than_the_days(app: Flask, make: Factory)
     assert old not in ids(app, Notice)
 
 
-def test_a_notice_goes_when_its_problem_has_more_than_the_number_of_newer_ones(app: Flask, make: Factory) -> None:
+def test_notices_beyond_the_newest_of_a_problem_are_removed(app: Flask, make: Factory) -> None:
     shop = make.app()["id"]
     busy, calm = make.problem(shop), make.problem(shop)
     order = [5, 1, 4, 2, 3]
@@ -95,14 +96,14 @@ def test_a_notice_goes_when_its_problem_has_more_than_the_number_of_newer_ones(a
     assert ids(app, Notice) == sorted([made[1], made[2], other])
 
 
-def test_of_notices_of_the_same_moment_the_later_stored_count_as_newer(app: Flask, make: Factory) -> None:
+def test_of_notices_at_the_same_time_the_one_stored_later_is_newer(app: Flask, make: Factory) -> None:
     problem, moment = make.problem(make.app()["id"]), days_ago(1)
     made = [make.notice(problem, at=moment) for _ in range(5)]
     prune(app, RetentionLimits(90, 2))
     assert ids(app, Notice) == made[-2:]
 
 
-def test_0_keeps_for_ever(app: Flask, make: Factory) -> None:
+def test_0_means_no_limit(app: Flask, make: Factory) -> None:
     problem = make.problem(make.app()["id"])
     made = [make.notice(problem, at=days_ago(age)) for age in (4000, 3000, 2000)]
     prune(app, RetentionLimits(0, 0))
@@ -116,7 +117,7 @@ def test_0_keeps_for_ever(app: Flask, make: Factory) -> None:
 @pytest.mark.parametrize(
     ("own", "left"), [((None, None), 1), ((0, 0), 3), ((200, None), 2), ((None, 0), 1), ((0, 1), 1)]
 )
-def test_an_app_may_have_limits_of_its_own(app: Flask, make: Factory, own: tuple[Any, Any], left: int) -> None:
+def test_the_limits_of_an_app_override_the_settings(app: Flask, make: Factory, own: tuple[Any, Any], left: int) -> None:
     shop = make.app(retention_days=own[0], retention_notices=own[1])
     problem = make.problem(shop["id"])
     for age in (300, 100, 1):
@@ -126,7 +127,7 @@ def test_an_app_may_have_limits_of_its_own(app: Flask, make: Factory, own: tuple
 
 
 @pytest.mark.slow
-def test_more_problems_and_notices_than_one_step_takes(app: Flask, make: Factory) -> None:
+def test_more_problems_and_notices_than_fit_in_one_batch(app: Flask, make: Factory) -> None:
     shop = make.app()["id"]
     for _ in range(450):
         make.problem(shop, notices=1, at=days_ago(100))
@@ -142,7 +143,7 @@ def test_more_problems_and_notices_than_one_step_takes(app: Flask, make: Factory
         assert db.session.get_one(Problem, big).notices_count == 350
 
 
-def test_counts_hours_and_shares_stay(app: Flask, client: FlaskClient, make: Factory, key_for: Any) -> None:
+def test_counters_charts_and_facets_stay(app: Flask, client: FlaskClient, make: Factory, key_for: Any) -> None:
     shop = make.app()
     headers = {"Checkend-Ingestion-Key": shop["ingestion_key"]}
     for number in sorted(range(60), key=lambda number: number % 3 == 0):  # in the order of their times
@@ -159,7 +160,9 @@ def test_counts_hours_and_shares_stay(app: Flask, client: FlaskClient, make: Fac
     assert client.get(address, headers=key_for()).json == listed
 
 
-def test_a_backtrace_goes_with_the_last_notice_that_has_it(app: Flask, client: FlaskClient, make: Factory) -> None:
+def test_a_backtrace_is_removed_with_the_last_notice_that_uses_it(
+    app: Flask, client: FlaskClient, make: Factory
+) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     for age, number in ((100, 1), (100, 2), (1, 1)):
         body = report(number, occurred_at=days_ago(age).isoformat(), fingerprint=f"{age}-{number}")
@@ -171,7 +174,7 @@ def test_a_backtrace_goes_with_the_last_notice_that_has_it(app: Flask, client: F
     assert len(ids(app, Backtrace)) == 1
 
 
-def test_backtraces_of_deleted_problems_are_swept_up(app: Flask, client: FlaskClient, make: Factory) -> None:
+def test_backtraces_of_deleted_problems_are_removed(app: Flask, client: FlaskClient, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     for number in range(8):
         client.post(INGEST, json=report(number), headers=headers)
@@ -182,12 +185,12 @@ def test_backtraces_of_deleted_problems_are_swept_up(app: Flask, client: FlaskCl
 
 
 def problem_ids(app: Flask, limits: RetentionLimits) -> list[int]:
-    """The problems left after removing what is overdue."""
+    """Return the problems that are left after a cleanup."""
     prune(app, limits)
     return ids(app, Problem)
 
 
-def test_a_problem_without_notices_goes_when_it_is_resolved_or_was_not_seen_for_long(app: Flask, make: Factory) -> None:
+def test_problems_without_notices_are_removed_if_resolved_or_not_noticed_for_long(app: Flask, make: Factory) -> None:
     shop = make.app()["id"]
     make.problem(shop, at=days_ago(10), status="resolved")
     make.problem(shop, at=days_ago(366))
@@ -217,7 +220,7 @@ def test_the_apps_chart_outlives_a_removed_problem(app: Flask, client: FlaskClie
     assert again["occurrence_count"] == 1
 
 
-def test_a_running_server_removes_problems_too_and_brings_latest_messages_into_the_index(
+def test_a_running_server_removes_problems_and_indexes_latest_messages(
     app: Flask, client: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = make.app()
@@ -235,13 +238,13 @@ def test_a_running_server_removes_problems_too_and_brings_latest_messages_into_t
 
 
 def received_when_it_happened(app: Flask) -> None:
-    """As if every report had come in at its own time."""
+    """Set the time of receipt of each notice to the time at which it occurred."""
     with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
         store.execute("UPDATE notices SET created_at = occurred_at")
         store.commit()
 
 
-def test_what_came_in_lately_stays_whatever_the_senders_clock_says(
+def test_recently_received_notices_stay_whatever_the_clock_of_the_app(
     app: Flask, client: FlaskClient, make: Factory
 ) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
@@ -251,7 +254,7 @@ def test_what_came_in_lately_stays_whatever_the_senders_clock_says(
 
 
 def fill(app: Flask, key: str, number: int, *, days: float) -> None:
-    """So many notices of about a kilobyte, some days old."""
+    """Send reports of about one kilobyte that are ``days`` old."""
     client, at = app.test_client(), days_ago(days).isoformat()
     for one in range(number):
         body = report(one, occurred_at=at)
@@ -259,7 +262,7 @@ def fill(app: Flask, key: str, number: int, *, days: float) -> None:
     received_when_it_happened(app)
 
 
-def test_the_disk_gets_its_room_back(app: Flask, make: Factory) -> None:
+def test_the_file_is_shortened(app: Flask, make: Factory) -> None:
     fill(app, make.app()["ingestion_key"], 600, days=100)
     path = database_path(Path(app.instance_path))
     with app.app_context():
@@ -274,7 +277,7 @@ def test_the_disk_gets_its_room_back(app: Flask, make: Factory) -> None:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_what_is_overdue_is_found_by_indexes_alone(app: Flask, make: Factory) -> None:
+def test_expired_notices_are_found_by_index_only(app: Flask, make: Factory) -> None:
     problem = make.problem(make.app()["id"])
     for age in (100, 3, 2, 1):
         make.notice(problem, at=days_ago(age))
@@ -343,7 +346,7 @@ def capped(tmp_path: Path) -> Iterator[Flask]:
     services(app).close()
 
 
-def test_near_the_cap_the_oldest_go_loudly_and_beyond_it_nothing_is_written(
+def test_near_the_limit_the_oldest_are_removed_with_a_warning_and_beyond_it_reports_are_rejected(
     capped: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
     key, client = Factory(capped).app()["ingestion_key"], capped.test_client()
@@ -375,7 +378,7 @@ def test_near_the_cap_the_oldest_go_loudly_and_beyond_it_nothing_is_written(
     assert client.post(INGEST, json=report(1), headers={"Checkend-Ingestion-Key": key}).status_code == 201
 
 
-def test_the_thread_of_a_server_runs_and_ends_with_it(
+def test_the_worker_starts_and_stops_with_the_server(
     app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make.notice(make.problem(make.app()["id"]), at=days_ago(100))
@@ -391,20 +394,18 @@ def test_the_thread_of_a_server_runs_and_ends_with_it(
     assert not any(thread.name == "checkend-retention" for thread in threading.enumerate())
 
 
-def test_a_run_that_fails_is_counted_and_the_next_one_goes_on(app: Flask, make: Factory) -> None:
+def test_a_failed_run_is_counted_and_the_next_one_continues(app: Flask, make: Factory) -> None:
     make.notice(make.problem(make.app()["id"]), at=days_ago(100))
-    with app.app_context():
+    with app.app_context(), write_transaction():
         db.session.execute(
             db.text("CREATE TRIGGER stuck BEFORE DELETE ON notices BEGIN SELECT RAISE(ABORT, 'no'); END")
         )
-        db.session.commit()
     retention = services(app).retention
     retention._max_share = 100
     retention.run()
     assert (retention.failures, retention.removed.notices) == (1, 0)
-    with app.app_context():
+    with app.app_context(), write_transaction():
         db.session.execute(db.text("DROP TRIGGER stuck"))
-        db.session.commit()
     retention.run()
     assert (retention.failures, retention.removed.notices) == (1, 1)
 
@@ -413,7 +414,7 @@ def checkend(folder: str, *arguments: str, **settings: str) -> subprocess.Comple
     return run(list(arguments), env=environment(Path(folder), **settings))
 
 
-def test_prune_by_hand_says_what_would_go_and_then_removes_it(app: Flask, make: Factory) -> None:
+def test_prune_lists_what_would_be_removed_and_then_removes_it(app: Flask, make: Factory) -> None:
     shop = make.app()
     problem = make.problem(shop["id"])
     for age in (200, 100, 40, 1):
@@ -423,13 +424,13 @@ def test_prune_by_hand_says_what_would_go_and_then_removes_it(app: Flask, make: 
     assert len(ids(app, Notice)) == 4
     done = checkend(app.instance_path, "prune", "--force", RETENTION_DAYS="30")
     assert done.returncode == 0
-    assert done.stdout.startswith("3 notices, 0 problems and 0 backtraces removed.")
-    assert "3 notices removed" in done.stderr
+    assert done.stdout.startswith("Removed 3 notices, 0 problems and 0 backtraces.")
+    assert "Removed 3 notices" in done.stderr
     assert len(ids(app, Notice)) == 1
-    assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notice is overdue.\n"
+    assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notices are overdue.\n"
 
 
-def test_tags_that_no_problem_carries_any_more_are_removed(app: Flask, client: FlaskClient, make: Factory) -> None:
+def test_tags_without_problems_are_removed(app: Flask, client: FlaskClient, make: Factory) -> None:
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
 
     def send(number: int) -> None:
@@ -451,7 +452,7 @@ def test_tags_that_no_problem_carries_any_more_are_removed(app: Flask, client: F
         assert len(db.session.get_one(Problem, db.session.scalar(select(func.max(Problem.id)))).tags) == 41
 
 
-def test_sessions_that_have_expired_are_deleted(app: Flask, client: FlaskClient, make: Factory) -> None:
+def test_expired_sessions_are_deleted(app: Flask, client: FlaskClient, make: Factory) -> None:
     make.user("ann@example.com")
     for ages in ({}, {"last_active_at": 31}, {"created_at": 91}):
         sign_in(app.test_client(), "ann@example.com")

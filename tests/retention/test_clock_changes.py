@@ -1,4 +1,4 @@
-"""A clock that is wrong, or is set right again, costs no report that was acknowledged."""
+"""A wrong clock, or its correction, does not lose acknowledged reports."""
 
 import logging
 from collections.abc import Callable
@@ -23,7 +23,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 class FakeClock:
-    """The time as `checkend.clock` tells it."""
+    """The time that `checkend.clock` returns."""
 
     def __init__(self) -> None:
         self.time = START
@@ -54,7 +54,7 @@ Send = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def send(client: FlaskClient, make: Factory) -> Send:
-    """Send a report that must be acknowledged; returns the body of the response."""
+    """Send a report that must be acknowledged; return the body of the response."""
     headers = {"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
 
     def send_one(problem: object, message: str = "m") -> dict[str, Any]:
@@ -69,7 +69,7 @@ def send(client: FlaskClient, make: Factory) -> Send:
 
 @pytest.fixture
 def history(fake: FakeClock, send: Send) -> list[int]:
-    """The ids of 80 notices, one every 18 hours: 60 days of reports that arrive regularly."""
+    """Return the ids of 80 notices, one every 18 hours: 60 days of regular reports."""
     ids = []
     for number in range(80):
         ids.append(send(number)["id"])
@@ -119,7 +119,7 @@ def test_with_the_clock_a_year_ahead_retention_removes_nothing_at_first_and_then
     assert limited(client) == "0"
 
 
-def test_a_clock_that_is_right_limits_nothing(app: Flask, fake: FakeClock, history: list[int]) -> None:
+def test_a_correct_clock_limits_nothing(app: Flask, fake: FakeClock, history: list[int]) -> None:
     retention = services(app).retention
     retention._limits = retention._limits._replace(days=30)  # most is overdue at once, as after a change of settings
     retention.run()
@@ -127,7 +127,7 @@ def test_a_clock_that_is_right_limits_nothing(app: Flask, fake: FakeClock, histo
     assert retention.limited is False
 
 
-def test_notices_received_while_the_clock_was_behind_stay_once_it_is_set_right(
+def test_notices_received_while_the_clock_was_behind_stay_after_it_is_corrected(
     app: Flask, fake: FakeClock, send: Send, history: list[int]
 ) -> None:
     fake.move(days=-200)
@@ -145,7 +145,7 @@ def test_notices_received_while_the_clock_was_behind_stay_once_it_is_set_right(
     assert not set(behind) & set(notices(app))
 
 
-def test_after_a_backward_jump_a_repeat_is_stored_and_not_only_counted(fake: FakeClock, send: Send) -> None:
+def test_after_a_backward_jump_a_duplicate_is_stored_rather_than_counted(fake: FakeClock, send: Send) -> None:
     first = send("same")
     fake.move(seconds=1)
     assert send("same")["deduplicated"] is True
@@ -157,7 +157,7 @@ def test_after_a_backward_jump_a_repeat_is_stored_and_not_only_counted(fake: Fak
     assert send("same")["deduplicated"] is True
 
 
-def test_reports_that_are_written_in_another_order_than_received_are_still_repeats(fake: FakeClock, send: Send) -> None:
+def test_reports_written_in_another_order_than_received_are_still_duplicates(fake: FakeClock, send: Send) -> None:
     send("same")
     fake.move(milliseconds=-20)
     assert send("same")["deduplicated"] is True
@@ -175,7 +175,7 @@ def test_a_last_noticed_at_in_the_future_is_corrected_by_the_next_report(
         assert problem.last_noticed_at == problem.first_noticed_at == fake.time
 
 
-def test_notices_from_the_future_do_not_push_out_those_received_later(app: Flask, fake: FakeClock, send: Send) -> None:
+def test_notices_from_the_future_do_not_displace_later_ones(app: Flask, fake: FakeClock, send: Send) -> None:
     fake.move(days=365)
     for number in range(2):
         send("one problem", f"ahead {number}")
@@ -189,7 +189,7 @@ def test_notices_from_the_future_do_not_push_out_those_received_later(app: Flask
     assert notices(app) == later
 
 
-def test_prune_removes_a_share_says_so_and_the_rest_with_force(
+def test_prune_removes_a_share_with_a_warning_and_the_rest_with_force(
     app: Flask, history: list[int], fake: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from click.testing import CliRunner
@@ -208,7 +208,7 @@ def test_prune_removes_a_share_says_so_and_the_rest_with_force(
     assert "may have jumped" not in done.stderr
 
 
-def test_a_gap_is_found_by_a_number_of_lookups_that_grows_with_its_logarithm(app: Flask, make: Factory) -> None:
+def test_a_gap_is_found_by_a_logarithmic_number_of_lookups(app: Flask, make: Factory) -> None:
     problem = make.problem(make.app()["id"])
     with make.writing() as session:
         for number in range(3000):

@@ -1,4 +1,4 @@
-"""Whatever comes in: scrubbing and reading end, agree with themselves, raise nothing else, and leave no secret."""
+"""Properties for any input: parsing and scrubbing terminate, are deterministic, and leave no secret."""
 
 import copy
 import json
@@ -11,7 +11,9 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from checkend.ingest.normalize import InvalidReportError, MalformedReportError, normalize_report, read_json
+from checkend.ingest.exceptions import InvalidReportError, MalformedReportError
+from checkend.ingest.json_body import read_json
+from checkend.ingest.normalize import normalize_report
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
 from checkend.scrubbing.text_patterns import may_contain_secrets
 from tests.support.factories import Factory
@@ -68,7 +70,7 @@ def same(one: Any, other: Any) -> bool:
 
 @many
 @given(objects)
-def test_details_once_scrubbed_stay_as_they_are_and_the_input_too(context: dict[str, Any]) -> None:
+def test_scrubbing_details_is_idempotent_and_keeps_the_input(context: dict[str, Any]) -> None:
     before = copy.deepcopy(context)
     for scrubber in (SMALL, WIDE):
         once = scrubber.details(details(context))
@@ -83,7 +85,7 @@ def test_details_once_scrubbed_stay_as_they_are_and_the_input_too(context: dict[
 @example('{"password":"' + "x" * 990)
 @example("x" * 985 + "?token=abcdefghijklmnopqrstuvwxyz")
 @example("x" * 940 + "?token=abc" * 20)
-def test_texts_once_scrubbed_stay_as_they_are(text: str) -> None:
+def test_scrubbing_texts_is_idempotent(text: str) -> None:
     for scrubber in (SMALL, WIDE):
         once = scrubber.text(text)
         assert scrubber.text(once) == once
@@ -92,14 +94,14 @@ def test_texts_once_scrubbed_stay_as_they_are(text: str) -> None:
 
 @many
 @given(texts)
-def test_what_is_scrubbed_was_found_by_the_quick_look_before(text: str) -> None:
+def test_may_contain_secrets_has_no_false_negatives(text: str) -> None:
     if not may_contain_secrets(text):
         assert WIDE.text(text) == text
 
 
 @many
 @given(values)
-def test_backtraces_once_scrubbed_stay_as_they_are(raw: Any) -> None:
+def test_scrubbing_backtraces_is_idempotent(raw: Any) -> None:
     for scrubber in (SMALL, WIDE):
         once = scrubber.backtrace(raw)
         assert same(scrubber.backtrace(once), once)
@@ -130,16 +132,16 @@ wrapped = st.recursive(
 
 @many
 @given(wrapped)
-def test_no_secret_under_a_secret_name_survives_however_deep(value: Any) -> None:
+def test_values_of_secret_keys_are_filtered_at_any_depth(value: Any) -> None:
     assert SECRET not in repr(WIDE.details(details({"around": value})))
 
 
 def read(body: bytes) -> Any:
-    """What ingestion makes of a body: the report, or the sentence it is refused with."""
+    """Return the normalized report, or the message of its rejection."""
     try:
         return normalize_report(read_json(body), NOW)
-    except (MalformedReportError, InvalidReportError) as refused:
-        return str(refused)
+    except (MalformedReportError, InvalidReportError) as rejected:
+        return str(rejected)
 
 
 as_json = values.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
@@ -166,7 +168,7 @@ shaped = st.fixed_dictionaries(
 @example(b'{"error":{"class":"X","occurred_at":NaN}}')
 @example(b'{"error":{"class":"X"},"context":' + b"9" * 5000 + b"}")
 @example(b"\xff\xfe{\x00}\x00")
-def test_every_body_is_read_or_refused_and_always_alike(body: bytes) -> None:
+def test_every_body_is_accepted_or_rejected_deterministically(body: bytes) -> None:
     first = read(body)
     assert same(read(body), first)
     if not isinstance(first, str):
@@ -177,7 +179,7 @@ def test_every_body_is_read_or_refused_and_always_alike(body: bytes) -> None:
 
 @many
 @given(objects)
-def test_nothing_that_was_sent_beside_the_error_is_dropped(extra: dict[str, Any]) -> None:
+def test_unknown_fields_are_kept(extra: dict[str, Any]) -> None:
     taken = {"error", "context", "request", "user", "user_info", "notifier", "tags", "class", "message", "backtrace"}
     taken |= {"error_class", "error_message", "fingerprint", "occurred_at"}
     extra = json.loads(
@@ -197,7 +199,7 @@ LONG = (
 
 
 @pytest.mark.parametrize("text", LONG, ids=lambda text: f"{text[:12]}…{len(text)}")
-def test_no_text_takes_long(text: str) -> None:
+def test_scrubbing_hostile_texts_takes_bounded_time(text: str) -> None:
     began = time.perf_counter()
     once = WIDE.text(text)
     assert time.perf_counter() - began < 3
@@ -206,13 +208,13 @@ def test_no_text_takes_long(text: str) -> None:
 
 @pytest.mark.parametrize("depth", [100, 1000, 5000, 150_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_nesting_beyond_all_limits_is_stored_short_or_refused(
+def test_excessive_nesting_is_shortened_or_rejected(
     client: FlaskClient, make: Factory, opening: str, closing: str, depth: int
 ) -> None:
     body = f'{{"error":{{"class":"X"}},"context":{opening * depth}1{closing * depth}}}'.encode()
-    answer = client.post(
+    response = client.post(
         "/ingest/v1/errors", data=body, headers={"Checkend-Ingestion-Key": make.app()["ingestion_key"]}
     )
-    assert answer.status_code in (201, 400)
-    assert depth > 100 or answer.status_code == 201
-    assert answer.status_code == 201 or "nested too deeply" in answer.json["error"]
+    assert response.status_code in (201, 400)
+    assert depth > 100 or response.status_code == 201
+    assert response.status_code == 201 or "nested too deeply" in response.json["error"]

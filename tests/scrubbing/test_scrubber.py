@@ -1,4 +1,4 @@
-"""What is private is taken out before anything is stored."""
+"""Secrets and personal data are removed before anything is stored."""
 
 import sqlite3
 from collections.abc import Callable
@@ -35,13 +35,13 @@ PLAIN = """
 
 
 @pytest.mark.parametrize("name", SECRET)
-def test_values_under_secret_names_are_filtered_whatever_they_are(name: str) -> None:
+def test_values_of_secret_keys_are_filtered(name: str) -> None:
     for value in ("hunter2", 42, True, ["a", "b"], {"deep": {"er": 1}}):
         assert SCRUBBER.details({"context": {name: value}})["context"] == {name: FILTERED}
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_values_under_ordinary_names_stay(name: str) -> None:
+def test_values_of_ordinary_keys_are_kept(name: str) -> None:
     context = {name: "as it was"}
     assert SCRUBBER.details({"context": context})["context"] == context
 
@@ -138,7 +138,7 @@ def test_secrets_within_texts(text: str, expected: str) -> None:
         "C:\\token:12",
     ],
 )
-def test_sentences_and_places_about_secrets_stay(text: str) -> None:
+def test_sentences_and_locations_about_secrets_are_kept(text: str) -> None:
     assert SCRUBBER.text(text) == text
     assert SCRUBBER.backtrace([text]) == [text]
 
@@ -154,7 +154,7 @@ def test_secrets_in_frames_are_filtered_as_in_messages() -> None:
 @pytest.mark.parametrize(
     "mark", ["[FILTERED]", "[Filtered]", "[REDACTED]", "<removed>", "********", "[masked]", "", None]
 )
-def test_what_an_sdk_marked_already_stays(mark: Any) -> None:
+def test_marks_of_sdks_are_kept(mark: Any) -> None:
     assert SCRUBBER.details({"request": {"headers": {"Cookie": mark}}})["request"]["headers"]["Cookie"] == mark
 
 
@@ -173,14 +173,14 @@ def test_pairs_of_name_and_value_and_command_lines() -> None:
     }
 
 
-def test_settings_add_and_remove_names() -> None:
+def test_settings_add_and_remove_key_names() -> None:
     scrubber = Scrubber(ScrubbingPolicy(add=frozenset({"shoe_size"}), remove=frozenset({"token", "card"})))
     context = {"shoeSize": 44, "max_tokens": 5, "card": "ace", "CACHE_KEY": "k", "password": "x"}
     expected = {**context, "shoeSize": FILTERED, "CACHE_KEY": FILTERED, "password": FILTERED}
     assert scrubber.details({"context": context})["context"] == expected
 
 
-def test_limits_shorten_and_say_so() -> None:
+def test_values_beyond_the_limits_are_shortened_and_marked() -> None:
     scrubber = Scrubber(ScrubbingPolicy(depth=3, keys=10, text=1000, frames=10))
     context = {"a": {"b": {"c": {"d": 1}}}, "l": list(range(50)), "t": "x" * 5000}
     found = scrubber.details({"context": context})["context"]
@@ -197,7 +197,7 @@ def test_limits_shorten_and_say_so() -> None:
     assert trace[6:] == [f"frame {n}" for n in range(96, 100)]
 
 
-def test_long_names_are_shortened_and_none_takes_anothers_place() -> None:
+def test_long_key_names_are_shortened_and_stay_unique() -> None:
     context = {"n" * 600 + str(number): number for number in range(3)}
     found = SCRUBBER.details({"context": context})["context"]
     assert sorted(found.values()) == [0, 1, 2]
@@ -223,7 +223,7 @@ REPORT = {
 
 
 def everything_stored(folder: Path) -> bytes:
-    """Every value of every table, packed ones unpacked."""
+    """Return all values of all tables, decompressed."""
     from checkend.db.compression import decompress
 
     parts: list[bytes] = []
@@ -238,7 +238,7 @@ def everything_stored(folder: Path) -> bytes:
     return b"\n".join(parts)
 
 
-def test_no_secret_reaches_the_store(app: Flask, client: FlaskClient, make: Factory) -> None:
+def test_no_secret_is_stored(app: Flask, client: FlaskClient, make: Factory) -> None:
     key = make.app()["ingestion_key"]
     for _ in range(2):  # the second is a repeat, which is only counted
         assert client.post("/ingest/v1/errors", json=REPORT, headers={"Checkend-Ingestion-Key": key}).status_code == 201
@@ -255,7 +255,7 @@ def private(tmp_path: Path) -> Callable[..., Flask]:
     )
 
 
-def test_a_switch_drops_addresses_and_users_whole(private: Callable[..., Flask]) -> None:
+def test_a_setting_drops_client_ips_and_users(private: Callable[..., Flask]) -> None:
     app = private(DROP_PERSONAL_DATA="true")
     key = Factory(app).app()["ingestion_key"]
     report = {
@@ -273,7 +273,7 @@ def test_a_switch_drops_addresses_and_users_whole(private: Callable[..., Flask])
     assert b"production" in stored
 
 
-def test_a_repeat_tells_no_more_than_the_first_did(private: Callable[..., Flask]) -> None:
+def test_a_duplicate_discloses_no_more_than_its_original(private: Callable[..., Flask]) -> None:
     app = private(SCRUB_ADD="email")
     key = Factory(app).app()["ingestion_key"]
     report = {"error": {"class": "X", "backtrace": ["/a.py:1 in b"]}, "user": {"email": "ann@example.com"}}
@@ -286,7 +286,7 @@ def test_a_repeat_tells_no_more_than_the_first_did(private: Callable[..., Flask]
     assert users == [(FILTERED, 3)]
 
 
-def test_duplicates_count_under_what_they_carry_themselves(private: Callable[..., Flask]) -> None:
+def test_duplicates_count_for_their_own_facets(private: Callable[..., Flask]) -> None:
     app = private()
     key = Factory(app).app()["ingestion_key"]
     for user in ("ann", "ann", "bob", "ann", ""):

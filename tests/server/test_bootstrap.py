@@ -1,4 +1,4 @@
-"""Where the instance folder lies, and what a start refuses."""
+"""The location of the instance folder, and the checks before a start."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def install(place: Path) -> Path:
-    """A virtual environment with the package installed as a copy, not editable; its Python."""
+    """Create a virtual environment with the package installed as a copy, not editable; return its Python."""
     venv.create(place, symlinks=True)
     (site,) = place.glob("lib/python*/site-packages")
     shutil.copytree(ROOT / "checkend", site / "checkend")
@@ -27,7 +27,7 @@ def install(place: Path) -> Path:
 
 
 def instance_path(python: Path, cwd: Path, **variables: str) -> str:
-    """Where ``checkend`` of that environment, run in ``cwd``, has its instance folder."""
+    """Return the instance folder of ``checkend`` in that environment, run in ``cwd``."""
     kept = environment(cwd)
     del kept["CHECKEND_INSTANCE_PATH"]
     done = subprocess.run(
@@ -44,7 +44,7 @@ def instance_path(python: Path, cwd: Path, **variables: str) -> str:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh clone, with a virtual environment inside it."""
+    """Create a fresh clone with a virtual environment in it."""
     clone = tmp_path_factory.mktemp("clone")
     shutil.copy(ROOT / "wsgi.py", clone)
     shutil.copytree(ROOT / "checkend", clone / "checkend")
@@ -54,27 +54,27 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a virtual environment that lies in no checkout."""
+    """Return the Python of a virtual environment outside of any checkout."""
     return install(tmp_path_factory.mktemp("outside") / "venv")
 
 
-def test_in_a_checkout_it_is_the_one_beside_wsgi_also_when_the_package_is_installed_elsewhere(
+def test_in_a_checkout_the_instance_folder_is_next_to_wsgi_even_if_the_package_is_installed_elsewhere(
     checkout: Path, outside: Path
 ) -> None:
     assert instance_path(outside, checkout) == str(checkout / "instance")
     assert instance_path(outside, checkout / "checkend" / "web") == str(checkout / "instance")
 
 
-def test_a_virtual_environment_in_a_checkout_leads_there_from_anywhere(checkout: Path, tmp_path: Path) -> None:
+def test_a_virtual_environment_in_a_checkout_uses_it_from_any_working_directory(checkout: Path, tmp_path: Path) -> None:
     assert instance_path(checkout / ".venv" / "bin" / "python", tmp_path) == str(checkout / "instance")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other data folders")
-def test_without_a_checkout_it_is_the_platforms_data_folder(outside: Path, tmp_path: Path) -> None:
+def test_without_a_checkout_the_instance_folder_is_in_the_platforms_data_folder(outside: Path, tmp_path: Path) -> None:
     assert instance_path(outside, tmp_path) == str(tmp_path / "data" / "checkend")
 
 
-def test_a_named_folder_goes_before_all(checkout: Path, tmp_path: Path) -> None:
+def test_the_environment_variable_takes_precedence(checkout: Path, tmp_path: Path) -> None:
     python = checkout / ".venv" / "bin" / "python"
     assert instance_path(python, checkout, CHECKEND_INSTANCE_PATH=str(tmp_path / "named")) == str(tmp_path / "named")
 
@@ -90,14 +90,14 @@ def create_app(python: Path, place: Path, cwd: Path) -> subprocess.CompletedProc
 
 
 def add_sdk(site: Path) -> None:
-    """What pip leaves of the Python SDK, as far as the server looks at it."""
+    """Create the files of an installed Python SDK that the server checks for."""
     (site / "checkend-1.0.0.dist-info").mkdir()
     (site / "checkend-1.0.0.dist-info" / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: checkend\nVersion: 1.0.0\n"
     )
 
 
-def test_the_python_sdk_installed_over_the_server_stops_the_start(tmp_path: Path) -> None:
+def test_the_python_sdk_installed_over_the_server_prevents_the_start(tmp_path: Path) -> None:
     python = install(tmp_path / "venv")
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     add_sdk(site)
@@ -107,7 +107,7 @@ def test_the_python_sdk_installed_over_the_server_stops_the_start(tmp_path: Path
     assert "install only checkend-server in it" in done.stderr
 
 
-def test_the_python_sdk_whose_modules_lie_over_the_servers_fails_with_the_same_advice(tmp_path: Path) -> None:
+def test_overwritten_modules_fail_with_the_same_advice(tmp_path: Path) -> None:
     python = install(tmp_path / "venv")
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     add_sdk(site)
@@ -117,7 +117,7 @@ def test_the_python_sdk_whose_modules_lie_over_the_servers_fails_with_the_same_a
     assert done.stderr.strip().endswith("so each needs a virtual environment of its own.")
 
 
-def test_the_python_sdk_near_a_checkout_is_only_warned_of(tmp_path: Path) -> None:
+def test_the_python_sdk_next_to_a_checkout_only_causes_a_warning(tmp_path: Path) -> None:
     add_sdk(tmp_path)
     done = create_app(Path(sys.executable), tmp_path, ROOT)
     assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""What a client can make `checkend serve` wait for, hold and buffer has limits, and locks out nobody else."""
+"""Limits on what a client can make `checkend serve` wait for and buffer; no client locks out the others."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ LARGE = 8 * 1024 * 1024
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits as in earnest, but of parts of a second."""
+    """Make the server check its limits every fraction of a second."""
     monkeypatch.setattr(waitress_server, "LOOP_SECONDS", 0.05)
     monkeypatch.setattr(listener, "SWEEP_SECONDS", 0.05)
     monkeypatch.setattr(listener, "REPORT_SECONDS", 0.0)
@@ -43,12 +43,12 @@ def server(app: Flask) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def key(make: Factory) -> bytes:
-    """The header with the ingestion key of an app."""
+    """Return the header with the ingestion key of an app."""
     return f"Checkend-Ingestion-Key: {make.app()['ingestion_key']}\r\n".encode()
 
 
 def is_closed_while_sending(client: socket.socket, data: bytes) -> bool:
-    """Whether the server closes the connection within some seconds, though the client sends something all the time."""
+    """Return whether the server closes the connection within seconds although the client keeps sending."""
     try:
         for _ in range(100):
             client.sendall(data)
@@ -67,7 +67,7 @@ def is_up(server: RunningServer, **options: str) -> bool:
 @pytest.mark.parametrize(
     "sent", [b"", b"G", b"POST /up HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"], ids=["no", "head", "body"]
 )
-def test_connections_that_wait_for_their_client_make_room_for_others(server: RunningServer, sent: bytes) -> None:
+def test_connections_waiting_for_their_client_make_room_for_others(server: RunningServer, sent: bytes) -> None:
     for _ in range(3 * LIMIT):
         server.connect(sent)
     assert is_up(server)
@@ -84,7 +84,7 @@ def test_clients_that_read_no_response_make_room_for_others(server: RunningServe
     assert is_up(server)
 
 
-def test_the_peer_with_most_connections_makes_room_first(server: RunningServer) -> None:
+def test_the_peer_with_the_most_connections_makes_room_first(server: RunningServer) -> None:
     kept = server.connect(UP)
     assert b"200 OK" in read_response(kept)
     for _ in range(3 * LIMIT):
@@ -94,7 +94,7 @@ def test_the_peer_with_most_connections_makes_room_first(server: RunningServer) 
     assert b"200 OK" in read_response(kept)
 
 
-def test_one_peer_has_a_share_of_the_connections_unless_it_is_a_proxy(app: Flask) -> None:
+def test_a_peer_has_a_limited_share_of_the_connections_unless_it_is_a_proxy(app: Flask) -> None:
     app.config["MAX_CONNECTIONS"] = LIMIT
     for proxies, most in ((0, LIMIT // 2), (1, LIMIT)):
         app.config["TRUSTED_PROXIES"] = proxies
@@ -105,7 +105,7 @@ def test_one_peer_has_a_share_of_the_connections_unless_it_is_a_proxy(app: Flask
             assert len(server.server._listener.connections) == most
 
 
-def test_requests_that_are_being_answered_never_make_room(app: Flask) -> None:
+def test_requests_in_progress_never_make_room(app: Flask) -> None:
     app.config["MAX_CONNECTIONS"] = 2
     released = threading.Event()
 
@@ -133,7 +133,7 @@ def test_a_request_head_has_a_deadline(server: RunningServer, monkeypatch: pytes
     assert read_all(after).startswith(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n")
 
 
-def test_a_body_has_a_least_rate(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_has_a_minimum_rate(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_connection, "WINDOW_SECONDS", 0.8)
     head = b"POST /ingest/v1/errors HTTP/1.1\r\nContent-Length: 2000\r\n\r\n"
     slow, steady = server.connect(head), server.connect(head)
@@ -146,7 +146,9 @@ def test_a_body_has_a_least_rate(server: RunningServer, monkeypatch: pytest.Monk
     assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"error": server_connection.TIMEOUT_MESSAGE}
 
 
-def test_a_response_that_is_not_read_ends(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_that_the_client_does_not_read_is_aborted(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server_connection, "WINDOW_SECONDS", 0.3)
     client = server.connect(b"GET /large HTTP/1.1\r\n\r\n")
     time.sleep(1)
@@ -155,12 +157,12 @@ def test_a_response_that_is_not_read_ends(server: RunningServer, monkeypatch: py
     assert len(read_response(fast)) > LARGE
 
 
-def test_empty_lines_keep_no_connection_open(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_lines_do_not_keep_a_connection_open(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_connection, "IDLE_SECONDS", 0.3)
     assert is_closed_while_sending(server.connect(), b"\r\n\r\n")
 
 
-def test_requests_sent_ahead_are_answered_in_order_and_one_at_a_time(server: RunningServer) -> None:
+def test_pipelined_requests_are_processed_in_order_and_one_at_a_time(server: RunningServer) -> None:
     client = server.connect(b"GET /large HTTP/1.1\r\n\r\n" * 3 + UP)
     assert soon(lambda: any(one.total_outbufs_len for one in server.server._listener.connections))
     time.sleep(0.5)
@@ -174,7 +176,7 @@ def test_requests_sent_ahead_are_answered_in_order_and_one_at_a_time(server: Run
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["by its length", "in chunks"])
-def test_the_excess_of_a_body_is_read_but_not_kept(
+def test_the_excess_of_a_body_is_read_and_discarded(
     server: RunningServer, key: bytes, chunked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = 0
@@ -198,7 +200,7 @@ def test_the_excess_of_a_body_is_read_but_not_kept(
     assert kept < 2 * 1024 * 1024
 
 
-def test_a_client_that_asks_first_is_told_at_once_that_its_body_is_too_large(server: RunningServer, key: bytes) -> None:
+def test_a_client_that_expects_100_continue_gets_413_immediately(server: RunningServer, key: bytes) -> None:
     head = b"POST /ingest/v1/errors HTTP/1.1\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n"
     assert read_all(server.connect(head + key + b"\r\n")).startswith(b"HTTP/1.1 413 ")
 
@@ -214,14 +216,14 @@ def test_a_client_that_asks_first_is_told_at_once_that_its_body_is_too_large(ser
     ],
     ids=["address", "length", "chunk length", "trailer", "head"],
 )
-def test_a_malformed_request_is_answered_and_logs_no_traceback(
+def test_a_malformed_request_gets_a_response_and_logs_no_traceback(
     server: RunningServer, sent: bytes, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert read_all(server.connect(sent)).startswith(b"HTTP/1.%d %d " % (status != 431, status))
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_a_malformed_request_that_is_not_answered_before_the_stop_gets_503(
+def test_a_malformed_request_without_a_response_before_the_stop_gets_503(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(waitress_server, "STOP_SECONDS", 0.2)
@@ -242,7 +244,7 @@ def test_a_malformed_request_that_is_not_answered_before_the_stop_gets_503(
     assert "Traceback" not in caplog.text
 
 
-def test_what_was_closed_is_logged(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_closed_connections_are_logged(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(LIMIT):
         server.connect()
     assert is_up(server)
@@ -252,7 +254,7 @@ def test_what_was_closed_is_logged(server: RunningServer, caplog: pytest.LogCapt
 @pytest.mark.parametrize(
     ("soft", "hard", "possible"), [(300, 4096, 1000), (300, 656, 200), (200, 270, 16)], ids=["raised", "few", "least"]
 )
-def test_the_limit_on_open_files_is_raised_and_kept_to(soft: int, hard: int, possible: int) -> None:
+def test_the_limit_on_open_files_is_raised_and_respected(soft: int, hard: int, possible: int) -> None:
     code = (
         "import resource; from checkend.server.listener import limit_for_descriptors\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
@@ -277,7 +279,7 @@ def test_ipv6_clients_are_counted_by_their_network(host: str, peer: str) -> None
 
 
 def upload(path: bytes, size: int, sent: int, headers: bytes = b"") -> bytes:
-    """The beginning of a request with a body of ``size`` bytes, of which ``sent`` are there."""
+    """Return the beginning of a request with a body of ``size`` bytes, of which ``sent`` are included."""
     return b"POST %s HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n" % (path, headers, size) + b" " * sent
 
 
@@ -287,14 +289,14 @@ def buffered(server: RunningServer) -> int:
 
 @pytest.fixture
 def small_buffers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    """A server that buffers 1 MB of bodies in all."""
-    monkeypatch.setattr(listener, "BUFFERED_BYTES", 1_000_000)
-    monkeypatch.setattr(listener, "LARGEST_BODIES", 0)
+    """Start a server that buffers at most 1 MB of bodies."""
+    monkeypatch.setattr(listener, "MIN_BUFFER_BYTES", 1_000_000)
+    monkeypatch.setattr(listener, "MIN_BUFFER_BODIES", 0)
     with served(app) as running:
         yield running
 
 
-def test_the_bodies_of_one_client_that_are_buffered_are_limited(small_buffers: RunningServer) -> None:
+def test_the_buffered_bodies_of_one_client_are_limited(small_buffers: RunningServer) -> None:
     most = 0
     clients = []
     for _ in range(30):
@@ -324,7 +326,7 @@ def test_a_client_with_many_large_bodies_makes_room_for_those_of_others(
     assert buffered(small_buffers) <= 1_000_000
 
 
-def test_what_was_answered_or_closed_is_not_counted_as_buffered(small_buffers: RunningServer, key: bytes) -> None:
+def test_finished_and_closed_requests_do_not_count_as_buffered(small_buffers: RunningServer, key: bytes) -> None:
     report = b'{"error": {"class": "E"}, "context": {"c": "' + b"x" * 150_000 + b'"}}'
     client = small_buffers.connect()
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""A start succeeds where nothing can be written: not to the disk, and not to standard output and error."""
+"""A server on a full disk starts, although it cannot write to standard output and error either."""
 
 import http.client
 import resource
@@ -40,7 +40,7 @@ def wait_for(status: int, port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"/up: {seen}")
 
 
-def test_it_responds_503_until_there_is_room_and_then_recovers(tmp_path: Path) -> None:
+def test_a_full_disk_causes_503_until_there_is_space_again(tmp_path: Path) -> None:
     app = create_app({}, instance_path=tmp_path)
     services(app).close()
     with app.app_context():

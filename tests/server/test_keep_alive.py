@@ -1,4 +1,4 @@
-"""What a connection is like after a response, through a real server."""
+"""Keep-alive: whether a connection to a real server stays open after a response."""
 
 import socket
 import threading
@@ -41,7 +41,7 @@ def ask(connection: HTTPConnection, method: str, path: str, headers: dict[str, s
     return response
 
 
-def test_it_stays_open_after_a_response_without_a_body(
+def test_a_connection_stays_open_after_a_response_without_a_body(
     connection: HTTPConnection, make: Factory, key_for: Callable[..., dict[str, str]]
 ) -> None:
     headers = key_for()
@@ -63,7 +63,7 @@ def test_it_stays_open_after_a_response_without_a_body(
         assert connection.sock is first
 
 
-def test_it_is_closed_where_the_client_asks_for_that(connection: HTTPConnection, address: tuple[str, int]) -> None:
+def test_a_connection_is_closed_if_the_client_requests_it(connection: HTTPConnection, address: tuple[str, int]) -> None:
     response = ask(connection, "OPTIONS", "/ingest/v1/errors", {"Connection": "close"})
     assert (response.status, response.getheader("Connection")) == (204, "close")
     for asked in (b"", b"Connection: keep-alive\r\n"):

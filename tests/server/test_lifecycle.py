@@ -1,4 +1,4 @@
-"""Starting and stopping the server as real processes, however it is run."""
+"""Starting and stopping the server as a real process, in every supported way."""
 
 import http.client
 import json
@@ -36,7 +36,7 @@ RUNNERS = {  # each a cold start, as its users know it
 
 
 def new_app(instance: Path) -> str:
-    """The ingestion key of an app in a store made for it."""
+    """Create a database with an app; return its ingestion key."""
     app = create_app({}, instance_path=instance)
     key: str = Factory(app).app()["ingestion_key"]
     services(app).close()
@@ -59,7 +59,7 @@ def health(port: int) -> int:
 def running(
     instance: Path, runner: str = "", *, stderr: int = subprocess.STDOUT, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The server as a process that answers, and its port: ``checkend serve``, or one of `RUNNERS`.
+    """Start the server as a process with ``checkend serve`` or one of `RUNNERS`; yield the process and its port.
 
     Killed at the end if it still runs.
     """
@@ -88,7 +88,7 @@ def running(
 
 
 def wait_until_one_waits(port: int) -> None:
-    """Wait until a report waits in the server for the database."""
+    """Wait until a report is waiting for the database."""
     until = time.monotonic() + 20
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         while True:
@@ -108,7 +108,7 @@ def report(port: int, key: str, answers: list[int]) -> None:
 
 @contextmanager
 def writing_held_up(instance: Path) -> Iterator[None]:
-    """A block during which no server can write to the store."""
+    """Keep all servers from writing to the database during a block."""
     with closing(sqlite3.connect(instance / "checkend.sqlite3", isolation_level=None)) as store:
         store.execute("BEGIN IMMEDIATE")
         yield
@@ -117,7 +117,7 @@ def writing_held_up(instance: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_however_it_is_run_it_answers_and_ends_with_0_once_what_is_in_flight_is_answered(
+def test_every_way_of_running_finishes_requests_in_progress_and_exits_with_0(
     runner: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     key = new_app(tmp_path)
@@ -142,7 +142,7 @@ def test_however_it_is_run_it_answers_and_ends_with_0_once_what_is_in_flight_is_
     assert [file.name for file in tmp_path.glob("*.sqlite3")] == ["checkend.sqlite3"]
 
 
-def test_serve_takes_no_more_connections_while_it_finishes(tmp_path: Path) -> None:
+def test_serve_accepts_no_connections_while_it_stops(tmp_path: Path) -> None:
     key = new_app(tmp_path)
     with running(tmp_path) as (process, port):
         answers: list[int] = []
@@ -162,7 +162,7 @@ def test_serve_takes_no_more_connections_while_it_finishes(tmp_path: Path) -> No
     assert answers == [201]
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+def test_a_second_signal_stops_the_server_immediately(tmp_path: Path) -> None:
     with (
         running(tmp_path) as (process, port),
         closing(socket.create_connection(("127.0.0.1", port))) as stuck,
@@ -176,7 +176,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert process.wait(timeout=5) == -signal.SIGTERM
 
 
-def test_the_first_start_prints_the_real_address_and_how_to_make_the_first_admin(tmp_path: Path) -> None:
+def test_the_first_start_prints_the_url_and_how_to_create_the_first_admin(tmp_path: Path) -> None:
     with running(tmp_path) as (process, port):
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=10)
@@ -191,7 +191,7 @@ def test_the_first_start_prints_the_real_address_and_how_to_make_the_first_admin
     assert output == f"Checkend is listening on http://127.0.0.1:{port}\nCheckend has stopped.\n"
 
 
-def test_what_a_start_says_keeps_a_json_log_json_and_the_setup_token_out_of_it(tmp_path: Path) -> None:
+def test_startup_messages_in_a_json_log_are_json_and_do_not_contain_the_setup_token(tmp_path: Path) -> None:
     with running(tmp_path, stderr=subprocess.PIPE, LOG_FORMAT="json") as (process, port):
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=10)
@@ -204,7 +204,7 @@ def test_what_a_start_says_keeps_a_json_log_json_and_the_setup_token_out_of_it(t
     assert token not in errors
 
 
-def test_a_second_server_on_the_same_store_is_noticed_and_works(tmp_path: Path) -> None:
+def test_a_second_server_on_the_same_database_works_and_logs_a_warning(tmp_path: Path) -> None:
     key = new_app(tmp_path)
     with LiveServer(tmp_path) as first:
         with running(tmp_path, "waitress-serve wsgi:app") as (second, port):
@@ -220,13 +220,13 @@ def test_a_second_server_on_the_same_store_is_noticed_and_works(tmp_path: Path) 
         assert "another server" not in alone.communicate(timeout=10)[0]
 
 
-def test_a_taken_port_is_refused_with_a_sentence_and_makes_nothing(tmp_path: Path) -> None:
+def test_a_port_in_use_causes_an_error_message_and_changes_nothing(tmp_path: Path) -> None:
     with closing(bind("127.0.0.1", 0)) as taken:
         taken.listen()
         port = taken.getsockname()[1]
         done = start(tmp_path / "new", "serve", "--port", str(port))
     assert done.returncode == 1
-    assert f"Error: Port {port} on 127.0.0.1 cannot be used: Address already in use." in done.stderr
+    assert f"Error: Cannot listen on port {port} of 127.0.0.1: Address already in use." in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "new").exists()
 
@@ -236,7 +236,9 @@ def start(instance: Path, *arguments: str, **settings: str) -> subprocess.Comple
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_a_wrong_setting_stops_every_way_of_starting_with_the_sentence_last(runner: str, tmp_path: Path) -> None:
+def test_an_invalid_setting_prevents_every_way_of_starting_and_the_message_comes_last(
+    runner: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
         [sys.executable, *(part.format(port=free_port()) for part in RUNNERS[runner])],
         cwd=ROOT,
@@ -251,7 +253,7 @@ def test_a_wrong_setting_stops_every_way_of_starting_with_the_sentence_last(runn
     assert "Traceback" not in done.stderr
 
 
-def test_an_instance_folder_that_cannot_be_made_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_an_instance_folder_that_cannot_be_created_causes_an_error_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = start(tmp_path / "file" / "instance", "serve")
     assert done.returncode == 1
@@ -262,14 +264,14 @@ def test_an_instance_folder_that_cannot_be_made_is_refused_with_a_sentence(tmp_p
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_instance_folder_that_cannot_be_written_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_a_read_only_instance_folder_causes_an_error_message(tmp_path: Path) -> None:
     (tmp_path / "instance").mkdir(mode=0o500)
     done = start(tmp_path / "instance", "serve")
     assert done.returncode == 1
     assert "is not writable. Make it writable" in done.stderr
 
 
-def test_developers_have_flask_db_and_it_finds_models_and_migrations_agree(tmp_path: Path) -> None:
+def test_flask_db_is_available_and_finds_no_difference_between_models_and_migrations(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", "db", "check"],
         cwd=ROOT,
@@ -282,7 +284,7 @@ def test_developers_have_flask_db_and_it_finds_models_and_migrations_agree(tmp_p
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["by its length", "in chunks"])
-def test_a_body_far_over_the_limit_is_refused_in_the_words_of_its_path(chunked: bool, tmp_path: Path) -> None:
+def test_a_body_far_over_the_limit_is_rejected_in_the_format_of_its_path(chunked: bool, tmp_path: Path) -> None:
     ingestion_key = new_app(tmp_path)
     api_key = command(tmp_path, "api-key", "create", "all", "--all")["key"]
     asked = {
@@ -313,7 +315,7 @@ def test_a_body_far_over_the_limit_is_refused_in_the_words_of_its_path(chunked: 
     assert headers["Connection"] == "close"
 
 
-def test_serve_trusts_the_proxies_it_is_told_to_trust(tmp_path: Path) -> None:
+def test_serve_trusts_the_configured_number_of_proxies(tmp_path: Path) -> None:
     code = (
         "import sys; from checkend.server import waitress_server; from checkend.app import create_app; from flask "
         "import request\n"

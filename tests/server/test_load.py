@@ -1,4 +1,4 @@
-"""What was answered 201 is there, whatever happens to the server; and many clients at once are no trouble."""
+"""Durability of reports with a 201, and many concurrent clients."""
 
 import contextlib
 import http.client
@@ -22,14 +22,14 @@ STORE = "checkend.sqlite3"
 
 
 def body(number: int) -> dict[str, Any]:
-    """Reports of 20 problems; every third repeats its predecessor's backtrace."""
+    """Return a report: of one of 20 problems, in groups of three with the same backtrace."""
     line = number - number % 3
     trace = [f"/srv/app.py:{line} in fail_{number % 20}", "/srv/lib.py:1 in run"]
     return {"error": {"class": "RuntimeError", "message": f"number {number}", "backtrace": trace, "tags": ["load"]}}
 
 
 def counts_agree(store: Path) -> None:
-    """Every kept count of the store is what its rows say."""
+    """Assert that all maintained counters match the rows."""
     with closing(sqlite3.connect(store)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -46,7 +46,7 @@ def counts_agree(store: Path) -> None:
 
 
 def report_until_cut(server: LiveServer, key: str, numbers: Any, answers: list[dict[str, Any]]) -> None:
-    """Report over one connection, noting each 201, until the server is gone."""
+    """Report over one connection until the server ends, and record each 201."""
     with contextlib.suppress(OSError, http.client.HTTPException), server.connect() as connection:
         for number in numbers:
             status, answer = connection.ask("POST", "/ingest/v1/errors", body(number), Checkend_Ingestion_Key=key)
@@ -54,7 +54,7 @@ def report_until_cut(server: LiveServer, key: str, numbers: Any, answers: list[d
             answers.append(answer)
 
 
-def test_what_was_answered_201_survives_sigkill_in_the_middle_of_a_load(tmp_path: Path) -> None:
+def test_reports_with_a_201_survive_sigkill_under_load(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     answers: list[dict[str, Any]] = []
     numbers = itertools.count()
@@ -87,7 +87,7 @@ def test_what_was_answered_201_survives_sigkill_in_the_middle_of_a_load(tmp_path
     assert sum(kept.values()) - len(answers) <= in_flight
 
 
-def test_sigterm_answers_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> None:
+def test_sigterm_finishes_requests_in_progress_and_exits_with_0(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     answers: list[dict[str, Any]] = []
     server = LiveServer(tmp_path, RATE_LIMIT_ENABLED="false")
@@ -109,7 +109,7 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> No
     assert total == len(answers)
 
 
-def test_32_clients_post_list_and_resolve_at_once(tmp_path: Path) -> None:
+def test_32_clients_post_list_and_resolve_concurrently(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     key = command(tmp_path, "api-key", "create", "load", "--all")["key"]
     statuses: Counter[tuple[str, int]] = Counter()
@@ -155,7 +155,7 @@ def test_32_clients_post_list_and_resolve_at_once(tmp_path: Path) -> None:
     assert all(statuses[pair] > 0 for pair in (("post", 201), ("list", 200), ("resolve", 200), ("tag", 201)))
 
 
-def test_two_servers_on_one_store_are_safe(tmp_path: Path) -> None:
+def test_two_servers_on_one_database_are_safe(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     answers: list[dict[str, Any]] = []
     with LiveServer(tmp_path) as one, LiveServer(tmp_path) as other:

@@ -1,4 +1,4 @@
-"""The Python SDK and the server in one environment, which cannot work: every way in says so, and what to do."""
+"""The Python SDK and the server in one environment: every entry point reports the conflict and what to do."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module", params=["server last", "SDK last"])
 def site(request: pytest.FixtureRequest, sdk_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as pip leaves it after installing both, in one order or the other."""
+    """Return a folder such as pip leaves after installing both, in either order."""
     site = tmp_path_factory.mktemp("site")
     (sdk,) = sdk_python.parent.parent.glob("lib/python*/site-packages/checkend")
     (metadata,) = sdk.parent.glob("checkend-*.dist-info")
@@ -47,7 +47,7 @@ def run(site: Path, folder: Path, arguments: list[str]) -> "subprocess.Completed
 
 
 @pytest.mark.parametrize("way_in", COMMANDS)
-def test_every_way_in_says_what_happened_and_what_to_do(way_in: str, site: Path, tmp_path: Path) -> None:
+def test_every_entry_point_explains_the_conflict_and_what_to_do(way_in: str, site: Path, tmp_path: Path) -> None:
     (tmp_path / "test_nothing.py").write_text("def test_nothing(): pass\n")
     ended = run(site, tmp_path, COMMANDS[way_in])
     assert ended.returncode != 0
@@ -58,7 +58,7 @@ def test_every_way_in_says_what_happened_and_what_to_do(way_in: str, site: Path,
         assert ended.stderr.splitlines()[-1].startswith("AttributeError: checkend.configure belongs to the Python SDK,")
 
 
-def test_other_errors_are_printed_as_ever(site: Path, tmp_path: Path) -> None:
+def test_other_errors_are_printed_as_usual(site: Path, tmp_path: Path) -> None:
     program = "try:\n    import checkend.cli\nexcept ImportError:\n    pass\n1 / 0"
     ended = run(site, tmp_path, ["-c", program])
     assert ended.stderr.startswith("Traceback")
@@ -72,7 +72,7 @@ def test_without_the_sdk_its_names_are_explained(name: str) -> None:
         getattr(checkend, name)
 
 
-def test_other_names_are_just_missing() -> None:
+def test_other_names_raise_the_usual_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"^module 'checkend' has no attribute 'nonsense'$"):
         checkend.nonsense  # noqa: B018 - the access is what is tested
 

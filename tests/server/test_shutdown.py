@@ -1,4 +1,4 @@
-"""A server that is told to stop answers what was sent until then, and stops in time whatever holds the database."""
+"""Shutdown: requests in progress get a response, and the server stops in time even if the database is locked."""
 
 import json
 import sqlite3
@@ -30,7 +30,7 @@ def server(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServe
 
 @pytest.fixture
 def report(make: Factory) -> bytes:
-    """A request with a report to an app."""
+    """Return a request with a report to an app."""
     return report_to(make.app()["ingestion_key"])
 
 
@@ -42,7 +42,7 @@ def report_to(key: str) -> bytes:
 
 @contextmanager
 def locked(app: Flask) -> Iterator[Callable[[], int]]:
-    """A block during which another program holds the database; what it gives counts the notices."""
+    """Keep the database locked by another program during a block; yield a function that counts the notices."""
     with closing(sqlite3.connect(Path(app.instance_path) / "checkend.sqlite3", isolation_level=None)) as store:
         store.execute("BEGIN IMMEDIATE")
         yield lambda: int(store.execute("SELECT count(*) FROM notices").fetchone()[0])
@@ -50,7 +50,7 @@ def locked(app: Flask) -> Iterator[Callable[[], int]]:
             store.execute("ROLLBACK")
 
 
-def test_requests_sent_on_kept_connections_around_the_stop_are_answered(
+def test_requests_on_kept_alive_connections_around_the_stop_get_a_response(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(waitress_server.GRACE_SECONDS, Phase.IDLE, 3.0)
@@ -77,7 +77,7 @@ def test_idle_connections_are_closed_soon(server: RunningServer) -> None:
     assert read_all(idle) == read_all(unused) == b""
 
 
-def test_requests_in_the_backlog_are_answered(app: Flask) -> None:
+def test_requests_in_the_backlog_get_a_response(app: Flask) -> None:
     with served(app, start=False) as server:
         clients = [server.connect(UP) for _ in range(50)]
         server.server.stop()
@@ -87,7 +87,7 @@ def test_requests_in_the_backlog_are_answered(app: Flask) -> None:
     assert [CLOSE in answer and answer.endswith(b"\r\n\r\nup\n") for answer in answers] == [True] * 50
 
 
-def test_the_rest_of_a_request_is_waited_for(
+def test_the_server_waits_for_the_rest_of_a_request(
     server: RunningServer, report: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(waitress_server.GRACE_SECONDS, Phase.HEAD, 2.0)
@@ -138,7 +138,7 @@ def test_reports_that_wait_for_a_locked_database_are_rejected_and_not_stored_lat
         ("/hang", b"The server is stopping and did not"),
     ],
 )
-def test_requests_that_do_not_finish_are_answered_503(app: Flask, path: str, body: bytes) -> None:
+def test_requests_that_do_not_finish_get_503(app: Flask, path: str, body: bytes) -> None:
     reached, released = threading.Event(), threading.Event()
 
     def hang() -> str:

@@ -1,4 +1,4 @@
-"""What the tests of the API share: a client, and the assertions on its envelopes."""
+"""Helpers for tests of the API: a client, and assertions on response envelopes."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class Api:
-    """Speaks to ``/api/v1`` with the headers of one key."""
+    """A client for ``/api/v1`` that sends the headers of one key."""
 
     def __init__(self, client: FlaskClient, headers: dict[str, str]) -> None:
         self.client, self.headers = client, headers
@@ -44,33 +44,33 @@ class Api:
 
 
 def assert_error(response: TestResponse, status: int, *messages: str) -> None:
-    """The answer is the error envelope for ``status``; with ``messages``, exactly these sentences."""
+    """Assert that ``response`` is an error with ``status`` and, if given, exactly these ``messages``."""
     assert response.status_code == status, response.get_data(as_text=True)
     assert response.mimetype == "application/json"
-    answer = response.get_json()
-    assert answer["error"] == CODES[status]
-    assert isinstance(answer["message"], str)
-    assert answer["message"]
-    assert set(answer) == ({"error", "message", "messages"} if status == 422 else {"error", "message"})
+    body = response.get_json()
+    assert body["error"] == CODES[status]
+    assert isinstance(body["message"], str)
+    assert body["message"]
+    assert set(body) == ({"error", "message", "messages"} if status == 422 else {"error", "message"})
     if status == 422:
-        assert answer["message"] == " ".join(answer["messages"])
+        assert body["message"] == " ".join(body["messages"])
     if messages:
-        assert answer.get("messages", [answer["message"]]) == list(messages)
+        assert body.get("messages", [body["message"]]) == list(messages)
 
 
 def assert_page(response: TestResponse, page: int, per_page: int, total: int, total_pages: int) -> list[Any]:
-    """The answer is a page envelope with these numbers; returns its data."""
+    """Assert that ``response`` is a page with these numbers; return its data."""
     assert response.status_code == 200, response.get_data(as_text=True)
-    answer = response.get_json()
-    assert set(answer) == {"data", "pagination"}
+    body = response.get_json()
+    assert set(body) == {"data", "pagination"}
     expected = {"page": page, "per_page": per_page, "total": total, "total_pages": total_pages}
-    assert answer["pagination"] == expected
-    rows: list[Any] = answer["data"]
+    assert body["pagination"] == expected
+    rows: list[Any] = body["data"]
     return rows
 
 
 def assert_times(shape: dict[str, Any]) -> None:
-    """Every time in ``shape`` is UTC, whole seconds, with Z."""
+    """Assert that every time in ``shape`` is in UTC, has whole seconds and ends in Z."""
     times = {name: value for name, value in shape.items() if name.endswith("_at") and value is not None}
     assert times
     for name, value in times.items():
@@ -79,16 +79,16 @@ def assert_times(shape: dict[str, Any]) -> None:
 
 @contextmanager
 def counting(app: Flask) -> Iterator[list[str]]:
-    """A list that fills with the statements which the block sends to the store."""
+    """Record the SQL statements that the block executes."""
     statements: list[str] = []
 
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+    def record(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement)
 
     with app.app_context():
         engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", record)
     try:
         yield statements
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", record)

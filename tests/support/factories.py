@@ -1,4 +1,4 @@
-"""Records for tests, put straight into the store."""
+"""Records for tests, written directly to the database."""
 
 import itertools
 from collections.abc import Callable
@@ -21,25 +21,25 @@ T = TypeVar("T")
 
 
 class Factory:
-    """Makes records with believable defaults; every method commits and returns what a test needs to go on."""
+    """Creates records with plausible defaults. Every method commits, and returns plain ids and keys."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._numbers = itertools.count(1)
 
     def run(self, action: Callable[[], T]) -> T:
-        """Run ``action`` in a writing transaction of its own."""
+        """Run ``action`` in a write transaction of its own."""
         with self._app.app_context(), write_transaction():
             return action()
 
     @contextmanager
     def writing(self) -> Any:
-        """A block in a writing transaction, committed at its end."""
+        """Run a block in a write transaction; yield the session."""
         with self._app.app_context(), write_transaction():
             yield db.session
 
     def app(self, name: str = "Shop", **fields: Any) -> dict[str, Any]:
-        """An app: ``id slug ingestion_key``."""
+        """Create an app; return its ``id``, ``slug`` and ``ingestion_key``."""
 
         def act() -> dict[str, Any]:
             app = App.create(name, **fields)
@@ -48,11 +48,11 @@ class Factory:
         return self.run(act)
 
     def user(self, email: str | None = None, password: str = "correct horse", **fields: Any) -> int:
-        """A user's id."""
+        """Create a user; return its id."""
         return self.run(lambda: User.create(email or f"user{next(self._numbers)}@example.com", password, **fields).id)
 
     def team(self, name: str = "Core", owner_id: int | None = None) -> int:
-        """A team's id; its owner is made if not given."""
+        """Create a team, and an owner if none is given; return its id."""
         owner = owner_id or self.user()
         return self.run(lambda: Team.create(name, db.session.get_one(User, owner)).id)
 
@@ -65,8 +65,8 @@ class Factory:
         self.run(lambda: db.session.get_one(Team, team_id).add_member(db.session.get_one(User, user_id), role))
 
     def problem(self, app_id: int, notices: int = 0, at: datetime | None = None, **fields: Any) -> int:
-        """A problem's id, with that many notices and the app's counts kept."""
-        moment = at or clock.now()
+        """Create a problem with ``notices`` notices, and update the app's counters; return its id."""
+        now = at or clock.now()
         number = next(self._numbers)
 
         def act() -> int:
@@ -75,8 +75,8 @@ class Factory:
                 "first_message": f"it broke {number}",
                 "fingerprint": f"test-{number}",
                 "grouping_version": 1,
-                "first_noticed_at": moment,
-                "last_noticed_at": moment,
+                "first_noticed_at": now,
+                "last_noticed_at": now,
                 "notices_count": notices,
             } | fields
             values["first_message"] = values.pop("error_message", values["first_message"])
@@ -89,19 +89,17 @@ class Factory:
             db.session.flush()
             app.stored_bytes += notices * (NOTICE_BYTES + len(compress({})))
             for _ in range(notices):
-                db.session.add(
-                    Notice(problem_id=problem.id, occurred_at=moment, created_at=moment, payload=compress({}))
-                )
+                db.session.add(Notice(problem_id=problem.id, occurred_at=now, created_at=now, payload=compress({})))
             return problem.id
 
         return self.run(act)
 
     def notice(self, problem_id: int, at: datetime | None = None, **payload: Any) -> int:
-        """A notice's id, the problem's count kept."""
+        """Create a notice, and update the problem's counters; return its id."""
 
         def act() -> int:
-            moment = at or clock.now()
-            notice = Notice(problem_id=problem_id, occurred_at=moment, created_at=moment, payload=compress(payload))
+            now = at or clock.now()
+            notice = Notice(problem_id=problem_id, occurred_at=now, created_at=now, payload=compress(payload))
             db.session.add(notice)
             problem = db.session.get_one(Problem, problem_id)
             problem.notices_count += 1

@@ -49,7 +49,7 @@ def report(
 
 
 def in_vain(action: Callable[..., object], *arguments: Any, **options: Any) -> threading.Thread:
-    """A running thread in which the action fails, as is meant to."""
+    """Start a thread in which the action is expected to fail, and return it."""
 
     def run() -> None:
         with suppress(OSError, HTTPException, AssertionError):
@@ -61,7 +61,7 @@ def in_vain(action: Callable[..., object], *arguments: Any, **options: Any) -> t
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """An environment in which a child finds this checkout, from any folder."""
+    """Return an environment in which a child finds this checkout, from any folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHECKEND_")}
     return {**kept, "PYTHONPATH": str(CHECKOUT), **variables}
 
@@ -80,12 +80,12 @@ def start_fixture(*arguments: str, **options: Any) -> tuple["subprocess.Popen[st
 
 
 def folders() -> set[str]:
-    """The temporary folders of fixtures."""
+    """Return the temporary folders of fixtures."""
     return {entry.name for entry in os.scandir(tempfile.gettempdir()) if entry.name.startswith(PREFIX)}
 
 
 def folders_of(pid: int) -> set[str]:
-    """The temporary folders of fixtures that a process has files open in."""
+    """Return the temporary folders of fixtures in which a process has files open."""
     found = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
@@ -123,7 +123,7 @@ def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 
 def install_command(folder: Path) -> Path:
-    """The ``checkend`` command in ``folder``, as pipx makes it: no variable leads programs to its package."""
+    """Create the ``checkend`` command in ``folder``, as pipx does: no variable leads programs to its package."""
     command = folder / "checkend"
     command.write_text(
         f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(CHECKOUT)!r})\n"

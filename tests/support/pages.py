@@ -9,7 +9,7 @@ PASSWORD = "correct horse"
 
 
 def csrf_token(client: FlaskClient, page: str = "/sign-in") -> str:
-    """The CSRF token that the forms of ``page`` carry."""
+    """Return the CSRF token in the forms of ``page``."""
     text = client.get(page).get_data(as_text=True)
     found = re.search(r'name="csrf_token" value="([^"]+)"', text)
     assert found, f"{page} has no form"

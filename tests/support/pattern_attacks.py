@@ -79,7 +79,7 @@ def _characters(tree: Any) -> Iterator[str]:
 
 
 def _repeated(tree: Any, prefix: str) -> Iterator[tuple[str, list[str]]]:
-    """What may come before each repeated group, and what the group may match once."""
+    """Return what may come before each repeated group, and what the group may match once."""
     for operator, argument in tree:
         name = str(operator)
         if name in REPEATS:

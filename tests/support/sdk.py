@@ -13,7 +13,7 @@ PACKAGES = (f"checkend=={VERSION}", "pytest")
 
 @pytest.fixture(scope="session")
 def sdk_python(request: pytest.FixtureRequest) -> Path:
-    """The Python of an environment with the SDK and pytest, and nothing of ours.
+    """Provide the Python of an environment with the SDK and pytest, and without Checkend.
 
     Run it in a folder outside this checkout, whose ``checkend`` it would import instead. Made once and kept in
     pytest's cache; skips, saying why, where it is not there yet and PyPI cannot be reached.

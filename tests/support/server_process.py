@@ -15,14 +15,14 @@ START_SECONDS = 30
 
 
 def environment(instance: Path, **settings: str) -> dict[str, str]:
-    """The environment of a process that works on the instance folder, without settings from outside."""
+    """Return the environment of a process that uses the instance folder, without settings from outside."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHECKEND_")}
     chosen = {f"CHECKEND_{name}": value for name, value in settings.items()}
     return kept | {"CHECKEND_INSTANCE_PATH": str(instance), "PYTHONUNBUFFERED": "1"} | chosen
 
 
 def command(instance: Path, *arguments: str, stdin: str = "") -> Any:
-    """What ``checkend ARGUMENTS --json`` prints, read. Fails the test when the command fails."""
+    """Return the parsed output of ``checkend ARGUMENTS --json``. Fail the test if the command fails."""
     done = run([*arguments, "--json"], env=environment(instance), stdin_text=stdin)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -87,7 +87,7 @@ class Connection:
         self._connection.close()
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """The status and the JSON of the answer; header names are written with underscores."""
+        """Return the status and the JSON of the response; header names are written with underscores."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         data = None
         if body is not None:

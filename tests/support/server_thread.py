@@ -60,7 +60,7 @@ class RunningServer:
         assert not self._thread.is_alive(), "the server does not stop"
 
     def connect(self, data: bytes = b"", *, source: str = "127.0.0.1") -> socket.socket:
-        """A connection on which ``data`` has been sent. Closed at the end of the test."""
+        """Return a connection on which ``data`` has been sent. It is closed at the end of the test."""
         client = socket.create_connection(("127.0.0.1", self.port), 10, source_address=(source, 0))
         self._clients.append(client)
         client.sendall(data)
@@ -77,7 +77,7 @@ class RunningServer:
 
 @contextmanager
 def served(app: Flask, *, start: bool = True, **options: Any) -> Iterator[RunningServer]:
-    """A block during which ``app`` is served."""
+    """Serve ``app`` during the block."""
     running = RunningServer(app, **options)
     try:
         if start:

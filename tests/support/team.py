@@ -27,7 +27,7 @@ class World:
     people: dict[str, int] = field(default_factory=dict)
 
     def client(self, kind: str) -> FlaskClient:
-        """A browser in which the person of this kind is signed in."""
+        """Return a browser in which the person of this kind is signed in."""
         client = self.app.test_client()
         user_id = self.people[kind]
         make = Factory(self.app)
@@ -38,12 +38,12 @@ class World:
         return client
 
     def post(self, kind: str, address: str, fields: dict[str, Any] | None = None) -> int:
-        """The status that the person gets for sending this form."""
+        """Return the status that the person gets for sending this form."""
         return submit(self.client(kind), address, fields).status_code
 
 
 def build(app: Flask) -> World:
-    """The world, in the empty store of ``app``."""
+    """Create the world in the empty database of ``app``."""
     make, world = Factory(app), World(app)
     for kind in (*KINDS, "sunday", "stranger"):
         name = kind.replace(" ", "-")

@@ -30,9 +30,7 @@ class Checkend(subprocess.Popen[Any]):
     if sys.platform == "linux":
 
         def _execute_child(self, *given: Any) -> None:
-            """Fork from `tests.support.zygote` instead of this process; ``given`` begins as `subprocess.Popen` has
-            it.
-            """
+            """Fork from `tests.support.zygote` instead of this process. ``given`` is as in `subprocess.Popen`."""
             args, _, _, _, _, cwd, env, _, _, _, *pipes = given[:16]
             stdin, stdout, stderr = (
                 inherited if pipe == -1 else pipe for inherited, pipe in enumerate((pipes[0], pipes[3], pipes[5]))
@@ -71,7 +69,7 @@ class _Zygote:
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
 
     def fork(self, arguments: list[str], cwd: Any, env: Any, files: list[int]) -> int:
-        """The id of a new child of this process that runs the command, with ``files`` as its standard files."""
+        """Fork a child that runs the command with ``files`` as its standard files, and return its process id."""
         variables = dict(os.environ if env is None else env)
         request = json.dumps({"arguments": arguments, "cwd": os.fspath(cwd or os.getcwd()), "env": variables})
         with self._guard:

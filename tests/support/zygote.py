@@ -1,5 +1,6 @@
-"""The process that `tests.support.warm_processes` forks from: ``python -m tests.support.zygote FD``, a socket that
-requests come on.
+"""The process that `tests.support.warm_processes` forks from: ``python -m tests.support.zygote FD``.
+
+FD is a socket on which requests arrive.
 """
 
 import atexit
@@ -99,7 +100,7 @@ def become(request: Any) -> None:
 
 
 def output(number: int, unbuffered: bool) -> io.TextIOWrapper:
-    """Standard output or error, as an interpreter opens them."""
+    """Open standard output or error as an interpreter does."""
     raw = open(number, "wb", buffering=0 if unbuffered else -1, closefd=False)  # noqa: SIM115  # stays open
     return io.TextIOWrapper(raw, write_through=unbuffered, line_buffering=number == 2)
 

@@ -1,4 +1,4 @@
-"""What the server counts, who may see it, and how it is told to a person."""
+"""Metrics: counting, access to /metrics, /up, and `checkend status`."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def report(number: int) -> dict[str, Any]:
 
 
 def value(text: str, name: str, **labels: str) -> float:
-    """The only sample of the name that has the labels."""
+    """Return the value of the only sample with this name and these labels."""
     (found,) = [value for own, value in parse(text)[name] if labels.items() <= own.items()]
     return found
 
@@ -60,7 +60,7 @@ def test_reports_are_counted_by_app_outcome_and_status(client: FlaskClient, make
     }
 
 
-def test_the_page_is_prometheus_text_and_tells_of_writer_requests_store_and_retention(
+def test_metrics_are_valid_prometheus_text_about_writer_requests_database_and_retention(
     app: Flask, client: FlaskClient, make: Factory
 ) -> None:
     problem = make.problem(make.app()["id"])
@@ -115,7 +115,7 @@ def rendered(family: Metric) -> str:
     return generate_latest(registry).decode()
 
 
-def test_buckets_hold_what_is_at_most_their_bound() -> None:
+def test_a_bucket_counts_the_values_up_to_its_bound() -> None:
     histogram = Histogram((1, 2, 5))
     for number in (0.5, 1, 1.5, 5, 6):
         histogram.add(number)
@@ -143,7 +143,7 @@ def test_labels_are_escaped() -> None:
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"]
 )
-def test_metrics_are_not_for_those_who_come_through_a_proxy_on_this_machine(client: FlaskClient, header: str) -> None:
+def test_metrics_are_forbidden_through_a_proxy_on_this_machine(client: FlaskClient, header: str) -> None:
     assert client.get("/metrics").status_code == 200
     answer = client.get("/metrics", headers={header: "127.0.0.1"})
     assert answer.status_code == 403
@@ -158,13 +158,13 @@ def test_metrics_are_not_for_those_who_come_through_a_proxy_on_this_machine(clie
         *((peer, 403) for peer in ("10.0.0.5", "203.0.113.9", "::ffff:10.0.0.5", "2001:db8::1", "")),
     ],
 )
-def test_metrics_are_for_this_machine(client: FlaskClient, peer: str, status: int) -> None:
+def test_metrics_are_available_from_this_machine_only(client: FlaskClient, peer: str, status: int) -> None:
     assert client.get("/metrics", environ_overrides={"REMOTE_ADDR": peer}).status_code == status
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Flask]:
-    """A server behind a proxy, with a token."""
+    """Create an app with a trusted proxy and a metrics token."""
     settings = {"METRICS_TOKEN": "s3cret", "TRUSTED_PROXIES": "1"}
     app = create_app(settings, instance_path=tmp_path / "instance")
     yield app
@@ -185,25 +185,25 @@ def elsewhere(tmp_path: Path) -> Iterator[Flask]:
         ("Bearer schlüssel", 403),
     ],
 )
-def test_with_the_token_metrics_are_for_everyone_who_has_it(elsewhere: Flask, sent: str, status: int) -> None:
+def test_the_token_gives_access_to_metrics_from_anywhere(elsewhere: Flask, sent: str, status: int) -> None:
     headers = {"X-Forwarded-For": "203.0.113.9"} | ({"Authorization": sent} if sent else {})
     assert elsewhere.test_client().get("/metrics", headers=headers).status_code == status
 
 
-def test_a_proxied_client_that_claims_to_be_this_machine_is_not_believed(elsewhere: Flask) -> None:
+def test_a_forged_forwarding_header_gives_no_access_to_metrics(elsewhere: Flask) -> None:
     client = elsewhere.test_client()
     assert client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 403
     assert client.get("/metrics").status_code == 200
 
 
-def test_an_empty_token_opens_nothing(client: FlaskClient) -> None:
+def test_an_empty_token_gives_no_access(client: FlaskClient) -> None:
     peer = {"REMOTE_ADDR": "203.0.113.9"}
     answer = client.get("/metrics", headers={"Authorization": "Bearer "}, environ_overrides=peer)
     assert answer.status_code == 403
 
 
 def break_store(app: Flask) -> None:
-    """Leave nothing that could be read, for connections opened from now on."""
+    """Replace the database by a file that is not one, for new connections."""
     from checkend.db.session import db
 
     with app.app_context():
@@ -213,7 +213,7 @@ def break_store(app: Flask) -> None:
     (Path(app.instance_path) / "checkend.sqlite3").write_bytes(b"no store " * 1000)
 
 
-def test_up_says_whether_the_store_can_be_read(app: Flask, client: FlaskClient) -> None:
+def test_up_states_whether_the_database_can_be_read(app: Flask, client: FlaskClient) -> None:
     answer = client.get("/up")
     assert (answer.status_code, answer.text) == (200, "up\n")
     assert "Set-Cookie" not in answer.headers
@@ -223,7 +223,7 @@ def test_up_says_whether_the_store_can_be_read(app: Flask, client: FlaskClient) 
     assert answer.headers["Retry-After"] == "5"
 
 
-def test_metrics_are_told_even_when_the_store_cannot_be_read(app: Flask, client: FlaskClient) -> None:
+def test_metrics_are_available_even_if_the_database_cannot_be_read(app: Flask, client: FlaskClient) -> None:
     client.get("/up")
     break_store(app)
     answer = client.get("/metrics")
@@ -238,7 +238,7 @@ def status(folder: Path, *arguments: str, **settings: str) -> str:
     return done.stdout
 
 
-def test_status_tells_a_person_with_and_without_a_running_server(tmp_path: Path) -> None:
+def test_status_works_with_and_without_a_running_server(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     with LiveServer(tmp_path) as server, server.connect() as connection:
         for number in (1, 1, 2):
@@ -247,21 +247,21 @@ def test_status_tells_a_person_with_and_without_a_running_server(tmp_path: Path)
         text = status(tmp_path, "--url", server.url)
         found = json.loads(status(tmp_path, "--url", server.url, "--json"))
     assert f"Server     {server.url}, version " in text
-    assert "2 stored, 1 counted as repeats; refused: 1 with 401" in text
-    assert "1 apps, 2 problems, 2 notices" in text
-    assert "the newest 1,000 of a problem, for 90 days" in text
+    assert "2 stored, 1 duplicate; rejected: 1 with 401" in text
+    assert "1 app, 2 problems, 2 notices" in text
+    assert "the newest 1,000 notices of a problem, for 90 days" in text
     assert found["server"]["reports_stored"] == 2
     assert found["server"]["reports_refused"] == {"401": 1}
     assert 0 <= found["server"]["up_seconds"] < 120
     assert found["store"]["notices"] == 2
 
     without = status(tmp_path, PORT="1")
-    assert "none answers at http://127.0.0.1:1" in without
-    assert "1 apps, 2 problems, 2 notices" in without
+    assert "no server responds at http://127.0.0.1:1" in without
+    assert "1 app, 2 problems, 2 notices" in without
     assert json.loads(status(tmp_path, "--json", PORT="1"))["server"] is None
 
 
-def test_a_real_server_sees_that_a_request_was_proxied(tmp_path: Path) -> None:
+def test_a_real_server_detects_that_a_request_was_proxied(tmp_path: Path) -> None:
     import urllib.error
     import urllib.request
 

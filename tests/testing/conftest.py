@@ -11,7 +11,7 @@ from checkend.testing import CheckendApp, Server
 
 @pytest.fixture(autouse=True)
 def _temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A place for temporary files where nobody else's fixture comes and goes."""
+    """Provide a folder for temporary files in which no other process creates or removes fixtures."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(tempfile, "tempdir", None)

@@ -8,23 +8,23 @@ import pytest
 from flask import Flask
 
 from checkend.client import client as module
-from checkend.client.connection import JsonConnection
+from checkend.client.connection import ServerConnection
 from checkend.testing import ApiError, CheckendApp, Client, Server
 from tests.support.fixture_process import report
 
 
 def test_every_route_has_a_method_that_works(tested: CheckendApp, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     called: set[tuple[str, str]] = set()
-    request = JsonConnection.request
+    request = ServerConnection.request
 
-    def noting(self: JsonConnection, method: str, path: str, *arguments: Any, **options: Any) -> Any:
+    def noting(self: ServerConnection, method: str, path: str, *arguments: Any, **options: Any) -> Any:
         adapter = app.url_map.bind("localhost")
         if path.startswith("/api/"):
             rule, _ = adapter.match(path, method, return_rule=True)
             called.add((method, rule.rule))
         return request(self, method, path, *arguments, **options)
 
-    monkeypatch.setattr(JsonConnection, "request", noting)
+    monkeypatch.setattr(ServerConnection, "request", noting)
     use_all_of(tested.client, tested)
     offered = {
         (method, rule.rule)
@@ -118,7 +118,7 @@ def test_every_method_says_what_it_returns() -> None:
 def test_connections_are_kept_and_opened_anew_when_they_may_be_closed(
     fixture_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = JsonConnection(fixture_server.url)
+    connection = ServerConnection(fixture_server.url)
     connection.request("GET", "/api/v1/health")
     first = connection._local.connection
     connection.request("GET", "/api/v1/health")
@@ -133,5 +133,5 @@ def test_connections_are_kept_and_opened_anew_when_they_may_be_closed(
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://example.com", "http://"])
 def test_an_address_that_is_none_is_told_so(url: str) -> None:
-    with pytest.raises(ValueError, match="is no address of a server"):
+    with pytest.raises(ValueError, match="is not the URL of a server"):
         Client(url, "cka_x")

@@ -15,7 +15,7 @@ EXAMPLES = CHECKOUT / "docs" / "examples"
 
 
 def run(example: str, command: list[str], tmp_path: Path, **variables: str) -> str:
-    """The output of a command in a copy of an example; skips where the language is not there."""
+    """Return the output of a command in a copy of an example; skip if the language is not installed."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     folder = Path(shutil.copytree(EXAMPLES / example, tmp_path / example))

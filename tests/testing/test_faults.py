@@ -19,8 +19,8 @@ from tests.support.fixture_process import in_vain, report, soon
     [
         (401, "Invalid or missing ingestion key"),
         (422, "error.class is required"),
-        (500, "Something went wrong on the server; it has been logged."),
-        (418, "A fault was asked for: 418."),
+        (500, "An internal error occurred. It has been logged."),
+        (418, "The test set a fault: status 418."),
     ],
 )
 def test_a_status_is_answered_as_the_server_would(tested: CheckendApp, status: int, error: str) -> None:
@@ -160,7 +160,7 @@ def test_requests_are_waited_for(tested: CheckendApp) -> None:
     timer.start()
     assert len(tested.wait_for_requests(2, timeout=10)) == 2
     timer.join()
-    with pytest.raises(AssertionError, match=r"3 requests were to come within 0.1 s; 2 did\."):
+    with pytest.raises(AssertionError, match=r"Expected 3 requests within 0.1 s, but received 2\."):
         tested.wait_for_requests(3, timeout=0.1)
 
 

@@ -38,7 +38,7 @@ SEND = (
 
 
 def ended(process: "subprocess.Popen[str]", line: dict[str, Any], before: set[str]) -> int:
-    """The exit status, once the process has ended and left nothing."""
+    """Wait until the process has ended and left nothing behind, and return its exit status."""
     status = process.wait(15)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
@@ -48,7 +48,7 @@ def ended(process: "subprocess.Popen[str]", line: dict[str, Any], before: set[st
     return status
 
 
-def test_it_prints_what_a_test_needs_and_ends_with_its_input() -> None:
+def test_it_prints_how_to_use_it_and_ends_with_its_input() -> None:
     before = folders()
     process, line = start_fixture()
     assert set(line) == {"url", "ingestion_key", "api_key", "app", "env", "pid"}
@@ -72,7 +72,7 @@ def test_it_ends_with_a_signal(number: signal.Signals) -> None:
     before = folders()
     process, line = start_fixture(stdin=subprocess.DEVNULL)
     time.sleep(0.3)
-    assert process.poll() is None  # an input that nobody holds open cannot close
+    assert process.poll() is None  # only a pipe or socket can be closed by another process
     process.send_signal(number)
     assert ended(process, line, before) == 0
 
@@ -98,7 +98,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     parent.stdout.close()
 
 
-def test_a_command_has_the_variables_and_its_status_is_passed_on() -> None:
+def test_a_command_gets_the_variables_and_its_status_is_passed_on() -> None:
     before = folders()
     code = "import json, os; print(json.dumps(dict(os.environ))); raise SystemExit(7)"
     ran = run_fixture("--", sys.executable, "-c", code)
@@ -120,7 +120,7 @@ def test_options_after_the_dashes_are_the_commands() -> None:
 def test_a_command_that_cannot_be_run_has_the_status_of_shells(command: str, status: int) -> None:
     ran = run_fixture("--", command)
     assert ran.returncode == status
-    assert ran.stderr.startswith(f"Error: {command} cannot be run: ")
+    assert ran.stderr.startswith(f"Error: Cannot run {command}: ")
 
 
 def test_a_command_that_a_signal_ended_has_the_status_of_shells() -> None:
@@ -146,30 +146,30 @@ def test_signals_are_passed_on_to_the_command() -> None:
     assert not folders() - before
 
 
-def test_what_was_reported_fails_the_whole_and_is_shown() -> None:
+def test_a_report_fails_the_command_and_is_printed() -> None:
     body = '{"error":{"class":"Boom","message":"in the cellar"}}'
     assert run_fixture("--", sys.executable, "-c", SEND, body).returncode == 0
     ran = run_fixture("--fail-on-error", "--", sys.executable, "-c", SEND, body)
     assert ran.returncode == 1
-    assert "the command reported errors" in ran.stderr
+    assert "The command reported errors" in ran.stderr
     assert "1 x Boom: in the cellar" in ran.stderr
     code = SEND + "raise SystemExit(5)"
     assert run_fixture("--fail-on-error", "--", sys.executable, "-c", code, body).returncode == 5
 
 
-def test_a_report_that_was_refused_fails_the_whole_too() -> None:
+def test_a_rejected_report_fails_the_command_too() -> None:
     code = f"try:\n    exec({SEND!r})\nexcept OSError:\n    pass\n"
     ran = run_fixture("--fail-on-error", "--", sys.executable, "-c", code, '{"error":{}}')
     assert ran.returncode == 1
     assert "422: error.class is required" in ran.stderr
 
 
-def test_silence_passes() -> None:
+def test_without_reports_the_command_passes() -> None:
     ran = run_fixture("--fail-on-error", "--", sys.executable, "-c", "print('fine')")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "fine\n", "")
 
 
-def test_a_taken_port_is_said() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -180,20 +180,20 @@ def test_a_taken_port_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
-        (["--fail-on-error"], 2, "--fail-on-error goes with a COMMAND"),
+        (["--fail-on-error"], 2, "--fail-on-error requires a COMMAND"),
         (["--set", "THREADS"], 2, "'THREADS' is not of the form NAME=VALUE."),
         (["--set", "TREADS=3"], 1, "did you mean THREADS?"),
     ],
 )
-def test_a_command_line_that_is_wrong_is_told_so(arguments: list[str], status: int, said: str) -> None:
+def test_an_invalid_command_line_is_rejected_with_the_reason(arguments: list[str], status: int, message: str) -> None:
     ran = run_fixture(*arguments)
     assert ran.returncode == status
-    assert said in ran.stderr
+    assert message in ran.stderr
 
 
-def test_beside_the_sdk_it_refuses_with_the_reason(tmp_path: Path) -> None:
+def test_next_to_the_sdk_it_fails_with_the_reason(tmp_path: Path) -> None:
     skip = shutil.ignore_patterns("static", "templates")
     shutil.copytree(CHECKOUT / "checkend", tmp_path / "checkend", ignore=skip)
     sdk = tmp_path / "checkend-1.0.0.dist-info"
@@ -217,7 +217,7 @@ def test_folders_of_killed_servers_are_removed_by_the_next() -> None:
     left = Path(tempfile.gettempdir()) / folder
     assert left.exists()
     assert run_fixture("--", "true").returncode == 0
-    assert left.exists()  # too young to be sure that nobody is just starting there
+    assert left.exists()  # too new: another server may be starting in it
     os.utime(left, (time.time() - 120, time.time() - 120))
     assert run_fixture("--", "true").returncode == 0
     assert not left.exists()
@@ -240,7 +240,7 @@ def test_thirty_starts_and_stops_leave_nothing() -> None:
     mark = f"CHECKEND_TEST_{os.getpid()}"
     before, threads = folders(), set(threading.enumerate())
     urls: list[str] = []
-    faults: list[str] = []
+    errors: list[str] = []
     numbers = iter(range(10))
     guard = threading.Lock()
 
@@ -253,7 +253,7 @@ def test_thirty_starts_and_stops_leave_nothing() -> None:
             try:
                 urls.append(start_and_stop(WAYS[number % len(WAYS)], number / 20, environment(**{mark: "1"})))
             except Exception as error:
-                faults.append(f"{number}: {error!r}")
+                errors.append(f"{number}: {error!r}")
 
     workers = [threading.Thread(target=work) for _ in range(3)]
     for worker in workers:
@@ -263,7 +263,7 @@ def test_thirty_starts_and_stops_leave_nothing() -> None:
             urls.append(server.url)
     for worker in workers:
         worker.join()
-    assert not faults
+    assert not errors
     assert len(urls) == 30
     assert soon(lambda: not processes_with(mark), 20)
     assert not [url for url in urls if url and listens(url)]
@@ -272,7 +272,7 @@ def test_thirty_starts_and_stops_leave_nothing() -> None:
 
 
 def start_and_stop(way: str, seconds: float, env: dict[str, str]) -> str:
-    """Start, and end in one of `WAYS`; the address, or nothing where the end comes before it is known."""
+    """Start a fixture, end it in one of `WAYS`, and return its URL, or an empty string if it ended before that."""
     command = list(FIXTURE) if way in ("input", "signal") else [sys.executable, "-c", STARTER, way, *FIXTURE]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, env=env, **pipes) as process:  # type: ignore[call-overload]  # as above
@@ -292,7 +292,7 @@ def start_and_stop(way: str, seconds: float, env: dict[str, str]) -> str:
 
 
 def processes_with(variable: str) -> list[int]:
-    """The processes whose environment has the variable."""
+    """Return the ids of the processes whose environment contains the variable."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

@@ -66,14 +66,16 @@ def test_other_names(host: str) -> None:
     for also in (None, "127.0.0.1", "localhost", "::1"):
         message = host_error({"HTTP_HOST": host}, also=also)
         assert message
-        assert "localhost and 127.0.0.1 only" in message
+        assert "only to requests for localhost and 127.0.0.1," in message
 
 
 def test_a_server_told_to_listen_elsewhere_responds_to_that_name_and_to_addresses() -> None:
     for host in ("checkend:8080", "CHECKEND", "10.0.0.1:8080", "[fd00::1]:8080"):
         assert host_error({"HTTP_HOST": host}, also="checkend") is None
     for host in ("evil.example", "checkend.evil.example", "other"):
-        assert "localhost, checkend and IP addresses only" in str(host_error({"HTTP_HOST": host}, also="checkend"))
+        assert "only to requests for localhost, checkend and IP addresses," in str(
+            host_error({"HTTP_HOST": host}, also="checkend")
+        )
     assert host_error({"HTTP_HOST": "evil.example"}, also="0.0.0.0")
 
 
@@ -158,7 +160,7 @@ def test_empty_parameters_count_as_not_given(tested: CheckendApp) -> None:
 def test_a_fixture_for_other_containers_responds_to_addresses_and_not_to_names() -> None:
     running = FixtureRunner({}, host="0.0.0.0")
     try:
-        running.fixture.make_app("main")
+        running.fixture.create_app("main")
         url = running.fixture.url
         assert url.startswith("http://127.0.0.1:")
         assert ask(url, "GET", "/_fixture/journal", Host="10.1.2.3:80")[0] == 200
@@ -169,7 +171,7 @@ def test_a_fixture_for_other_containers_responds_to_addresses_and_not_to_names()
 
 @pytest.fixture
 def development(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
-    """The URL and ingestion key of the server of ``checkend dev``."""
+    """Provide the URL and ingestion key of the server of ``checkend dev``."""
     monkeypatch.setenv("CHECKEND_INSTANCE_PATH", str(tmp_path))
     with dev._server(0) as (app, url):
         yield url, dev._keys(app)[0]
@@ -187,7 +189,7 @@ def test_the_development_server_responds_to_its_own_host_only(development: tuple
     ):
         status, value = ask(url, method, path, Host="evil.example", Checkend_Ingestion_Key=key)
         assert (status, value["error"]) == (403, "forbidden")
-        assert "responds to the hosts localhost and 127.0.0.1 only" in value["message"]
+        assert "responds only to requests for localhost and 127.0.0.1" in value["message"]
     assert ask(url, "GET", "/api/v1/health")[0] == 200
 
 

@@ -30,7 +30,7 @@ def report(env, error_class, key=None):
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A suite that finds this checkout, with the plugin installed as the distribution installs it."""
+    """Provide a suite that imports this checkout, with the plugin registered as the distribution does."""
     entry_points = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
     installed = pytester.path / "installed" / "checkend_server-0.dist-info"
     installed.mkdir(parents=True)
@@ -45,7 +45,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 def run(
     suite: pytest.Pytester, code: str, *options: str, passed: int = 0, failed: int = 0, own_process: bool = False
 ) -> str:
-    """What pytest prints about the tests in ``code``: of a run within this one, or in a process of its own."""
+    """Return what pytest prints about the tests in ``code``, run in this process or in another."""
     suite.makepyfile(REPORT + code)
     before = folders()
     options = ("-W", "error", "-p", "no:cacheprovider", *options)
@@ -117,10 +117,10 @@ def test_a_failure_says_what_came_and_shows_no_code_of_ours(suite: pytest.Pytest
         """.replace("\n        ", "\n"),
         failed=2,
     )
-    assert "A problem of class 'KeyError' did not arrive within 0.1 s." in said
+    assert "No problem of class 'KeyError' was reported within 0.1 s." in said
     assert "1 x TypeError: it broke" in said
-    assert "401: wrong key; 'cki_of-ano…' is no ingestion key of this server" in said
-    assert "No problem was to arrive, but one did." in said
+    assert "401: wrong key: 'cki_of-ano…' is not an ingestion key of this server" in said
+    assert "Expected no problem, but one was reported." in said
     assert "checkend/testing" not in said
 
 
@@ -166,10 +166,10 @@ def test_the_marker_fails_a_test_that_reports_what_it_did_not_expect(suite: pyte
         passed=3,
         failed=4,
     )
-    assert "The program reported what the test did not expect: Surprise." in said
-    assert "did not expect: a report was refused." in said
+    assert "The program reported errors that the test did not expect: Surprise." in said
+    assert "The program sent a rejected report." in said
     assert "did not expect: Late." in said
-    assert "takes fail_on_unexpected and within by name, not fail_on_unexpeted" in said
+    assert "accepts the keywords fail_on_unexpected and within, but not fail_on_unexpeted" in said
 
 
 def test_the_marker_works_on_classes_and_unittest(suite: pytest.Pytester) -> None:

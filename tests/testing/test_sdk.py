@@ -31,7 +31,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def sdk(sdk_python: Path, tmp_path: Path) -> Run:
-    """Runs `PROGRAM` with the SDK and these variables; nothing leads it to this checkout."""
+    """Provide a function that runs `PROGRAM` with the SDK and given variables, isolated from this checkout."""
 
     def run(env: dict[str, str], send: str = "notify_sync", options: str = "") -> "subprocess.CompletedProcess[str]":
         program = PROGRAM.replace("SEND", send).replace("**OPTIONS", options)
@@ -45,7 +45,7 @@ def sdk(sdk_python: Path, tmp_path: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[Server]:
-    """The server in a process of its own."""
+    """Provide an app on a server in another process."""
     with Server(process=True) as server:
         yield server
 

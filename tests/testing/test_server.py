@@ -140,7 +140,7 @@ def test_the_end_waits_for_no_request_that_is_held_up() -> None:
 
 
 def test_one_that_cannot_start_says_why(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ServerStartError, match="ended with status 1"):
+    with pytest.raises(ServerStartError, match="exited with status 1"):
         Server(process=True, settings={"THREADS": "many"}).start()
     assert "CHECKEND_THREADS is 'many', but must be a whole number" in capfd.readouterr().err
 
@@ -162,7 +162,7 @@ def test_the_control_routes_exist_in_fixture_mode_only(tested: CheckendApp, clie
         ("GET", "/_fixture/wait?timeout=x", None, 422, "timeout must be a number of seconds from 0 to 300."),
         ("GET", "/_fixture/wait?app=nobody", None, 404, "The fixture has no app 'nobody'."),
         ("POST", "/_fixture/reset?app=nobody", None, 404, "The fixture has no app 'nobody'."),
-        ("POST", "/_fixture/apps", b'{"name":" "}', 422, "name must be text."),
+        ("POST", "/_fixture/apps", b'{"name":" "}', 422, "name must be a non-blank string."),
     ],
 )
 def test_control_requests_that_are_wrong_are_told_so(

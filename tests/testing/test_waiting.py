@@ -9,10 +9,10 @@ from checkend.testing import CheckendApp, Server
 from tests.support.fixture_process import report
 
 
-def refused(app: CheckendApp, *arguments: str, timeout: float = 0.0, **wanted: object) -> str:
-    """The text of a wait in vain."""
+def rejected(app: CheckendApp, *arguments: str, timeout: float = 0.0, **expectation: object) -> str:
+    """Return the message of a wait that times out."""
     with pytest.raises(AssertionError) as caught:
-        app.wait_for_problem(*arguments, timeout=timeout, **wanted)  # type: ignore[arg-type]  # any of its options
+        app.wait_for_problem(*arguments, timeout=timeout, **expectation)  # type: ignore[arg-type]  # any of its options
     return str(caught.value)
 
 
@@ -34,9 +34,11 @@ def test_a_problem_is_found_by_class_message_and_count(tested: CheckendApp) -> N
     problem = tested.wait_for_problem("PaymentFailed", count=2)
     assert tested.wait_for_problem("shop.errors.PaymentFailed", message="order 7") == problem
     assert tested.wait_for_problem(message="order 6") == problem
-    assert "did not arrive within 0 s" in refused(tested, "PaymentFailed", count=3)
-    assert "A problem whose message contains 'order 8' did not arrive" in refused(tested, message="order 8")
-    assert "A problem of class 'Failed' did not" in refused(tested, "Failed")
+    assert "No problem of class 'PaymentFailed' was reported 3 times within 0 s." in rejected(
+        tested, "PaymentFailed", count=3
+    )
+    assert "No problem whose message contains 'order 8' was reported" in rejected(tested, message="order 8")
+    assert "No problem of class 'Failed' was" in rejected(tested, "Failed")
 
 
 @pytest.mark.parametrize("found", ["Shop::Broken", "Shop\\Broken", "shop.Broken", "Broken"])
@@ -46,20 +48,20 @@ def test_a_class_may_be_named_without_its_namespace(tested: CheckendApp, found: 
 
 
 def test_nothing_at_all_is_explained(tested: CheckendApp) -> None:
-    said = refused(tested, "KeyError", timeout=0.1)
-    assert said.startswith("A problem of class 'KeyError' did not arrive within 0.1 s.\nArrived: nothing.\n")
-    assert "SDKs are silent outside production and staging: set CHECKEND_ENVIRONMENT=production" in said
+    said = rejected(tested, "KeyError", timeout=0.1)
+    assert said.startswith("No problem of class 'KeyError' was reported within 0.1 s.\nReported: nothing.\n")
+    assert "SDKs report only in production and staging: set CHECKEND_ENVIRONMENT=production" in said
     assert f"set CHECKEND_ENDPOINT to {tested.url}" in said
-    assert "flush it at the end" in said
+    assert "flush the SDK before the program exits" in said
 
 
 def test_what_came_instead_is_shown(tested: CheckendApp) -> None:
     report(tested, "TypeError", "not a\nnumber")
     report(tested, "TypeError", "not a\nnumber")
-    said = refused(tested, "KeyError")
-    assert "Arrived: 1 problem(s).\n  2 x TypeError: not a number\n" in said
-    assert "The program reported, but something else" in said
-    assert "silent" not in said
+    said = rejected(tested, "KeyError")
+    assert "Reported: 1 problem.\n  2 x TypeError: not a number\n" in said
+    assert "The program reported a different error" in said
+    assert "SDKs report only" not in said
 
 
 def test_a_wrong_key_is_shown_for_what_it_is(tested: CheckendApp, fixture_server: Server) -> None:
@@ -67,30 +69,30 @@ def test_a_wrong_key_is_shown_for_what_it_is(tested: CheckendApp, fixture_server
         pass
     for key in ("", "cki_nobodys-key", tested.api_key, earlier.ingestion_key):
         assert report(tested, key=key)[0] == 401
-    said = refused(tested)
-    assert "Refused: 4 request(s)." in said
-    assert "POST /ingest/v1/errors -> 401: wrong key; none was sent in the header Checkend-Ingestion-Key" in said
-    assert "401: wrong key; 'cki_nobody…' is no ingestion key of this server" in said
-    assert "is a key of the Management API, and reports need the ingestion key" in said
-    assert "is the ingestion key of 'earlier', which is over: its program still runs" in said
+    said = rejected(tested)
+    assert "Rejected: 4 requests." in said
+    assert "POST /ingest/v1/errors -> 401: no key: the header Checkend-Ingestion-Key was not sent" in said
+    assert "401: wrong key: 'cki_nobody…' is not an ingestion key of this server" in said
+    assert "is an API key for the Management API, but reports need the ingestion key" in said
+    assert "is the ingestion key of app 'earlier', which was removed: its program is still running" in said
     assert "set CHECKEND_API_KEY to the `ingestion_key` of this test" in said
 
 
 def test_a_refused_body_is_shown_with_the_reason(tested: CheckendApp) -> None:
     assert report(tested, body=b'{"error":{"message":"no class"}}')[0] == 422
     assert report(tested, body=b"{not json")[0] == 400
-    said = refused(tested)
-    assert '-> 422: error.class is required\n    its body: {"error":{"message":"no class"}}\n' in said
+    said = rejected(tested)
+    assert '-> 422: error.class is required\n    body: {"error":{"message":"no class"}}\n' in said
     assert "-> 400: " in said
-    assert "its body: {not json" in said
+    assert "body: {not json" in said
 
 
 def test_a_wrong_path_is_shown_with_the_right_one(tested: CheckendApp) -> None:
     report(tested, path="/ingest/v1/errors/ingest/v1/errors")
     report(tested, path="/api/v1/errors")
-    said = refused(tested)
-    assert "POST /ingest/v1/errors/ingest/v1/errors -> 404: wrong path or method; reports go to POST " in said
-    assert f"POST /api/v1/errors -> 404: wrong path; reports go to POST {tested.url}/ingest/v1/errors" in said
+    said = rejected(tested)
+    assert "POST /ingest/v1/errors/ingest/v1/errors -> 404: wrong path or method: reports go to POST " in said
+    assert f"POST /api/v1/errors -> 404: wrong path: reports go to POST {tested.url}/ingest/v1/errors" in said
 
 
 def test_no_problems_is_asserted_for_a_time_and_fails_at_once(tested: CheckendApp) -> None:
@@ -116,7 +118,7 @@ def test_a_failure_that_was_asked_for_is_silence(tested: CheckendApp) -> None:
     tested.faults.answer(500)
     report(tested)
     tested.assert_no_problems()
-    assert "-> 500: the fault '500', which the test asked for" in refused(tested)
+    assert "-> 500: the fault '500', which the test set" in rejected(tested)
 
 
 def test_what_was_waited_for_or_expected_is_not_unexpected(tested: CheckendApp) -> None:
@@ -146,8 +148,8 @@ def test_waits_see_nothing_of_before_a_reset(tested: CheckendApp) -> None:
     report(tested, key="cki_wrong")
     tested.wait_for_problem("Early")
     tested.reset()
-    said = refused(tested, "Early")
-    assert "Arrived: nothing." in said
-    assert "Refused" not in said
+    said = rejected(tested, "Early")
+    assert "Reported: nothing." in said
+    assert "Rejected" not in said
     assert report(tested, "Early")[0] == 201
     tested.wait_for_problem("Early", count=1, timeout=0)

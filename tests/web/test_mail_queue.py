@@ -106,7 +106,7 @@ def test_a_full_queue_is_logged_and_counted_and_does_not_block(
         _put(mailing, lambda: None)
     stuck.set()
     assert mail.outcomes["failed"] - failed == 2
-    assert mail_log == [f"a mail was not sent: {mail_queue.QUEUE_SIZE} others are waiting already"] * 2
+    assert mail_log == [f"a mail was not sent, because {mail_queue.QUEUE_SIZE} others are already waiting"] * 2
 
 
 def test_mail_that_fails_is_logged_and_the_next_is_sent(mailing: Flask, mail_server: MailServer) -> None:

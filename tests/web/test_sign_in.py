@@ -271,7 +271,7 @@ def test_an_email_address_over_255_characters_is_rejected(mailing: Flask, path: 
     answer = submit(mailing.test_client(), path, fields, page=path)
     assert answer.status_code == 422
     assert "at most 255 characters" in answer.text
-    assert not services(mailing).login_throttle._place._attempts
+    assert not services(mailing).login_throttle._network._attempts
 
 
 def test_a_session_ends_after_thirty_days_without_use(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""What the commands share."""
+"""Helpers shared by the commands."""

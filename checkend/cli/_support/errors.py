@@ -1,4 +1,4 @@
-"""Turn what can end any command (a full disk, a locked or damaged database) into messages, in one place."""
+"""Messages for errors that can end any command: a full disk, a locked or damaged database."""
 
 import errno
 import sys
@@ -9,7 +9,7 @@ import click
 from checkend.cli._support.output import CommandError
 from checkend.cli._support.terminal import PipeFriendlyGroup, discard_output
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class CommandGroup(PipeFriendlyGroup):
@@ -19,7 +19,7 @@ class CommandGroup(PipeFriendlyGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, BrokenPipeError):  # click ends the command for both
+        except (click.ClickException, BrokenPipeError):  # both are handled by click
             raise
         except Exception as error:
             message = explain(error)
@@ -30,7 +30,7 @@ class CommandGroup(PipeFriendlyGroup):
 
 
 def explain(error: Exception) -> str | None:
-    """Return what happened and what to do; None for an error that is a bug, whose traceback should be seen."""
+    """Return what happened and what to do, or None if the error is a bug, whose traceback should be shown."""
     from checkend.db.errors import DriverError, driver_error
     from checkend.exceptions import StartupError
 
@@ -40,9 +40,9 @@ def explain(error: Exception) -> str | None:
     if isinstance(original, DriverError):
         return _explain_driver_error(original)
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        advice = " Make room on the disk, then try again." if error.errno in _NO_ROOM else ""
-        return f"{place}{error.strerror or error}.{advice}"
+        path = f"{error.filename}: " if error.filename else ""
+        advice = " Free some disk space, then try again." if error.errno in _DISK_FULL else ""
+        return f"{path}{error.strerror or error}.{advice}"
     return None
 
 
@@ -51,16 +51,19 @@ def _explain_driver_error(error: Exception) -> str | None:
 
     text = str(error)
     if is_busy(error) or "is locked" in text:
-        return "The database is locked by another process, and was not free in time. Try again, or end that process."
+        return (
+            "The database is locked by another process, and did not become available in time. Try again, or end that "
+            "process."
+        )
     if is_damaged(error):
         return (
-            f"The database is damaged ({text}). See what is wrong with `checkend db check`, and put a backup back with "
+            f"The database is damaged ({text}). Run `checkend db check` to find out more, and restore a backup with "
             "`checkend db restore`."
         )
     if is_inaccessible(error):
         return (
-            f"The database cannot be read or written ({text}). Make sure that there is room on the disk and that the "
-            "instance folder can be written, then try again."
+            f"The database cannot be read or written ({text}). Make sure that there is free disk space and that the "
+            "instance folder is writable, then try again."
         )
     if is_operational(error):
         return f"The database cannot be used: {text}."
@@ -68,7 +71,7 @@ def _explain_driver_error(error: Exception) -> str | None:
 
 
 def _discard_unwritable_output() -> None:
-    """Keep Python from failing once more, at its exit, to write what standard output does not take."""
+    """Discard buffered output that cannot be written, so that Python does not fail again when it flushes at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -76,7 +79,7 @@ def _discard_unwritable_output() -> None:
 
 
 def echo_if_possible(text: str) -> None:
-    """Print ``text`` if standard output takes it: a server runs on where it does not, as on a full disk."""
+    """Print ``text``, ignoring errors: a server keeps running if its output cannot be written, as on a full disk."""
     try:
         click.echo(text)
     except OSError:

@@ -1,5 +1,7 @@
-"""Types of options that several commands share: what is wrong with a value is said before anything else is done."""
+"""Options shared by several commands; invalid values are rejected before anything else happens."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -8,16 +10,16 @@ PORT = click.IntRange(0, 65535)
 
 
 def server_url(text: str) -> str:
-    """Return ``text``, an http or https URL whose port, if it names one, is from 1 to 65535.
+    """Return ``text`` if it is an http or https URL whose port, if it contains one, is from 1 to 65535.
 
-    Raises `click.BadParameter` for anything that no request can be sent to.
+    Raises `click.BadParameter`.
     """
     try:
         parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number or too large, or an unclosed bracket
-        valid = False
-    if not valid:
+        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # the port is not a number or too large, or a bracket is not closed
+        is_valid = False
+    if not is_valid:
         raise click.BadParameter(f"{text!r} is not a URL such as https://errors.example.com or http://localhost:8080.")
     return text
 
@@ -28,3 +30,10 @@ url_option = click.option(
     metavar="URL",
     help="URL of the server. [CHECKEND_URL, else CHECKEND_HOST and CHECKEND_PORT]",
 )
+
+
+def configured_url(settings: Mapping[str, Any]) -> str:
+    """Return the URL of this machine's server according to its settings."""
+    from checkend.config.urls import local_url
+
+    return str(settings["URL"]) or local_url(settings["HOST"], settings["PORT"])

@@ -1,4 +1,4 @@
-"""Records as commands find and show them: as the API does."""
+"""Finding, loading and dumping records in commands, with the formats of the API."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,50 +10,50 @@ if TYPE_CHECKING:
 
 
 def find_app(reference: str) -> "App":
-    """The app with this slug or id. Raises `RecordNotFoundError`."""
+    """Return the app with this slug or id. Raises `RecordNotFoundError`."""
     from checkend.models import App
     from checkend.models.slugs import by_slug_or_id
 
-    found = by_slug_or_id(App, reference)
-    if found is None:
+    app = by_slug_or_id(App, reference)
+    if app is None:
         raise RecordNotFoundError(f"There is no app {reference!r}. See `checkend app list`.")
-    return found
+    return app
 
 
 def find_user(email_address: str) -> "User":
-    """The user with this address. Raises `RecordNotFoundError`."""
+    """Return the user with this email address. Raises `RecordNotFoundError`."""
     from checkend.models import User
 
-    found = User.with_email_address(email_address)
-    if found is None:
+    user = User.with_email_address(email_address)
+    if user is None:
         raise RecordNotFoundError(f"There is no user {email_address!r}. See `checkend user list`.")
-    return found
+    return user
 
 
 def find_api_key(reference: str) -> "ApiKey":
-    """The API key with this id or public prefix. Raises `RecordNotFoundError`."""
+    """Return the API key with this id or prefix. Raises `RecordNotFoundError`."""
     from sqlalchemy import select
 
     from checkend.db.session import db
     from checkend.models import ApiKey
     from checkend.models.slugs import by_id
 
-    found = by_id(ApiKey, reference) or db.session.scalar(select(ApiKey).where(ApiKey.prefix == reference))
-    if found is None:
+    key = by_id(ApiKey, reference) or db.session.scalar(select(ApiKey).where(ApiKey.prefix == reference))
+    if key is None:
         raise RecordNotFoundError(f"There is no API key {reference!r}. See `checkend api-key list`.")
-    return found
+    return key
 
 
-def show_app(app: "App") -> dict[str, Any]:
-    """An app as the API shows it, and how long its notices are kept (null: as the server's settings say)."""
+def dump_app(app: "App") -> dict[str, Any]:
+    """Return an app as the API does, and its retention settings (None: the server's setting applies)."""
     from checkend.schemas.app import AppSchema
 
-    shown: dict[str, Any] = AppSchema().dump(app)
-    return shown | {"retention_days": app.retention_days, "retention_notices": app.retention_notices}
+    fields: dict[str, Any] = AppSchema().dump(app)
+    return fields | {"retention_days": app.retention_days, "retention_notices": app.retention_notices}
 
 
-def show_api_key(key: "ApiKey") -> dict[str, Any]:
-    """An API key as JSON shows it, without its value, which is not kept."""
+def dump_api_key(key: "ApiKey") -> dict[str, Any]:
+    """Return the fields of an API key, without its value, which is not stored."""
     from checkend.clock import iso
 
     return {
@@ -69,7 +69,7 @@ def show_api_key(key: "ApiKey") -> dict[str, Any]:
 
 
 def load_fields(schema: "Resource", fields: dict[str, Any], *, partial: bool = False) -> dict[str, Any]:
-    """``fields`` as the API's ``schema`` reads them. Raises `CommandError` with a sentence for each fault."""
+    """Validate and load ``fields`` with a schema of the API. Raises `CommandError` with all validation errors."""
     from marshmallow import ValidationError
 
     from checkend.schemas.base import format_error_messages

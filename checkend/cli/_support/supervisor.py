@@ -1,4 +1,4 @@
-"""When a command that serves somebody must end: what signals, its standard input and its parent tell it."""
+"""Watches for the reasons to end a command that runs a server or another command."""
 
 import os
 import select
@@ -19,42 +19,42 @@ Reason = Literal["signal", "input", "parent", "child"]
 
 
 class Supervisor:
-    """Notes, from when it is made, why to end; nothing is interrupted, `wait` tells. For the main thread.
+    """Records, from its creation on, the reasons to end the command; nothing is interrupted, `wait` returns them.
 
-    ``signal`` is the last signal that came, 0 for none.
+    Must be created in the main thread. ``signal`` is the last signal that was received, 0 if there was none.
     """
 
     def __init__(self) -> None:
         self.signal = 0
         self._reasons: SimpleQueue[Reason] = SimpleQueue()
         for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and background jobs of shells have it
-                signal.signal(number, self._signalled)
-        _in_thread(self._watch_parent, os.getppid())
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and shells ignore signals on purpose
+                signal.signal(number, self._handle_signal)
+        _start_thread(self._watch_parent, os.getppid())
 
     def wait(self) -> Reason:
-        """Why to end, as soon as there is a reason; each is given once, and every signal."""
+        """Wait for a reason to end, and return it. Each is returned once, but every signal is."""
         return self._reasons.get()
 
     def watch_input(self) -> None:
-        """End when standard input closes. Only what somebody holds open can close: a pipe or a socket."""
+        """Treat the end of standard input as a reason, if it is a pipe or socket: only those end with their writer."""
         if sys.stdin is None or sys.stdin.closed:
             return
-        file = sys.stdin.fileno()
-        mode = os.fstat(file).st_mode
+        descriptor = sys.stdin.fileno()
+        mode = os.fstat(descriptor).st_mode
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-            _in_thread(self._watch_input, file)
+            _start_thread(self._watch_input, descriptor)
 
     def watch_child(self, child: "subprocess.Popen[bytes]") -> None:
-        """End when ``child`` does."""
-        _in_thread(self._watch_child, child)
+        """Treat the end of ``child`` as a reason."""
+        _start_thread(self._watch_child, child)
 
-    def _signalled(self, number: int, frame: object) -> None:
+    def _handle_signal(self, number: int, frame: object) -> None:
         self.signal = number
         self._reasons.put("signal")
 
-    def _watch_input(self, file: int) -> None:
-        while os.read(file, 4096):
+    def _watch_input(self, descriptor: int) -> None:
+        while os.read(descriptor, 4096):
             pass
         self._reasons.put("input")
 
@@ -64,22 +64,22 @@ class Supervisor:
 
     def _watch_parent(self, parent: int) -> None:
         _sleep_until_ended(parent)
-        while os.getppid() == parent:  # where the system cannot wake us, or ended is not yet gone
+        while os.getppid() == parent:  # no pidfd, or the parent is a zombie for now
             time.sleep(POLL_SECONDS)
         self._reasons.put("parent")
 
 
 def _sleep_until_ended(process: int) -> None:
-    """Where the system offers it (Linux), until the process ends; else not at all."""
+    """Wait until the process ends if the system supports it (Linux); otherwise return immediately."""
     if not hasattr(os, "pidfd_open"):
         return
     try:
-        file = os.pidfd_open(process)
+        descriptor = os.pidfd_open(process)
     except OSError:  # it has ended already, or belongs to another namespace
         return
-    select.select([file], [], [])
-    os.close(file)
+    select.select([descriptor], [], [])
+    os.close(descriptor)
 
 
-def _in_thread(watch: Callable[..., None], *arguments: object) -> None:
+def _start_thread(watch: Callable[..., None], *arguments: object) -> None:
     threading.Thread(target=watch, args=arguments, daemon=True).start()

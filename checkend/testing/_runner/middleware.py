@@ -1,4 +1,4 @@
-"""WSGI middleware around the server: writes the journal, and lets reports meet the faults that are set."""
+"""WSGI middleware around the server that records requests in the journal and applies faults to reports."""
 
 import io
 import time
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 CONTROL_PATH = "/_fixture"
 FAULT_KEY = "checkend.fault"
-# waitress knows when the client has left, but cannot tell: it is asked this often.
+# waitress knows whether the client has disconnected, but does not notify: poll at this interval.
 POLL_SECONDS = 0.02
 
 
 class RecordingMiddleware:
-    """Serves ``wsgi_app``; ``control`` answers what lies below `CONTROL_PATH`, and ``app_of`` names the app of a
-    key.
+    """Records the requests to ``wsgi_app`` and applies faults; passes those below `CONTROL_PATH` to ``control``.
+
+    ``app_of`` returns the slug of the app with an ingestion key, or None.
     """
 
     def __init__(
@@ -47,13 +48,13 @@ class RecordingMiddleware:
             return self._control(environ, start_response)
         if environ.get("HTTP_USER_AGENT") == USER_AGENT:
             return self._wsgi_app(environ, start_response)
-        entry = self._note(environ)
+        entry = self._record(environ)
         try:
-            return self._answer(entry, environ, start_response)
+            return self._respond(entry, environ, start_response)
         finally:
             self._journal.finish(entry)
 
-    def _note(self, environ: "WSGIEnvironment") -> JournalEntry:
+    def _record(self, environ: "WSGIEnvironment") -> JournalEntry:
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
         query = environ.get("QUERY_STRING", "")
@@ -68,55 +69,55 @@ class RecordingMiddleware:
             app=self._app_of(key) if key else None,
         )
 
-    def _answer(
+    def _respond(
         self, entry: JournalEntry, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         fault = self._faults.take(entry.app) if entry.is_report else None
         if fault is not None:
             entry.fault = fault.label
-            self._meet(fault, environ)
+            self._apply(fault, environ)
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
             entry.status, entry.answer_headers = int(status.split()[0]), dict(headers)
             return start_response(status, headers, *rest)
 
-        answer = self._wsgi_app(environ, start)
+        response = self._wsgi_app(environ, start)
         try:
-            entry.answer = b"".join(answer)
+            entry.answer = b"".join(response)
         finally:
-            if hasattr(answer, "close"):
-                answer.close()
+            if hasattr(response, "close"):
+                response.close()
         return [entry.answer]
 
-    def _meet(self, fault: Fault, environ: "WSGIEnvironment") -> None:
-        """Hold the report up, cut its connection, or leave it to `answer_with_faults`."""
+    def _apply(self, fault: Fault, environ: "WSGIEnvironment") -> None:
+        """Delay the report, close its connection, or leave it to `respond_with_faults`."""
         if fault.kind == "status":
             environ[FAULT_KEY] = fault
             environ[TO_ROUTE_KEY] = True
             return
         if fault.kind == "slow":
-            _hold(fault, environ, fault.seconds)
+            _delay(fault, environ, fault.seconds)
             return
         if fault.kind == "hang":
-            _hold(fault, environ, None)
-        raise ClientDisconnected  # waitress closes the connection then, and sends nothing
+            _delay(fault, environ, None)
+        raise ClientDisconnected  # waitress then closes the connection without a response
 
 
-def _hold(fault: Fault, environ: "WSGIEnvironment", seconds: float | None) -> None:
-    """Wait: for so many seconds (None: for ever), but not longer than the client does and the fault is set."""
-    gone = environ["waitress.client_disconnected"]
-    until = None if seconds is None else time.monotonic() + seconds
-    while not gone():
-        left = POLL_SECONDS if until is None else min(POLL_SECONDS, until - time.monotonic())
-        if left <= 0 or fault.released.wait(left):
+def _delay(fault: Fault, environ: "WSGIEnvironment", seconds: float | None) -> None:
+    """Wait for ``seconds`` (None: indefinitely), or until the client disconnects or the fault is removed."""
+    is_disconnected = environ["waitress.client_disconnected"]
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while not is_disconnected():
+        remaining = POLL_SECONDS if deadline is None else min(POLL_SECONDS, deadline - time.monotonic())
+        if remaining <= 0 or fault.released.wait(remaining):
             return
 
 
-def answer_with_faults(app: Flask) -> None:
-    """Let ``app`` answer as a fault says, in the words and with the headers of its own refusals."""
+def respond_with_faults(app: Flask) -> None:
+    """Make ``app`` respond with the status of a fault, with the format and headers of its own error responses."""
 
     @app.before_request
-    def refuse() -> None:
+    def raise_fault() -> None:
         fault = request.environ.get(FAULT_KEY)
         if fault is not None:
             message = MESSAGES[fault.status] if fault.status in (500, 503) else fault.message
@@ -124,8 +125,8 @@ def answer_with_faults(app: Flask) -> None:
 
 
 def _headers(environ: "WSGIEnvironment") -> dict[str, str]:
-    found = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
-            found[name.replace("_", "-").title()] = environ[name]
-    return found
+            headers[name.replace("_", "-").title()] = environ[name]
+    return headers

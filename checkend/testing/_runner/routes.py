@@ -1,6 +1,6 @@
-"""The routes below ``/_fixture/``, in fixture mode only.
+"""Routes below ``/_fixture/``, which exist in fixture mode only.
 
-They need no key, because the server is for one machine: see `checkend.server.loopback`.
+They require no key, but respond only to requests from this machine: see `checkend.server.loopback`.
 """
 
 from typing import Any
@@ -10,20 +10,22 @@ from werkzeug.exceptions import HTTPException
 
 from checkend.schemas.unknown_parameters import unknown_parameters
 from checkend.server.loopback import host_error, origin_error
-from checkend.testing import diagnostics, faults
+from checkend.testing import diagnostics
 from checkend.testing._runner.fixture import AppNotFoundError, Fixture
-from checkend.testing.faults import InvalidFaultError
+from checkend.testing.faults import InvalidFaultError, parse_fault
+from checkend.testing.journal import JournalEntry
 
 DEFAULT_TIMEOUT = 5.0
 MAX_SECONDS = 300.0
 MAX_REPORTS = 1_000_000
+REJECTED: dict[str, Any] = {}  # found by a wait for the absence of problems: a report that was rejected
 
 
 class InvalidParameterError(ValueError):
-    """A parameter or a body that cannot be read; the text says which, and what is allowed."""
+    """A parameter or body is invalid; the message states which, and what is allowed."""
 
 
-# The parameters of each route; those of any other are none.
+# The parameters of each route; all others have none.
 PARAMETERS = {
     "reset": ("app",),
     "wait": ("app", "count", "error_class", "message", "requests", "timeout"),
@@ -34,9 +36,9 @@ PARAMETERS = {
 
 
 def build(fixture: Fixture) -> Flask:
-    """The WSGI application that answers what lies below ``/_fixture/``."""
+    """Return the WSGI application with the routes below ``/_fixture/``."""
     app = Flask("checkend.testing", static_folder=None)
-    _answer_errors(app)
+    _register_error_handlers(app)
     _check_requests(app, fixture.host)
     _register_apps(app, fixture)
     _register_waits(app, fixture)
@@ -47,7 +49,7 @@ def build(fixture: Fixture) -> Flask:
 def _check_requests(app: Flask, host: str) -> None:
     @app.before_request
     def check() -> Any:
-        """Reject requests from elsewhere, and parameters without effect, with which a test would pass for nothing."""
+        """Reject requests from other machines, and unknown parameters: a misspelled one could make a test pass."""
         if message := host_error(request.environ, also=host) or origin_error(request.environ):
             return {"error": message}, 403
         unknown = unknown_parameters(request.args, PARAMETERS.get(request.endpoint or "", ()))
@@ -58,33 +60,33 @@ def _check_requests(app: Flask, host: str) -> None:
 
 def _register_apps(app: Flask, fixture: Fixture) -> None:
     @app.post("/_fixture/apps")
-    def make_app() -> tuple[Response, int]:
-        """Make an app with keys of its own, as tests that run at the same time need it."""
+    def create_app() -> tuple[Response, int]:
+        """Create an app with keys of its own, for tests that run at the same time."""
         body = _body()
         if unknown := body.keys() - {"name"}:
             raise InvalidParameterError(f"Unknown field: {min(unknown)[:100]}.")
         name = body.get("name", "test")
         if not isinstance(name, str) or not name.strip():
-            raise InvalidParameterError("name must be text.")
-        return jsonify(fixture.make_app(name.strip()[:200])), 201
+            raise InvalidParameterError("name must be a non-blank string.")
+        return jsonify(fixture.create_app(name.strip()[:200])), 201
 
     @app.delete("/_fixture/apps/<slug>")
     def remove_app(slug: str) -> Response:
-        """Remove such an app with all that was reported to it."""
+        """Remove an app with everything that was reported to it."""
         fixture.remove_app(slug)
-        return _nothing()
+        return _no_content()
 
     @app.post("/_fixture/reset")
     def reset() -> Response:
-        """Forget problems, requests and faults, of one app or of all. Apps and keys stay."""
+        """Forget the problems, requests and faults of one app or of all; apps and keys stay."""
         fixture.reset(request.args.get("app") or None)
-        return _nothing()
+        return _no_content()
 
 
 def _register_waits(app: Flask, fixture: Fixture) -> None:
     @app.get("/_fixture/wait")
     def wait() -> Any:
-        """Wait for a problem, for requests, or (``count=0``) for nothing; 404 with the reasons when it was in vain."""
+        """Wait for a problem, for requests, or with ``count=0`` for none; 404 with an explanation."""
         slug = request.args.get("app") or fixture.first_app
         seconds = _float("timeout", DEFAULT_TIMEOUT)
         if request.args.get("requests"):
@@ -95,80 +97,83 @@ def _register_waits(app: Flask, fixture: Fixture) -> None:
 
     @app.get("/_fixture/journal")
     def journal() -> Any:
-        """The raw requests received, oldest first: of one app and those without a known key, or all."""
+        """Return the raw requests received, oldest first: all, or those of one app and those without a known key."""
         slug = request.args.get("app")
         entries = fixture.requests(slug) if slug else fixture.journal.since(0)
         return {"requests": [entry.as_json() for entry in entries]}
 
     @app.get("/_fixture/report")
     def report() -> Any:
-        """What arrived, and what was refused and why, also as text."""
+        """Return what was reported and what was rejected, and as ``text`` also why."""
         slug = request.args.get("app") or fixture.first_app
-        refused = [entry.as_json() for entry in fixture.refused(slug)]
-        return {"problems": fixture.problems(slug), "refused": refused, "text": fixture.explain(slug)}
+        rejected = [entry.as_json() for entry in fixture.rejected(slug)]
+        return {"problems": fixture.problems(slug), "refused": rejected, "text": fixture.explain(slug)}
 
 
 def _wait_for_problem(fixture: Fixture, slug: str, count: int, seconds: float) -> Any:
     error_class, message = request.args.get("error_class") or None, request.args.get("message") or None
 
-    def look() -> dict[str, Any] | None:
-        found = fixture.find(slug, error_class, message, max(count, 1))
-        if found is None and count == 0 and not error_class and not message:
-            return next(iter(entry.as_json() for entry in fixture.refused(slug)), None)  # type: ignore[return-value]  # a sign, not shown
-        return found
+    def find() -> dict[str, Any] | None:
+        problem = fixture.find(slug, error_class, message, max(count, 1))
+        if problem is None and count == 0 and not error_class and not message and fixture.rejected(slug):
+            return REJECTED
+        return problem
 
-    found = fixture.journal.wait(look, seconds)
-    if count == 0 and found is None:
-        return {"problem": None}
-    if count > 0 and found is not None:
-        return {"problem": found}
-    wanted = diagnostics.describe_expectation(error_class, message, count)
-    happened = f"{wanted} was to arrive, but one did" if count == 0 else f"{wanted} did not arrive within {seconds:g} s"
-    return {"error": f"{happened}.\n{fixture.explain(slug)}"}, 404
+    result = fixture.journal.wait(find, seconds)
+    if (count == 0) == (result is None):
+        return {"problem": result}
+    expectation = diagnostics.describe_expectation(error_class, message)
+    if count == 0:
+        outcome = (
+            f"Expected no {expectation}, but {'a report was rejected' if result is REJECTED else 'one was reported'}"
+        )
+    else:
+        outcome = f"No {expectation} was reported {f'{count} times ' if count > 1 else ''}within {seconds:g} s"
+    return {"error": f"{outcome}.\n{fixture.explain(slug)}"}, 404
 
 
 def _wait_for_requests(fixture: Fixture, slug: str, count: int, seconds: float) -> Any:
-    def look() -> Any:
-        done = [entry for entry in fixture.requests(slug) if entry.finished]
-        return done if len(done) >= count else None
+    def find() -> list[JournalEntry] | None:
+        finished = [entry for entry in fixture.requests(slug) if entry.finished]
+        return finished if len(finished) >= count else None
 
-    found = fixture.journal.wait(look, seconds)
-    if found is not None:
-        return {"requests": [entry.as_json() for entry in found]}
-    number = len(fixture.requests(slug))
-    return {"error": f"{count} requests were to come within {seconds:g} s; {number} did.\n{fixture.explain(slug)}"}, 404
+    finished = fixture.journal.wait(find, seconds)
+    if finished is not None:
+        return {"requests": [entry.as_json() for entry in finished]}
+    outcome = f"Expected {count} requests within {seconds:g} s, but received {len(fixture.requests(slug))}"
+    return {"error": f"{outcome}.\n{fixture.explain(slug)}"}, 404
 
 
 def _register_faults(app: Flask, fixture: Fixture) -> None:
     @app.post("/_fixture/faults")
     def set_fault() -> Response:
-        """Make the next reports, or all until reset, meet a fault."""
-        fixture.faults.add(faults.read(_body()))
-        return _nothing()
+        """Set a fault for the next reports, or for all until it is removed."""
+        fixture.faults.add(parse_fault(_body()))
+        return _no_content()
 
     @app.delete("/_fixture/faults")
     def clear_faults() -> Response:
-        """Take back the faults of one app, or all; reports that are held up are let go."""
+        """Remove the faults of one app or of all; reports that are being delayed continue."""
         fixture.faults.clear(request.args.get("app") or None)
-        return _nothing()
+        return _no_content()
 
 
-def _answer_errors(app: Flask) -> None:
+def _register_error_handlers(app: Flask) -> None:
     @app.errorhandler(InvalidParameterError)
     @app.errorhandler(InvalidFaultError)
-    def wrong(error: ValueError) -> tuple[Response, int]:
+    def invalid(error: ValueError) -> tuple[Response, int]:
         return jsonify(error=str(error)), 422
 
     @app.errorhandler(AppNotFoundError)
-    def no_such_app(error: AppNotFoundError) -> tuple[Response, int]:
+    def app_not_found(error: AppNotFoundError) -> tuple[Response, int]:
         return jsonify(error=str(error)), 404
 
     @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> tuple[Response, int]:
+    def http_error(error: HTTPException) -> tuple[Response, int]:
         return jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code or 500
 
 
-def _nothing() -> Response:
+def _no_content() -> Response:
     return Response(status=204)
 
 

@@ -1,4 +1,4 @@
-"""The temporary folder of a fixture's store, and the removal of those that killed processes have left."""
+"""Temporary folders for the databases of fixtures, including removal of those left behind by killed processes."""
 
 import os
 import shutil
@@ -9,34 +9,34 @@ from checkend import clock
 from checkend.db import instance_lock
 
 PREFIX = f"checkend-fixture-{os.getuid()}-"
-# Younger ones may belong to a server that is just starting and does not hold its lock yet.
-LEFT_AFTER_SECONDS = 60
+# A younger folder may belong to a server that is starting and has not acquired its lock yet.
+ABANDONED_AFTER_SECONDS = 60
 
 
-def make() -> Path:
-    """A new folder for a store; those that nobody uses any more are removed."""
-    remove_left()
+def create() -> Path:
+    """Create a folder for a database, after removing abandoned ones."""
+    remove_abandoned()
     return Path(tempfile.mkdtemp(prefix=PREFIX))
 
 
 def remove(folder: Path) -> None:
-    """Remove a fixture's folder with all that is in it; no change when it is gone."""
+    """Remove a folder with its contents; does nothing if it does not exist."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_left() -> None:
-    """Remove the folders of servers whose process was killed before it could."""
-    oldest = clock.now().timestamp() - LEFT_AFTER_SECONDS
+def remove_abandoned() -> None:
+    """Remove the folders of servers whose process was killed before it could remove them."""
+    newest_abandoned = clock.now().timestamp() - ABANDONED_AFTER_SECONDS
     for entry in os.scandir(tempfile.gettempdir()):
-        if entry.name.startswith(PREFIX) and _is_left(entry, oldest):
+        if entry.name.startswith(PREFIX) and _is_abandoned(entry, newest_abandoned):
             remove(Path(entry.path))
 
 
-def _is_left(entry: os.DirEntry[str], oldest: float) -> bool:
+def _is_abandoned(entry: os.DirEntry[str], newest_abandoned: float) -> bool:
     try:
-        if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_mtime > oldest:
+        if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_mtime > newest_abandoned:
             return False
         with instance_lock.servers_excluded(Path(entry.path)):
             return True
-    except (OSError, instance_lock.DatabaseInUseError):  # another process removes it at this moment, or uses it
+    except (OSError, instance_lock.DatabaseInUseError):  # another process is removing it, or using it
         return False

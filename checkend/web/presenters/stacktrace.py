@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from checkend.grouping.languages.app_frames import FrameOrigin, classify_frame
-from checkend.grouping.languages.runtimes import detect_language, innermost_first
+from checkend.grouping.frames import FrameOrigin, classify_frame
+from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import UNKNOWN, Frame, parse_stacktrace
 
 MAX_FRAMES = 1_000
@@ -45,7 +45,7 @@ def present_stacktrace(raw: Any, notifier: Mapping[str, object] | None) -> Stack
     """Return the stack trace ``raw``, as it was reported with this notifier, for display."""
     frames = parse_stacktrace(raw)
     language = detect_language(notifier, frames)
-    ordered = innermost_first(frames, language)
+    ordered = language.innermost_first(frames)
     classified = [(frame, classify_frame(frame, language)) for frame in ordered[:MAX_FRAMES]]
     runs = []
     for in_app_run, group in groupby(classified, key=lambda pair: pair[1] is FrameOrigin.APPLICATION):

@@ -9,8 +9,8 @@ from checkend import __version__
 from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
-from checkend.ingest.pipeline import UnknownKeyError, ingestion
-from checkend.ingest.writer import DatabaseUnavailableError
+from checkend.ingest.exceptions import DatabaseUnavailableError, UnknownKeyError
+from checkend.ingest.pipeline import ingestion
 from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.urls import public_url
@@ -31,7 +31,7 @@ def send_test_error(slug: str) -> Response:
     ingestion_key, email_address = app.ingestion_key, current_user().email_address
     db.session.rollback()  # end the read transaction before waiting for the writer
     try:
-        result = ingestion().accept(ingestion().sender(ingestion_key), _test_report(email_address))
+        result = ingestion().accept(ingestion().apps.find(ingestion_key), _test_report(email_address))
     except (DatabaseUnavailableError, UnknownKeyError):  # the key may just have been regenerated
         flash("The test error could not be stored. Try again shortly.", "error")
     else:

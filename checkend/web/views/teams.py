@@ -76,10 +76,10 @@ def rename(slug: str) -> Any:
 @bp.post("/<slug>/owner")
 def hand_over(slug: str) -> Response:
     """Transfer the team to another member."""
-    team = team_for(Capability.HAND_OVER_TEAM, slug)
+    team = team_for(Capability.TRANSFER_TEAM, slug)
     member = get_or_404(TeamMember, request.form.get("member", 0, type=int), team_id=team.id)
     message = f"{member.user.email_address} is now the owner of the team."
-    return run_and_redirect(lambda: team.hand_over(member.user), message, url_for("teams.show", slug=team.slug))
+    return run_and_redirect(lambda: team.transfer_to(member.user), message, url_for("teams.show", slug=team.slug))
 
 
 @bp.post("/<slug>/delete")

@@ -55,7 +55,7 @@ def checkend_server():
 
 @pytest.fixture
 def checkend_app(checkend_server, monkeypatch):
-    """The server with nothing reported yet; the variables that the SDK reads are set."""
+    """Provide the server with nothing reported yet, and set the variables that the SDK reads."""
     checkend_server.reset()
     for name, value in checkend_server.env.items():
         monkeypatch.setenv(name, value)
