@@ -163,9 +163,13 @@ def _retention() -> Iterator[Metric]:
 def _notifications() -> Iterator[Metric]:
     yield _counter_family(
         "checkend_notifications_total",
-        "Notifications by channel and outcome.",
+        "Mail to users, and attempts to deliver notifications about problems, by outcome.",
         ("channel", "outcome"),
-        ((["mail", outcome], count) for outcome, count in mail.outcomes.items()),
+        [
+            *((["mail", outcome], count) for outcome, count in mail.outcomes.items()),
+            (["problems", "sent"], services().notifications.delivered),
+            (["problems", "failed"], services().notifications.failed),
+        ],
     )
 
 

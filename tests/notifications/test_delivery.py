@@ -59,6 +59,8 @@ def test_a_new_problem_is_delivered_once_and_signed(
     assert (delivery["status"], delivery["attempts"], delivery["last_status"]) == ("delivered", 1, 200)
     assert delivery["event"] == "new_problem"
     assert delivery["problem_id"] == sent["problem_id"]
+    metrics = api.client.get("/metrics").get_data(as_text=True)
+    assert 'checkend_notifications_total{channel="problems",outcome="sent"} 1.0' in metrics
 
 
 def test_a_resolved_problem_that_occurs_again_is_delivered_as_reoccurrence(
