@@ -36,7 +36,7 @@ _SCHEDULER_PACKAGE = re.compile(
 
 
 class FrameOrigin(Enum):
-    """Where the code of a frame comes from."""
+    """Origin of the code of a frame."""
 
     APPLICATION = "application"
     LIBRARY = "library"

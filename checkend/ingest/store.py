@@ -85,7 +85,7 @@ class ReportStore:
 
     @property
     def is_at_limit(self) -> bool:
-        """Whether the file may be too close to the limit on its size for a batch to fit.
+        """Return whether the file may be too close to the limit on its size for a batch to fit.
 
         SQLite reports this and a full disk as the same error.
         """

@@ -47,7 +47,7 @@ class Writer:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the writer is neither stalled nor failing."""
+        """Return whether the writer is neither stalled nor failing."""
         return self.queue.is_healthy
 
     def submit(self, report: PreparedReport, deadline: float | None = None) -> IngestResult:

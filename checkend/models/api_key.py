@@ -74,7 +74,7 @@ class ApiKey(Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether the key is neither revoked nor expired."""
+        """Return whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > clock.now())
 
     def matches(self, value: str) -> bool:

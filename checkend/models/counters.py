@@ -40,7 +40,7 @@ class AppHour(Model):
 
 
 class ProblemFacet(Model):
-    """How often a problem was reported with a value of one of `FACETS`.
+    """Number of times that a problem was reported with a value of one of `FACETS`.
 
     At most `FACET_VALUES` values per problem and facet; further values are counted together as `OTHER_VALUES`.
     """

@@ -104,12 +104,12 @@ class Invitation(Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether the invitation is neither used, revoked nor expired."""
+        """Return whether the invitation is neither used, revoked nor expired."""
         return self.accepted_at is None and self.revoked_at is None and self.expires_at > clock.now()
 
     @property
     def is_authorized(self) -> bool:
-        """Whether the user who sent it may still invite with its role."""
+        """Return whether the user who sent it may still invite with its role."""
         return self.invited_by is not None and self.team.may_invite(self.invited_by, self.role)
 
     @property

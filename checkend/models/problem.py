@@ -149,7 +149,7 @@ class ProblemFilter:
 
     @property
     def narrows_beyond_status(self) -> bool:
-        """Whether anything but the status excludes problems."""
+        """Return whether anything but the status excludes problems."""
         return bool(
             self.search or self.tags or self.date_from or self.date_to or self.min_notices > 0 or self.environment
         )

@@ -30,12 +30,12 @@ class _Scope:
 
     @property
     def is_all(self) -> bool:
-        """Whether there is no limit."""
+        """Return whether there is no limit."""
         return self._ids is None
 
     @property
     def is_empty(self) -> bool:
-        """Whether the scope contains nothing."""
+        """Return whether the scope contains nothing."""
         return self._ids is not None and not self._ids
 
     def intersect(self, ids: Iterable[int]) -> Self:

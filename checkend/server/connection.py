@@ -34,7 +34,7 @@ SHUTDOWN_MESSAGE = "The server is stopping and did not finish this request. Try 
 
 
 class Phase(Enum):
-    """What a connection is waiting for."""
+    """Phase of a connection: the thing that it waits for."""
 
     IDLE = "idle"
     HEAD = "request head"
@@ -232,7 +232,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
     @property
     def phase(self) -> Phase:
-        """What the connection is waiting for now."""
+        """Return the phase that the connection is in."""
         if self.draining:
             return Phase.DRAINING
         if self.total_outbufs_len:

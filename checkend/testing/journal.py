@@ -40,7 +40,7 @@ class JournalEntry:
 
     @property
     def is_report(self) -> bool:
-        """Whether it was sent to the route for reports."""
+        """Return whether it was sent to the route for reports."""
         return self.path.rstrip("/") == "/ingest/v1/errors" and self.method == "POST"
 
     def as_json(self) -> ReceivedRequest:

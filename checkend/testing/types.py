@@ -27,7 +27,7 @@ class ReceivedRequest(TypedDict):
 
 
 class Access(TypedDict):
-    """What a test and the program under test need in order to use an app on the server."""
+    """Data that a test and the program under test need to use an app on the server."""
 
     url: str
     ingestion_key: str

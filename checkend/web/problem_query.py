@@ -42,7 +42,7 @@ class ProblemQuery:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether the list is filtered by anything but status."""
+        """Return whether the list is filtered by anything but status."""
         return bool(self.params.keys() - {"status", "sort"})
 
     @property
@@ -52,7 +52,7 @@ class ProblemQuery:
 
     @property
     def has_extra_filters(self) -> bool:
-        """Whether one of the fields under "More filters" is in use."""
+        """Return whether one of the fields under "More filters" is in use."""
         return not self.params.keys().isdisjoint({"tags", "environment", "date_from", "date_to", "min_notices"})
 
     def args(self, **changes: str | int | None) -> dict[str, str]:

@@ -23,7 +23,7 @@ Request = tuple[Any, str, str, Any, dict[str, str]]  # its name, and what HTTPCo
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request was answered, how long that took, and when."""
+    """Response to one request, with its duration and time."""
 
     name: str | int
     status: int
@@ -32,7 +32,7 @@ class Answer:
 
 
 class Channel:
-    """What the app sees of waitress's connection: a request that arrived ``seconds`` ago, for eight threads."""
+    """Stand-in for waitress's channel: a request that arrived ``seconds`` ago, for eight threads."""
 
     def __init__(self, seconds: float) -> None:
         self.last_activity = time.time() - seconds

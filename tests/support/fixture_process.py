@@ -97,7 +97,7 @@ def folders_of(pid: int) -> set[str]:
 
 
 def listens(url: str) -> bool:
-    """Whether anything accepts connections at the address."""
+    """Return whether anything accepts connections at the address."""
     parts = urlsplit(url)
     with socket.socket() as probe:
         probe.settimeout(2)
@@ -105,7 +105,7 @@ def listens(url: str) -> bool:
 
 
 def lives(pid: int) -> bool:
-    """Whether the process exists, and is no zombie."""
+    """Return whether the process exists, and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def lives(pid: int) -> bool:
 
 
 def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether the condition comes to hold within the time."""
+    """Return whether the condition comes to hold within the time."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""How tests use the dashboard as a browser does."""
+"""Helpers that use the dashboard as a browser does."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Who started a process in the background meant Ctrl-C to pass it by; tests that send Ctrl-C do not depend on that."""
+"""Tests that send Ctrl-C also pass in a process that was started with SIGINT ignored."""
 
 import os
 import signal

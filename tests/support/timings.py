@@ -1,4 +1,4 @@
-"""What the fixture costs; for the benchmark, and for a look: ``python -m tests.support.timings``."""
+"""Cost of the test fixture, for the benchmark; prints it with ``python -m tests.support.timings``."""
 
 import statistics
 import subprocess

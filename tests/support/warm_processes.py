@@ -87,6 +87,6 @@ def _zygote() -> _Zygote:
 
 
 def _adopt_orphans(adopt: bool) -> None:
-    """Whether descendants whose parent ends become children of this process: how the zygote hands over its forks."""
+    """Make descendants whose parent ends children of this process: how the zygote hands over its forks."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
