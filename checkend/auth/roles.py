@@ -23,7 +23,7 @@ class Capability(DescribedEnum):
     SEE_APP = "see_app", "See the app, its problems and notices"
     RESOLVE = "resolve", "Resolve and reopen problems"
     TAG = "tag", "Add tags to problems and remove them"
-    EDIT_APP = "edit_app", "Change the app's settings, see its ingestion key, send a test error"
+    EDIT_APP = "edit_app", "Change the app's settings and alerts, see its ingestion key, send a test error"
     DELETE_PROBLEMS = "delete_problems", "Delete problems"
     REGENERATE_KEY = "regenerate_key", "Regenerate the ingestion key"
     DELETE_APP = "delete_app", "Delete the app"

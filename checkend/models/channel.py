@@ -109,12 +109,19 @@ class Channel(Model):
         return list(db.session.scalars(select(cls).where(cls.app_id == app.id).order_by(cls.id)))
 
     def change(self, **fields: Any) -> None:
-        """Change columns by name. Enabling a channel forgets its failures."""
+        """Change columns by name. Enabling or disabling a channel forgets its failures.
+
+        What is pending when a channel is disabled is not sent.
+        """
+        changed = sorted(name for name, value in fields.items() if getattr(self, name) != value)
         for name, value in fields.items():
             setattr(self, name, value)
-        if fields.get("enabled"):
+        if "enabled" in fields:
             self.failures, self.rejections, self.last_error = 0, 0, None
-        audit_log.record("channel.changed", self.label, fields=sorted(fields))
+        if not self.enabled:
+            give_up_pending([self])
+        if changed:
+            audit_log.record("channel.changed", self.label, fields=changed)
 
     def delete(self) -> None:
         """Delete the channel with its deliveries; what is pending is not sent."""
@@ -195,9 +202,14 @@ class Delivery(Model):
         self.status, self.next_attempt_at, self.leased_until, self.last_error = "gave_up", None, None, reason
 
     def redeliver(self) -> None:
-        """Queue a delivery that ended again, with the same message id. Raises `DomainError` while it is pending."""
+        """Queue a delivery that ended again, with the same message id.
+
+        Raises `DomainError` while it is pending, and if its channel is disabled.
+        """
         if self.status == "pending":
             raise DomainError("This delivery is still pending.")
+        if not self.channel.enabled:
+            raise DomainError("The channel is disabled. Enable it first.")
         self.status, self.attempts, self.next_attempt_at = "pending", 0, clock.now()
         self.leased_until = self.delivered_at = None
 
@@ -238,6 +250,13 @@ def subscribed_members(app_id: int, event: str) -> list[User]:
     )
     statement = select(User).where(User.id.in_(members), User.id.not_in(declined)).order_by(User.id)
     return list(db.session.scalars(statement))
+
+
+def subscribable_apps(user: User) -> list[App]:
+    """Return the apps of the user's teams, whose channels may write to the user, by name."""
+    teams = select(TeamMember.team_id).where(TeamMember.user_id == user.id)
+    apps = select(TeamApp.app_id).where(TeamApp.team_id.in_(teams))
+    return list(db.session.scalars(select(App).where(App.id.in_(apps)).order_by(App.name, App.id)))
 
 
 def deliveries_of(channel: Channel) -> "Select[Any]":

@@ -3,13 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+from marshmallow import ValidationError
+
 from checkend import clock
 from checkend.exceptions import DomainError
 from checkend.models import App, Channel
 from checkend.notifications.channels import webhook
 from checkend.notifications.channels.base import ChannelConfigError
 from checkend.notifications.channels.kinds import HTTP_KINDS
-from checkend.notifications.encryption import SecretBox
+from checkend.notifications.encryption import SecretBox, SecretsUnreadableError
 from checkend.schemas.fields import EmailAddressField
 
 MAX_RECIPIENTS = 50
@@ -43,7 +45,9 @@ def change_channel(channel: Channel, box: SecretBox, data: dict[str, Any]) -> No
         raise DomainError("Kind cannot be changed. Create another channel instead.")
     if "config" in fields:
         config, given = split_settings(channel.kind, fields["config"])
-        secrets = box.open(channel.secrets) | given
+        # Secrets that are entered again need not be decrypted: the key may be lost.
+        is_complete = channel.kind in HTTP_KINDS and given.keys() >= set(HTTP_KINDS[channel.kind].SECRETS)
+        secrets = given if is_complete else box.open(channel.secrets) | given
         _validate(channel.kind, config, secrets)
         fields["config"] = config
         if given:
@@ -59,8 +63,11 @@ def rotate_signing_secret(channel: Channel, box: SecretBox) -> str:
     if channel.kind != webhook.KIND:
         raise DomainError("Only webhooks have a signing secret.")
     signing_secret = webhook.generate_signing_secret()
-    secrets = open_secrets(channel, box)
-    secrets["signing_secrets"] = [signing_secret, *secrets["signing_secrets"][:1]]
+    try:
+        replaced = open_secrets(channel, box)["signing_secrets"][:1]
+    except SecretsUnreadableError:  # a new secret is the way out of it
+        replaced = []
+    secrets = {"signing_secrets": [signing_secret, *replaced]}
     channel.change(secrets=box.seal(secrets), secret_rotated_at=clock.now())
     return signing_secret
 
@@ -102,5 +109,5 @@ def _validate_email(config: dict[str, Any]) -> None:
     for recipient in recipients:
         try:
             EmailAddressField().deserialize(recipient)
-        except ValueError as error:  # marshmallow's ValidationError
-            raise DomainError(f"Recipient {str(recipient)[:100]!r} {error}") from None
+        except ValidationError as error:
+            raise DomainError(f"Recipient {str(recipient)[:100]!r} {' '.join(error.messages)}") from None

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checkend.exceptions import CheckendError
+from checkend.exceptions import DomainError
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEYS_FILE_NAME = "encryption_keys"
 
 
-class SecretsUnreadableError(CheckendError):
+class SecretsUnreadableError(DomainError):
     """Secrets in the database cannot be decrypted with the keys in the instance folder."""
 
 

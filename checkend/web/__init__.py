@@ -7,6 +7,7 @@ from checkend.web import assets, filters, sanitize, security
 from checkend.web.lookups import IdConverter
 from checkend.web.views import (
     account,
+    alerts,
     api_keys,
     apps,
     connect,
@@ -22,6 +23,7 @@ from checkend.web.views import (
     team_members,
     teams,
     theme,
+    unsubscribe,
     users,
 )
 
@@ -38,6 +40,8 @@ BLUEPRINTS = (
     notices.bp,
     apps.bp,
     connect.bp,
+    alerts.bp,
+    unsubscribe.bp,
     teams.bp,
     team_members.bp,
     invitations.bp,

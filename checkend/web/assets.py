@@ -16,13 +16,13 @@ USED_ICONS = frozenset(
     activity arrow-clockwise arrow-counterclockwise arrow-down arrow-left arrow-repeat arrow-right arrow-up
     bar-chart bell bell-slash box box-arrow-in-right box-arrow-right box-seam braces broadcast bug calendar check
     check-circle check-circle-fill check-lg chevron-down chevron-expand chevron-left chevron-right chevron-up circle
-    circle-fill circle-half clipboard clipboard-check clock clock-history code-slash copy dash download envelope
-    exclamation-circle exclamation-triangle eye eye-slash file-earmark-code filter fire funnel gear globe graph-up
-    hdd-network house inbox info-circle journal-text key keyboard laptop layers lightning lightning-charge
-    link-45deg list list-check lock markdown moon-stars pencil people person person-check person-gear person-plus
-    person-x phone plug plus plus-lg question-circle record-circle rocket-takeoff search send server shield-check
-    shield-lock slash-circle sliders sort-down stack star sun tag tags terminal three-dots tools trash unlock window
-    x x-circle x-lg
+    circle-fill circle-half clipboard clipboard-check clock clock-history code-slash copy dash discord download
+    envelope exclamation-circle exclamation-triangle eye eye-slash file-earmark-code filter fire funnel gear globe
+    google graph-up hdd-network house inbox info-circle journal-text key keyboard laptop layers lightning
+    lightning-charge link-45deg list list-check lock markdown microsoft-teams moon-stars pencil people person
+    person-check person-gear person-plus person-x phone plug plus plus-lg question-circle record-circle
+    rocket-takeoff search send server shield-check shield-lock slack slash-circle sliders sort-down stack star sun
+    tag tags telegram terminal three-dots tools trash unlock window x x-circle x-lg
     """.split()
 )
 _SYMBOL = re.compile(r'<symbol\b[^>]*\bid="([^"]+)".*?</symbol>', re.DOTALL)

@@ -36,6 +36,8 @@ OUTDATED_FORM_MESSAGE = (
     "This page is up to date; please enter your changes again."
 )
 SIGNED_IN_OR_NOT = ("sign_in.sign_out", "theme.choose")  # on the pages of signed-in users and on others
+# Authorized by the token in the URL alone: a program that is not a browser sends it, without a cookie.
+WITHOUT_COOKIE = ("unsubscribe.show",)
 
 csrf = CSRFProtect()
 
@@ -55,6 +57,8 @@ def _check_token() -> Response | None:
     if is_api_path(request.path) or request.endpoint is None:
         return None
     request.max_content_length = current_app.config["MAX_BODY_BYTES"]
+    if request.endpoint in WITHOUT_COOKIE:
+        return None
     try:
         csrf.protect()
     except CSRFError as error:

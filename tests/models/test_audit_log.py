@@ -31,6 +31,12 @@ PASSWORDS = ("battery staple", "guest password", "another horse", "wrong passwor
 NOT_AUDITED = {
     "theme.choose",
     "connect.send_test_error",
+    "account.change_notifications",
+    "unsubscribe.show",
+    "alerts.test",
+    "alerts.redeliver",
+    "api_channels.test",
+    "api_channels.redeliver",
     "problem.resolve",
     "problem.unresolve",
     "problem.add_tag",
@@ -202,6 +208,29 @@ def _walk_server(walk: Walk) -> None:
     walk.form("/apps/other/delete", {"confirm": "other"}, "app.deleted")
 
 
+def _walk_channels(walk: Walk) -> None:
+    path, events = "/apps/shop/alerts", {"events": "new_problem", "min_interval_seconds": "0"}
+    walk.form(f"{path}/events", {"notify_on_new_problem": "y"}, "app.changed")
+    walk.form(f"{path}/events", {"notify_on_new_problem": "y"})  # no change
+    slack = {"name": "Slack", "url": "https://hooks.slack.com/services/verysecret"} | events
+    walk.secrets += ["verysecret", "whsec_"]
+    walk.form(f"{path}/new?kind=slack", slack, "channel.created")
+    walk.form(f"{path}/2", slack | {"url": "", "name": "Ops"}, "channel.changed")
+    assert _fields(walk.records[0])["fields"] == ["name"]
+    walk.form(f"{path}/2", slack | {"url": "", "name": "Ops"})  # no change
+    walk.form(f"{path}/2/enabled", {"enabled": "no"}, "channel.changed")
+    walk.form(f"{path}/2/enabled", {"enabled": "no"})  # no change
+    walk.form(f"{path}/2/delete", None, "channel.deleted")
+    walk.form(f"{path}/1/rotate-secret", None, "channel.changed")
+    channel = {"kind": "webhook", "name": "Hook", "config": {"url": "https://example.com"}}
+    path = "/apps/shop/channels"
+    channel_id = walk.api("POST", path, channel, "channel.created").get_json()["id"]
+    walk.api("PATCH", f"{path}/{channel_id}", {"name": "New"}, "channel.changed")
+    walk.api("PUT", f"{path}/{channel_id}", {"name": "New"})  # no change
+    walk.api("POST", f"{path}/{channel_id}/rotate_secret", None, "channel.changed")
+    walk.api("DELETE", f"{path}/{channel_id}", None, "channel.deleted")
+
+
 def _walk_api(walk: Walk) -> None:
     walk.api("POST", "/apps/shop/regenerate_ingestion_key", None, "ingestion_key.regenerated")
     walk.api("DELETE", "/apps/shop", None, "app.deleted")
@@ -240,7 +269,7 @@ def _user(name: str) -> User:
 
 
 def test_every_route_that_changes_who_may_do_what_logs_one_line_for_each_change(walk: Walk) -> None:
-    for part in (_walk_own_account, _walk_teams, _walk_server, _walk_api):
+    for part in (_walk_own_account, _walk_teams, _walk_server, _walk_channels, _walk_api):
         part(walk)
     unsafe = {
         rule.endpoint for rule in walk.app.url_map.iter_rules() if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}

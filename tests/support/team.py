@@ -1,14 +1,17 @@
 """A small world with one person of each kind, for tests of who may do what."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend.db.session import db
-from checkend.models import ApiKey, App, Invitation, Notice, Problem, Team, User, UserSession
+from checkend.models import ApiKey, App, Channel, Delivery, Invitation, Notice, Problem, Team, User, UserSession
 from checkend.models.team import ROLES
+from checkend.notifications.encryption import SecretBox
+from checkend.notifications.unsubscribe import unsubscribe_url
 from tests.support.factories import Factory
 from tests.support.pages import submit
 
@@ -17,7 +20,8 @@ KINDS = (*ROLES, "site admin", "outsider")
 
 @dataclass
 class World:
-    """Team ``core`` looks after app ``shop``, which has a tagged problem with a notice. One person of each kind.
+    """Team ``core`` looks after app ``shop``, which has a tagged problem with a notice, and a webhook
+    with a failed delivery. One person of each kind.
 
     ``sunday`` is one more member, a viewer. The app ``other`` and the team ``others`` belong to strangers.
     """
@@ -70,8 +74,28 @@ def _fill(world: World) -> None:
     invitation, token = Invitation.create(team, "guest@example.com", "member", person("owner"))
     db.session.flush()
     world.ids |= {"problem_id": problem.id, "tag_id": tag.id, "member_id": sunday.id}
+    channel, delivery = _channel(world, shop, problem)
+    world.ids |= {"channel_id": channel.id, "delivery_id": delivery.id}
+    world.ids["unsubscribe"] = unsubscribe_url(world.app, channel, "viewer@example.com")
     key, _ = ApiKey.create("k", ["apps:read"])
     world.ids |= {"invitation_id": invitation.id, "token": token, "key_id": key.id}
+
+
+def _channel(world: World, shop: App, problem: Problem) -> tuple[Channel, Delivery]:
+    secrets = SecretBox(Path(world.app.instance_path)).seal({"signing_secrets": [f"whsec_{'a' * 44}"]})
+    config = {"url": "http://127.0.0.1:1/hook"}
+    channel = Channel.create(shop, kind="webhook", name="Hook", config=config, secrets=secrets, failures=5)
+    delivery = Delivery(
+        channel_id=channel.id,
+        event="new_problem",
+        problem_ids=[problem.id],
+        status="failed",
+        attempts=1,
+        last_error="The receiver responded 400.",
+    )
+    db.session.add(delivery)
+    db.session.flush()
+    return channel, delivery
 
 
 def _problem(app: App) -> Problem:

@@ -30,7 +30,7 @@ def addresses(world: World) -> list[str]:
             if act.method == "GET" and act.endpoint not in NO_PAGES:
                 values = {name: world.ids.get(value, value) for name, value in act.values.items()}
                 found.append(world.app.url_for(act.endpoint, **values))
-    return [*found, "/apps/new", f"/invitations/{world.ids['token']}"]
+    return [*found, "/apps/new", f"/invitations/{world.ids['token']}", world.ids["unsubscribe"]]
 
 
 def faults(page: "Page", where: str, rules: tuple[str, ...] = ()) -> list[str]:

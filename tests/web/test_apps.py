@@ -117,11 +117,12 @@ def test_the_settings_page_shows_what_is_saved_so_that_saving_it_changes_nothing
     assert re.search(r'name="retention_days"[^>]*value="7"', page)
 
 
-def test_notification_settings_without_an_effect_are_not_offered_and_saving_the_page_keeps_them(
+def test_notification_settings_are_on_the_alerts_page_and_saving_the_settings_keeps_them(
     admin: FlaskClient, make: Factory, shop: dict[str, Any]
 ) -> None:
     make.run(lambda: db.session.query(App).one().change(notify_on_new_problem=False))
     assert "notif" not in admin.get("/apps/shop/settings").text.lower()
+    assert "notify_on_new_problem" in admin.get("/apps/shop/alerts").text
     assert submit(admin, "/apps/shop/settings", {"name": "Shop", "notify_on_reoccurrence": ""}).status_code == 302
     saved = _app(make)
     assert (saved["notify_on_new_problem"], saved["notify_on_reoccurrence"]) == (False, True)

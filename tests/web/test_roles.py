@@ -17,6 +17,7 @@ from checkend.auth.roles import ROLE_CAPABILITIES, Capability
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.session import db
 from checkend.models.team import ROLES
+from checkend.notifications.encryption import KEYS_FILE_NAME
 from checkend.services import services
 from tests.support.team import KINDS, World, build
 
@@ -40,7 +41,10 @@ class Act:
 
 SHOP, CORE, SUNDAY = {"slug": "shop"}, {"slug": "core"}, {"slug": "sunday"}
 PROBLEM = {"problem_id": "problem_id"}
+CHANNEL = SHOP | {"channel_id": "channel_id"}
+DELIVERY = CHANNEL | {"delivery_id": "delivery_id"}
 NOTICE = PROBLEM | {"notice_id": "notice_id"}
+FILTERS = {"events": "new_problem", "min_interval_seconds": "0"}
 EVERYWHERE = [
     Act("home.index", "GET", None),
     Act("problems.index", "GET", None),
@@ -54,6 +58,8 @@ EVERYWHERE = [
         {"email_address": "new@example.com", "current_password": "correct horse"},
     ),
     Act("account.change_password", "POST", None, {"current": "correct horse", "password": "battery staple"}),
+    Act("account.notifications", "GET", None),
+    Act("account.change_notifications", "POST", None, {"app-1": "none"}),
     Act("account.sessions", "GET", None),
     Act("account.revoke_other_sessions", "POST", None),
 ]
@@ -66,6 +72,22 @@ APPS = [
     Act("connect.send_test_error", "POST", Capability.EDIT_APP, values=SHOP),
     Act("apps.regenerate_key", "POST", Capability.REGENERATE_KEY, values=SHOP),
     Act("apps.delete", "POST", Capability.DELETE_APP, {"confirm": "shop"}, SHOP),
+]
+ALERTS = [
+    Act("alerts.index", "GET", Capability.EDIT_APP, values=SHOP),
+    Act("alerts.change_events", "POST", Capability.EDIT_APP, {"notify_on_new_problem": "y"}, SHOP),
+    Act("alerts.new", "GET", Capability.EDIT_APP, values=SHOP),
+    Act("alerts.new", "GET", Capability.EDIT_APP, values=SHOP | {"kind": "telegram"}),
+    Act("alerts.new", "POST", Capability.EDIT_APP, {"name": "Mail"} | FILTERS, SHOP | {"kind": "email"}),
+    Act("alerts.edit", "GET", Capability.EDIT_APP, values=CHANNEL),
+    Act("alerts.edit", "POST", Capability.EDIT_APP, {"name": "H", "url": "https://example.com"} | FILTERS, CHANNEL),
+    Act("alerts.set_enabled", "POST", Capability.EDIT_APP, {"enabled": "no"}, CHANNEL),
+    Act("alerts.test", "POST", Capability.EDIT_APP, values=CHANNEL),
+    Act("alerts.rotate_secret", "POST", Capability.EDIT_APP, values=CHANNEL),
+    Act("alerts.secret", "GET", Capability.EDIT_APP, values=CHANNEL),
+    Act("alerts.deliveries", "GET", Capability.EDIT_APP, values=CHANNEL),
+    Act("alerts.redeliver", "POST", Capability.EDIT_APP, values=DELIVERY),
+    Act("alerts.delete", "POST", Capability.EDIT_APP, values=CHANNEL),
 ]
 PROBLEMS = [
     Act("problem.show", "GET", Capability.SEE_APP, values=PROBLEM),
@@ -123,7 +145,7 @@ SERVER = [
     Act("users.set_site_admin", "POST", Capability.MANAGE_USERS, {"grant": "yes"}, SUNDAY),
     Act("users.delete", "POST", Capability.MANAGE_USERS, values=SUNDAY),
 ]
-ACTS = EVERYWHERE + APPS + PROBLEMS + TEAMS + SERVER
+ACTS = EVERYWHERE + APPS + ALERTS + PROBLEMS + TEAMS + SERVER
 ELSEWHERE = {  # available without signing in, or with a rule that has a test of its own
     "static",
     "bootstrap.static",
@@ -135,6 +157,7 @@ ELSEWHERE = {  # available without signing in, or with a rule that has a test of
     "email_change.confirm",
     "invitation.join",
     "theme.choose",
+    "unsubscribe.show",
     "account.revoke_session",  # only the user's own: test_account.py
     "apps.new",  # for a team: below
     "team_members.add",  # two capabilities: below
@@ -159,7 +182,8 @@ def world(template: World, tmp_path: Path) -> Iterator[World]:
     """Provide a copy of the data that a test may change."""
     folder = tmp_path / "instance"
     folder.mkdir()
-    shutil.copy(Path(template.app.instance_path) / DATABASE_FILE_NAME, folder)
+    for name in (DATABASE_FILE_NAME, KEYS_FILE_NAME):
+        shutil.copy(Path(template.app.instance_path) / name, folder)
     app = create_app({"RATE_LIMIT_ENABLED": "false"}, instance_path=folder)
     yield World(app, template.ids, template.people)
     services(app).close()
@@ -212,6 +236,7 @@ def test_rejected_actions_change_nothing(act: Act, world: World) -> None:
 def _content(world: World) -> dict[str, Any]:
     with sqlite3.connect(Path(world.app.instance_path) / DATABASE_FILE_NAME) as store:
         tables = ("apps", "teams", "team_members", "team_apps", "problems", "tags", "problem_tags", "api_keys")
+        tables = (*tables, "channels", "deliveries", "notification_preferences")
         found = {name: store.execute(f"SELECT * FROM {name}").fetchall() for name in (*tables, "invitations")}
         found["users"] = store.execute("SELECT id, email_address, site_admin, password_digest FROM users").fetchall()
     store.close()

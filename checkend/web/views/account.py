@@ -1,6 +1,6 @@
 """The account of the signed-in user: email address, password, sessions."""
 
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -10,7 +10,8 @@ from wtforms.validators import InputRequired, ValidationError
 from checkend.auth.login_throttle import login_throttle
 from checkend.auth.sessions import current_session, current_user, session_lifetime
 from checkend.db.transactions import write_transaction
-from checkend.models import UserSession
+from checkend.models import NotificationPreference, UserSession
+from checkend.models.channel import PreferenceLevel, subscribable_apps
 from checkend.models.user import NewPassword
 from checkend.notifications import mail
 from checkend.schemas.user import UserSchema
@@ -22,6 +23,8 @@ from checkend.web.views.email_change import change_or_confirm
 
 bp = signed_in_blueprint("account", "/account")
 bp.app_template_filter("device")(describe_user_agent)
+
+PREFERENCE_LABELS = {"all": "All email", "new": "New problems only", "none": "No email"}
 
 
 def _check_current_password(form: Form, field: PasswordField) -> None:
@@ -110,6 +113,30 @@ def revoke_other_sessions() -> Response:
     signed_out = f"Signed out {count} other {'session' if count == 1 else 'sessions'}."
     flash(signed_out if count else "You were not signed in anywhere else.")
     return redirect(url_for("account.sessions"))
+
+
+@bp.get("/notifications")
+def notifications() -> Page:
+    """Show which email the user gets about each app of their teams."""
+    return render_template(
+        "account/notifications.html",
+        apps=subscribable_apps(current_user()),
+        levels=NotificationPreference.levels_of(current_user()),
+        choices=PREFERENCE_LABELS,
+    )
+
+
+@bp.post("/notifications")
+def change_notifications() -> Response:
+    """Choose which email the user gets about each app; apps whose level is missing or unknown stay as they are."""
+    user = current_user()
+    with write_transaction():
+        for app in subscribable_apps(user):
+            level = request.form.get(f"app-{app.id}")
+            if level in PREFERENCE_LABELS:
+                NotificationPreference.set_level(user.id, app.id, cast(PreferenceLevel, level))
+    flash("Notification preferences saved.")
+    return redirect(url_for("account.notifications"))
 
 
 def _profile_page(address_form: EmailAddressForm | None = None, password_form: PasswordForm | None = None) -> Page:

@@ -15,7 +15,7 @@ from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
 from checkend.db.session import db
 from checkend.db.transactions import write_in_steps, write_transaction
 from checkend.grouping.fingerprint import RULES
-from checkend.models import App, Team, TeamApp
+from checkend.models import App, Channel, Team, TeamApp
 from checkend.models.counters import have_reported
 from checkend.models.scope import AppScope
 from checkend.models.selection import delete_app_in_batches
@@ -45,10 +45,7 @@ class NewAppForm(Form):
 
 
 class SettingsForm(Form):
-    """The settings of an app.
-
-    Without notify_on_new_problem and notify_on_reoccurrence, which the API stores but which have no effect yet.
-    """
+    """The settings of an app, except for those on its alerts page."""
 
     name = StringField("Name", [SchemaValidator(AppSchema, "name")])
     environment = StringField("Environment", [SchemaValidator(AppSchema, "environment")])
@@ -99,6 +96,7 @@ def show(slug: str) -> Page:
         app=app,
         snippets=snippets(app.ingestion_key, public_url()) if may_edit else [],
         teams=db.session.scalars(teams).all(),
+        failing_channels=[channel for channel in Channel.of_app(app) if channel.is_failing] if may_edit else [],
         has_reports=have_reported(AppScope.of([app.id])),
     )
 

@@ -1,0 +1,148 @@
+"""What the dashboard says about each kind of channel: its name, icon, and the settings that its form shows."""
+
+from dataclasses import dataclass
+
+from checkend.models import Channel
+from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.notifications.message import Event
+
+EVENT_LABELS = {
+    Event.NEW_PROBLEM: "New problem",
+    Event.REOCCURRENCE: "Reoccurrence",
+    Event.THRESHOLD: "Occurrence threshold",
+    Event.SPIKE: "Spike",
+    Event.UNMUTED: "End of a mute",
+    Event.DIGEST: "Digest",
+    Event.TEST: "Test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a channel as its form shows it; ``is_list`` for one value per line."""
+
+    name: str
+    label: str
+    help: str = ""
+    placeholder: str = ""
+    required: bool = True
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of channel."""
+
+    name: str
+    label: str
+    icon: str
+    description: str
+    settings: tuple[Setting, ...]
+
+    def is_secret(self, setting: Setting) -> bool:
+        """Whether the setting is encrypted and never shown again."""
+        return self.name in HTTP_KINDS and setting.name in HTTP_KINDS[self.name].SECRETS
+
+
+def _http_kind(name: str, icon: str, description: str, *settings: Setting) -> Kind:
+    return Kind(name, HTTP_KINDS[name].LABEL, icon, description, settings)
+
+
+_KINDS = (
+    Kind(
+        "email",
+        "Email",
+        "envelope",
+        "To the members of the app's teams, or to the addresses you enter.",
+        (
+            Setting(
+                "recipients",
+                "Recipients",
+                "One email address per line. Leave empty to write to the members of the app's teams, each of whom can "
+                "choose on the account page which email to get.",
+                required=False,
+                is_list=True,
+            ),
+        ),
+    ),
+    _http_kind(
+        "slack",
+        "slack",
+        "An incoming webhook of Slack, or of a compatible server such as Mattermost.",
+        Setting(
+            "url",
+            "Webhook URL",
+            "In Slack: create an app, turn on Incoming Webhooks, and add a webhook to the Slack channel.",
+            "https://hooks.slack.com/services/…",
+        ),
+    ),
+    _http_kind(
+        "discord",
+        "discord",
+        "A webhook of a Discord channel.",
+        Setting(
+            "url",
+            "Webhook URL",
+            "In Discord: Edit Channel, Integrations, Webhooks, New Webhook, Copy Webhook URL.",
+            "https://discord.com/api/webhooks/…",
+        ),
+    ),
+    _http_kind(
+        "teams",
+        "microsoft-teams",
+        "A workflow of Microsoft Teams that posts to a channel.",
+        Setting(
+            "url",
+            "Workflow URL",
+            "In Teams: Workflows, “Post to a channel when a webhook request is received”, then copy the URL.",
+            "https://…",
+        ),
+    ),
+    _http_kind(
+        "google_chat",
+        "google",
+        "An incoming webhook of a Google Chat space.",
+        Setting(
+            "url",
+            "Webhook URL",
+            "In Google Chat: open the space's Apps & integrations, and add a webhook.",
+            "https://chat.googleapis.com/v1/spaces/…",
+        ),
+    ),
+    _http_kind(
+        "telegram",
+        "telegram",
+        "A bot that posts to a Telegram chat.",
+        Setting("token", "Bot token", "From @BotFather.", "123456:ABC-DEF1234ghIkl…"),
+        Setting("chat_id", "Chat ID", "A number, or the name of a public channel.", "-1001234567890 or @alerts"),
+        Setting("message_thread_id", "Topic ID", "Only for groups with topics.", "optional", required=False),
+    ),
+    _http_kind(
+        "ntfy",
+        "phone",
+        "A topic on ntfy.sh or on your own ntfy server.",
+        Setting("topic", "Topic", placeholder="shop-alerts"),
+        Setting("server", "Server", "Leave empty to use ntfy.sh.", "https://ntfy.sh", required=False),
+        Setting("token", "Access token", "Only for protected topics.", "optional", required=False),
+    ),
+    _http_kind(
+        "webhook",
+        "braces",
+        "Signed JSON to a URL of your own, as specified by Standard Webhooks.",
+        Setting("url", "URL", "Every request is signed. You see the signing secret once, after saving.", "https://…"),
+    ),
+)
+KINDS = {kind.name: kind for kind in _KINDS}
+
+
+def describe_target(channel: Channel) -> str:
+    """Return where a channel sends to, as far as that is not secret; "" if it is."""
+    config = channel.config
+    if channel.kind == "email":
+        return ", ".join(config.get("recipients", [])) or "members of the app's teams"
+    return str(config.get("url") or config.get("topic") or config.get("chat_id") or "")
+
+
+def event_label(event: str) -> str:
+    """Return the name of an event for people."""
+    return EVENT_LABELS.get(Event(event), event)
