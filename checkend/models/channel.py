@@ -109,11 +109,17 @@ class Channel(Model):
         return list(db.session.scalars(select(cls).where(cls.app_id == app.id).order_by(cls.id)))
 
     def change(self, **fields: Any) -> None:
-        """Change columns by name. Enabling a channel forgets its failures."""
+        """Change columns by name.
+
+        Enabling a disabled channel forgets its failures; disabling one gives up its pending deliveries.
+        """
+        was_enabled = self.enabled
         for name, value in fields.items():
             setattr(self, name, value)
-        if fields.get("enabled"):
+        if self.enabled and not was_enabled:
             self.failures, self.rejections, self.last_error = 0, 0, None
+        if was_enabled and not self.enabled:
+            give_up_pending([self])
         audit_log.record("channel.changed", self.label, fields=sorted(fields))
 
     def delete(self) -> None:
@@ -195,9 +201,14 @@ class Delivery(Model):
         self.status, self.next_attempt_at, self.leased_until, self.last_error = "gave_up", None, None, reason
 
     def redeliver(self) -> None:
-        """Queue a delivery that ended again, with the same message id. Raises `DomainError` while it is pending."""
+        """Queue a delivery that ended again, with the same message id.
+
+        Raises `DomainError` while it is pending, or its channel disabled.
+        """
         if self.status == "pending":
             raise DomainError("This delivery is still pending.")
+        if not self.channel.enabled:
+            raise DomainError("The channel is disabled. Enable it first.")
         self.status, self.attempts, self.next_attempt_at = "pending", 0, clock.now()
         self.leased_until = self.delivered_at = None
 
