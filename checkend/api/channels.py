@@ -10,6 +10,7 @@ from checkend.api.decorators import body, paginated, query, response
 from checkend.api.lookups import with_app, with_channel, with_delivery
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
+from checkend.db.session import db
 from checkend.models import App, Channel, Delivery
 from checkend.models.channel import count_deliveries, deliveries_of
 from checkend.notifications.channel_settings import change_channel, create_channel, rotate_signing_secret
@@ -115,5 +116,6 @@ def _secret_box() -> SecretBox:
 
 
 def _with_secret(channel: Channel, signing_secret: str | None) -> dict[str, Any]:
+    db.session.flush()  # sets updated_at
     shown: dict[str, Any] = {name: getattr(channel, name) for name in ChannelSchema().fields}
     return shown | ({"signing_secret": signing_secret} if signing_secret else {})

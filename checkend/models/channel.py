@@ -109,16 +109,17 @@ class Channel(Model):
         return list(db.session.scalars(select(cls).where(cls.app_id == app.id).order_by(cls.id)))
 
     def change(self, **fields: Any) -> None:
-        """Change columns by name. Enabling or disabling a channel forgets its failures.
+        """Change columns by name.
 
-        What is pending when a channel is disabled is not sent.
+        Enabling a disabled channel forgets its failures; disabling one gives up its pending deliveries.
         """
+        was_enabled = self.enabled
         changed = sorted(name for name, value in fields.items() if getattr(self, name) != value)
         for name, value in fields.items():
             setattr(self, name, value)
-        if "enabled" in fields:
+        if self.enabled and not was_enabled:
             self.failures, self.rejections, self.last_error = 0, 0, None
-        if not self.enabled:
+        if was_enabled and not self.enabled:
             give_up_pending([self])
         if changed:
             audit_log.record("channel.changed", self.label, fields=changed)

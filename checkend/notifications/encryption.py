@@ -42,8 +42,8 @@ class SecretBox:
             secrets: dict[str, Any] = json.loads(self._fernet().decrypt(token))
         except InvalidToken:
             raise SecretsUnreadableError(
-                f"The secrets of this channel cannot be decrypted with the keys in {self._path}. Restore that file "
-                "from a backup, or enter the secrets again."
+                f"The secrets of this channel cannot be decrypted with the file {KEYS_FILE_NAME} in the instance "
+                "folder. Restore that file from a backup, or enter the secrets again."
             ) from None
         return secrets
 

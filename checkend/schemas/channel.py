@@ -1,15 +1,39 @@
 """Channels, and what was delivered through them."""
 
-from marshmallow import Schema, fields, validate
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
 
 from checkend.models.slugs import MAX_NAME_LENGTH
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import BooleanField, BoundedInteger, DateTimeField, TextField
+from checkend.schemas.fields import BooleanField, DateTimeField, TextField
 
 KINDS = ("webhook", "email", "slack", "discord", "teams", "google_chat", "telegram", "ntfy")
 EVENTS = ("new_problem", "reoccurrence")
 MAX_ENVIRONMENTS = 50
 MAX_INTERVAL_SECONDS = 86_400
+
+_EVENTS_ERROR = f"must be one of {', '.join(EVENTS)}."
+_INTERVAL_ERROR = f"must be a whole number from 0 to {MAX_INTERVAL_SECONDS}."
+
+
+class DistinctList(fields.List[str]):
+    """A list whose repeated items are dropped. An invalid item is reported once, by the name of the list."""
+
+    default_error_messages = {  # noqa: RUF012 - as marshmallow declares it
+        "null": "must be a list.",
+        "invalid": "must be a list.",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any) -> list[Any]:
+        try:
+            items = super()._deserialize(value, attr, data, **options)
+        except ValidationError as error:
+            if isinstance(error.messages, dict):  # by the item's index
+                raise ValidationError(next(iter(error.messages.values()))) from None
+            raise
+        return list(dict.fromkeys(items))
 
 
 class ChannelSchema(Resource):
@@ -26,17 +50,21 @@ class ChannelSchema(Resource):
     )
     name = TextField(required=True, limit=MAX_NAME_LENGTH)
     enabled = BooleanField()
-    events = fields.List(
-        fields.String(validate=validate.OneOf(EVENTS, error=f"must be one of {', '.join(EVENTS)}.")),
+    events = DistinctList(
+        fields.String(
+            validate=validate.OneOf(EVENTS, error=_EVENTS_ERROR),
+            error_messages={"null": _EVENTS_ERROR, "invalid": _EVENTS_ERROR},
+        ),
         validate=validate.Length(min=1, error=f"must contain at least one of {', '.join(EVENTS)}."),
-        error_messages={"invalid": "must be a list.", "null": "must be a list."},
     )
-    environments = fields.List(
-        TextField(),
-        validate=validate.Length(max=MAX_ENVIRONMENTS, error="must contain at most {max} names."),
-        error_messages={"invalid": "must be a list.", "null": "must be a list."},
+    environments = DistinctList(
+        TextField(), validate=validate.Length(max=MAX_ENVIRONMENTS, error="must contain at most {max} names.")
     )
-    min_interval_seconds = BoundedInteger(minimum=0, maximum=MAX_INTERVAL_SECONDS)
+    min_interval_seconds = fields.Integer(
+        strict=True,
+        validate=validate.Range(0, MAX_INTERVAL_SECONDS, error=_INTERVAL_ERROR),
+        error_messages={"null": _INTERVAL_ERROR, "invalid": _INTERVAL_ERROR},
+    )
     config = fields.Dict(
         keys=fields.String(), error_messages={"invalid": "must be an object.", "null": "must be an object."}
     )

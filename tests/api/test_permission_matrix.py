@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,16 @@ from checkend import api, clock
 from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
-from checkend.models import ApiKey, App, Problem, Team, User
+from checkend.models import ApiKey, App, Delivery, Problem, Team, User
+from checkend.notifications.channel_settings import create_channel
+from checkend.notifications.encryption import SecretBox
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 
 PROBLEM = "/apps/<app_id>/problems/<problem_id>"
+CHANNELS = "/apps/<app_id>/channels"
+CHANNEL = f"{CHANNELS}/<channel_id>"
+HOOK = {"kind": "webhook", "name": "Hook", "config": {"url": "http://127.0.0.1:9/"}}  # sending there is not permitted
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,16 @@ TABLE: dict[tuple[str, str], Call] = {
     ("GET", f"{PROBLEM}/tags"): Call("tags:read"),
     ("POST", f"{PROBLEM}/tags"): Call("tags:write", 201, {"name": "new"}),
     ("DELETE", f"{PROBLEM}/tags/<tag_id>"): Call("tags:write", 204),
+    ("GET", CHANNELS): Call("apps:read"),
+    ("POST", CHANNELS): Call("apps:write", 201, HOOK),
+    ("GET", CHANNEL): Call("apps:read"),
+    ("PATCH", CHANNEL): Call("apps:write", 200, {"name": "Other"}),
+    ("PUT", CHANNEL): Call("apps:write", 200, {"name": "Other"}),
+    ("DELETE", CHANNEL): Call("apps:write", 204),
+    ("POST", f"{CHANNEL}/rotate_secret"): Call("apps:write"),
+    ("POST", f"{CHANNEL}/test"): Call("apps:write"),
+    ("GET", f"{CHANNEL}/deliveries"): Call("apps:read"),
+    ("POST", f"{CHANNEL}/deliveries/<delivery_id>/redeliver"): Call("apps:write"),
     ("GET", "/teams"): Call("teams:read"),
     ("POST", "/teams"): Call("teams:write", 201, {"name": "Other", "owner_id": 1}),
     ("GET", "/teams/<team_id>"): Call("teams:read"),
@@ -72,6 +88,7 @@ TABLE: dict[tuple[str, str], Call] = {
 }
 OPEN = {("GET", "/health")}
 IDS = {"app_id": "1", "problem_id": "1", "notice_id": "1", "tag_id": "1", "team_id": "1", "member_id": "2"}
+IDS |= {"channel_id": "1", "delivery_id": "1"}
 THIRD_USER = "3"
 
 
@@ -92,8 +109,8 @@ def bare_url_map() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def records(make: Factory) -> None:
-    """Create an app with a tagged problem and a notice, in a team of two; a third user is not in the team."""
+def records(app: Flask, make: Factory) -> None:
+    """Create an app with a tagged problem, a notice and a webhook, in a team of two, and a user who is not in it."""
     make.app("Shop")
     problem_id = make.problem(1)
     make.notice(problem_id)
@@ -106,6 +123,8 @@ def records(make: Factory) -> None:
         team.add_member(users[1])
         team.assign(session.get_one(App, 1))
         session.get_one(Problem, problem_id).add_tag("old")
+        create_channel(session.get_one(App, 1), SecretBox(Path(app.instance_path)), HOOK)
+        session.add(Delivery(channel_id=1, event="new_problem", status="failed"))
 
 
 def path_of(rule: str) -> str:

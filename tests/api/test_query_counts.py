@@ -8,7 +8,7 @@ from flask import Flask
 from checkend import clock
 from checkend.db.compression import compress
 from checkend.db.session import db
-from checkend.models import App, Notice, Problem, Tag, Team, User
+from checkend.models import App, Channel, Delivery, Notice, Problem, Tag, Team, User
 from checkend.models.backtrace import Backtrace
 from checkend.models.team import TeamMember
 from tests.api.test_permission_matrix import bare_url_map, path_of, url_map
@@ -22,6 +22,8 @@ def is_list(view: Any) -> bool:
 
 LISTS = [
     "/apps",
+    "/apps/<app_id>/channels",
+    "/apps/<app_id>/channels/<channel_id>/deliveries",
     "/apps/<app_id>/problems",
     "/apps/<app_id>/problems/<problem_id>/notices",
     "/apps/<app_id>/problems/<problem_id>/tags",
@@ -54,6 +56,10 @@ def fill(make: Factory, rows: int) -> None:
             notice = Notice(problem_id=1, occurred_at=clock.now(), payload=compress({}), backtrace_id=backtrace.id)
             session.add(notice)
         apps[0].problems_count = rows
+        channels = [Channel(app=apps[0], kind="webhook", name="Hook") for _ in range(rows)]
+        session.add_all(channels)
+        session.flush()
+        session.add_all([Delivery(channel_id=1, event="new_problem") for _ in range(rows)])
 
 
 def bare_problem(number: int, tags: list[Tag]) -> Problem:
@@ -93,7 +99,8 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(rule: str, app: Fl
 def measured(app: Flask, api: Api, rule: str, rows: int) -> int:
     api.get("/users")  # the first use of a key is stamped
     with counting(app) as statements:
-        response = api.get(path_of(rule), **({"per_page": 100} if rule.endswith(("/problems", "/notices")) else {}))
+        is_paginated = rule.endswith(("/problems", "/notices", "/deliveries"))
+        response = api.get(path_of(rule), **({"per_page": 100} if is_paginated else {}))
     assert response.status_code == 200
     shown = response.get_json()
     assert len(shown["data"] if isinstance(shown, dict) else shown) == rows

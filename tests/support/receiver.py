@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,9 +23,12 @@ class Received:
 
 
 class Receiver:
-    """Records requests in ``requests``; responds with the statuses in ``script`` first, then with 200."""
+    """Records requests in ``requests``; responds with the statuses in ``script`` first, then with 200.
 
-    def __init__(self) -> None:
+    Each response takes ``response_seconds``.
+    """
+
+    def __init__(self, *, response_seconds: float = 0.0) -> None:
         self.requests: list[Received] = []
         self.script: list[tuple[int, dict[str, str]]] = []
         receiver = self
@@ -33,6 +37,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 receiver.requests.append(Received(self.path, dict(self.headers), body))
+                time.sleep(response_seconds)
                 status, headers = receiver.script.pop(0) if receiver.script else (200, {})
                 self.send_response(status)
                 for name, value in headers.items():

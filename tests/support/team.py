@@ -20,8 +20,9 @@ KINDS = (*ROLES, "site admin", "outsider")
 
 @dataclass
 class World:
-    """Team ``core`` looks after app ``shop``, which has a tagged problem with a notice, and a webhook
-    with a failed delivery. One person of each kind.
+    """Team ``core`` with a user of each kind, and its app ``shop``.
+
+    The app has a tagged problem with a notice, and a webhook with a failed delivery.
 
     ``sunday`` is one more member, a viewer. The app ``other`` and the team ``others`` belong to strangers.
     """
