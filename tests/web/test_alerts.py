@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -23,10 +23,14 @@ from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
 from tests.support.pages import follow, sign_in, submit
 from tests.support.receiver import Receiver
+from tests.web.test_browser import sign_in as browser_sign_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 SLACK_URL = "https://hooks.slack.com/services/T0/B0/verysecret"
 FILTERS = {"events": ["new_problem"], "environments": "", "min_interval_seconds": "0"}
-Browser = Callable[[str], FlaskClient]
+SignedIn = Callable[[str], FlaskClient]
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def shop(make: Factory) -> dict[str, Any]:
 
 
 @pytest.fixture
-def browser(app: Flask, shop: dict[str, Any]) -> Browser:
+def signed_in(app: Flask, shop: dict[str, Any]) -> SignedIn:
     """Provide a function that opens a browser in which a user is signed in."""
 
     def open_browser(email: str) -> FlaskClient:
@@ -78,9 +82,9 @@ def browser(app: Flask, shop: dict[str, Any]) -> Browser:
 
 
 @pytest.fixture
-def developer(browser: Browser) -> FlaskClient:
+def developer(signed_in: SignedIn) -> FlaskClient:
     """Provide the browser of a developer."""
-    return browser("developer@example.com")
+    return signed_in("developer@example.com")
 
 
 def add(client: FlaskClient, kind: str, name: str = "", **settings: str) -> str:
@@ -214,6 +218,28 @@ def test_invalid_settings_are_explained_and_nothing_is_added(
     assert state(make) == []
 
 
+def test_the_form_says_which_events_are_off_and_that_mail_is_not_configured(app: Flask, developer: FlaskClient) -> None:
+    page = developer.get("/apps/shop/alerts/new?kind=email").text
+    assert "off for all channels" not in page
+    assert "cannot send email" not in page
+    submit(developer, "/apps/shop/alerts/events", {"notify_on_new_problem": "y"})
+    app.config["MAIL_HOST"] = ""
+    page = developer.get("/apps/shop/alerts/new?kind=email").text
+    assert page.count("off for all channels") == 1
+    assert "This server cannot send email yet." in page
+    assert "cannot send email" not in developer.get("/apps/shop/alerts/new?kind=slack").text
+
+
+def test_an_interval_from_the_api_is_kept(developer: FlaskClient, make: Factory) -> None:
+    add(developer, "ntfy", topic="shop")
+    make.run(lambda: db.session.get_one(Channel, 1).change(min_interval_seconds=90))
+    assert '<option value="90" selected>90 seconds</option>' in developer.get("/apps/shop/alerts/1").text
+    for seconds, status in (("90", 302), ("-1", 422), ("86401", 422), ("x", 422)):
+        fields = FILTERS | {"name": "ntfy", "topic": "shop", "min_interval_seconds": seconds}
+        assert submit(developer, "/apps/shop/alerts/1", fields).status_code == status
+    assert state(make)[0]["min_interval_seconds"] == 90
+
+
 def test_the_limit_of_channels_is_explained(developer: FlaskClient, make: Factory, shop: dict[str, Any]) -> None:
     for number in range(20):
         make.run(lambda: Channel.create(db.session.get_one(App, 1), kind="email", name="Mail").id)
@@ -284,7 +310,7 @@ def test_a_test_message_is_real_and_its_failure_is_explained(
 
 
 def test_a_failing_channel_shows_a_banner_until_it_works_again(
-    developer: FlaskClient, browser: Browser, make: Factory, receiver: Receiver
+    developer: FlaskClient, signed_in: SignedIn, make: Factory, receiver: Receiver
 ) -> None:
     add(developer, "webhook", "Hook", url=receiver.url)
     fail(make, failures=4)
@@ -295,7 +321,7 @@ def test_a_failing_channel_shows_a_banner_until_it_works_again(
         assert "Notifications through “Hook” are failing." in page
         assert "The receiver responded 500." in page
     assert ">failing</span>" in developer.get("/apps/shop/alerts").text
-    assert "are failing" not in browser("viewer@example.com").get("/apps/shop").text
+    assert "are failing" not in signed_in("viewer@example.com").get("/apps/shop").text
     submit(developer, "/apps/shop/alerts/1/test")
     assert "are failing" not in developer.get("/apps/shop/alerts").text
 
@@ -404,11 +430,11 @@ ACTIONS = ("/new?kind=email", "/events", "/1", "/1/enabled", "/1/test", "/1/rota
 
 
 def test_viewers_get_a_403_and_users_of_other_teams_a_404(
-    developer: FlaskClient, browser: Browser, make: Factory
+    developer: FlaskClient, signed_in: SignedIn, make: Factory
 ) -> None:
     add(developer, "email")
     before = state(make)
-    viewer = browser("viewer@example.com")
+    viewer = signed_in("viewer@example.com")
     assert "/alerts" not in viewer.get("/apps/shop").text
     for path in PAGES:
         assert viewer.get(f"/apps/shop/alerts{path}").status_code == 403
@@ -419,10 +445,10 @@ def test_viewers_get_a_403_and_users_of_other_teams_a_404(
     assert state(make) == before
 
 
-def test_a_channel_is_found_only_below_its_own_app(browser: Browser, developer: FlaskClient, make: Factory) -> None:
+def test_a_channel_is_found_only_below_its_own_app(signed_in: SignedIn, developer: FlaskClient, make: Factory) -> None:
     add(developer, "email")
     make.run(lambda: setattr(db.session.get_one(User, 1), "site_admin", True))
-    admin = browser("ada@example.com")
+    admin = signed_in("ada@example.com")
     assert admin.get("/apps/shop/alerts/1").status_code == 200
     assert admin.get("/apps/other/alerts/1").status_code == 404
     make.run(lambda: Channel.create(db.session.get_one(App, 2), kind="email", name="Mail").id)
@@ -447,9 +473,9 @@ def test_users_choose_for_each_app_of_their_teams_which_mail_they_get(
     assert {recipient for recipient, _ in mail_server.mails} == {"owner@example.com", "viewer@example.com"}
 
 
-def test_a_user_without_a_team_has_nothing_to_choose(browser: Browser) -> None:
-    page = browser("ada@example.com").get("/account/notifications").text
-    assert "You get no email about problems" in page
+def test_a_user_without_a_team_has_nothing_to_choose(signed_in: SignedIn) -> None:
+    page = signed_in("ada@example.com").get("/account/notifications").text
+    assert "Nothing to choose yet" in page
 
 
 @pytest.fixture
@@ -489,8 +515,10 @@ def test_mail_programs_unsubscribe_with_one_click(
     assert levels(make) == ["none"]
 
 
-def test_one_click_needs_no_csrf_token_even_with_a_session(browser: Browser, make: Factory, unsubscribe: str) -> None:
-    assert browser("viewer@example.com").post(unsubscribe).status_code == 200
+def test_one_click_needs_no_csrf_token_even_with_a_session(
+    signed_in: SignedIn, make: Factory, unsubscribe: str
+) -> None:
+    assert signed_in("viewer@example.com").post(unsubscribe).status_code == 200
     assert levels(make) == ["none"]
 
 
@@ -507,3 +535,29 @@ def test_a_link_that_is_not_valid_says_what_to_do(client: FlaskClient, make: Fac
 def test_the_form_of_a_kind_is_built_once(app: Flask) -> None:
     with app.test_request_context():
         assert type(new_form(KINDS["slack"])) is type(new_form(KINDS["slack"]))
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_webhook_is_added_and_tested_on_a_phone_without_javascript(
+    new_browser: "Callable[..., BrowserContext]", shop: dict[str, Any], receiver: Receiver
+) -> None:
+    page = new_browser(java_script_enabled=False, viewport={"width": 390, "height": 844}).new_page()
+    browser_sign_in(page, "developer@example.com")
+    page.goto("/apps/shop")
+    page.get_by_role("link", name="Alerts").click()
+    page.get_by_role("link", name="Add a channel").click()
+    page.get_by_role("link", name="Webhook").click()
+    page.get_by_label("Name").fill("Incidents")
+    page.get_by_label("URL").fill(receiver.url)
+    page.get_by_role("button", name="Add channel").click()
+    secret = page.locator("#signing-secret").inner_text()
+    page.get_by_role("link", name="Done").click()
+    page.get_by_role("button", name="Send a test message through Incidents").click()
+    page.get_by_text("The test message through 'Incidents' was delivered.").wait_for()
+    headers = {name.lower(): value for name, value in receiver.requests[0].headers.items()}
+    Webhook(secret).verify(receiver.requests[0].body, headers)
+    page.get_by_role("link", name="Edit Incidents").click()
+    page.get_by_text("Delete", exact=True).click()
+    page.get_by_role("button", name="Delete channel").click()
+    page.get_by_text("Nobody is notified yet").wait_for()

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from checkend import clock
 from checkend.db.session import db
-from checkend.models import Problem
+from checkend.models import App, Channel, Delivery, Problem
 from tests.support.api import counting
 from tests.support.factories import Factory
 from tests.support.pages import sign_in
@@ -20,6 +20,9 @@ PAGES = (
     "/apps/shop/problems",
     "/problems/1",
     "/problems/1/notices",
+    "/apps/shop",
+    "/apps/shop/alerts",
+    "/apps/shop/alerts/1/deliveries",
 )
 
 
@@ -30,6 +33,8 @@ def grow(make: Factory, number: int) -> None:
     problem = make.problem(1, notices=1, at=clock.now() - timedelta(minutes=number))
     make.run(lambda: db.session.get_one(Problem, problem).add_tag(f"tag-{number}").id)
     make.notice(1, context={"environment": f"env-{number}"})
+    make.run(lambda: Channel.create(db.session.get_one(App, 1), kind="email", name=f"Mail {number}", failures=5).id)
+    make.run(lambda: db.session.add(Delivery(channel_id=1, event="new_problem", problem_ids=[problem])))
 
 
 @pytest.mark.parametrize("person", ["ada@example.com", "lin@example.com"])

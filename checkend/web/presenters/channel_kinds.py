@@ -16,6 +16,12 @@ EVENT_LABELS = {
     Event.TEST: "Test",
 }
 
+# What a form says in place of the label, where it needs more words.
+EVENT_CHOICES = {
+    Event.NEW_PROBLEM: "New problems",
+    Event.REOCCURRENCE: "Resolved problems that occur again",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -129,7 +135,12 @@ _KINDS = (
         "webhook",
         "braces",
         "Signed JSON to a URL of your own, as specified by Standard Webhooks.",
-        Setting("url", "URL", "Every request is signed. You see the signing secret once, after saving.", "https://…"),
+        Setting(
+            "url",
+            "URL",
+            "Requests are signed. The signing secret is shown once, when the channel is added.",
+            "https://…",
+        ),
     ),
 )
 KINDS = {kind.name: kind for kind in _KINDS}

@@ -14,16 +14,18 @@ from checkend.db.transactions import write_transaction
 from checkend.exceptions import DomainError
 from checkend.models import App, Channel, Delivery, Problem
 from checkend.models.channel import count_deliveries, deliveries_of
+from checkend.notifications import mail
 from checkend.notifications.channel_settings import change_channel, create_channel, rotate_signing_secret
 from checkend.notifications.channels import webhook
 from checkend.notifications.encryption import SecretBox
+from checkend.notifications.message import Event
 from checkend.notifications.test_message import send_test
-from checkend.web.channel_forms import edit_form, new_form
+from checkend.web.channel_forms import ChannelForm, edit_form, new_form
 from checkend.web.forms import Form
 from checkend.web.lookups import app_for, get_or_404
 from checkend.web.one_time_secrets import pop_secret, redirect_with_secret
 from checkend.web.pages import Page, page_number, run_and_redirect, signed_in_blueprint
-from checkend.web.presenters.channel_kinds import KINDS, describe_target, event_label
+from checkend.web.presenters.channel_kinds import EVENT_CHOICES, KINDS, Kind, describe_target, event_label
 
 bp = signed_in_blueprint("alerts", "/apps/<slug>/alerts")
 bp.app_template_filter("target")(describe_target)
@@ -34,8 +36,8 @@ DELIVERIES_PER_PAGE = 50
 class EventsForm(Form):
     """The events that notify the app's channels at all."""
 
-    notify_on_new_problem = BooleanField("New problems")
-    notify_on_reoccurrence = BooleanField("Resolved problems that occur again")
+    notify_on_new_problem = BooleanField(EVENT_CHOICES[Event.NEW_PROBLEM])
+    notify_on_reoccurrence = BooleanField(EVENT_CHOICES[Event.REOCCURRENCE])
 
 
 @bp.get("")
@@ -68,7 +70,7 @@ def new(slug: str) -> Any:
                 channel, secret = create_channel(app, _secret_box(), form.values() | {"kind": kind.name})
             flash(f"Added channel '{channel.name}'. Send a test message to check that it works.")
             return _show_secret(channel, secret) if secret else redirect(_index_url(app))
-    return render_template("alerts/channel.html", app=app, form=form, kind=kind, channel=None), form.status
+    return _form_page(app, form, kind)
 
 
 @bp.route("/<int:channel_id>", methods=["GET", "POST"])
@@ -83,7 +85,7 @@ def edit(slug: str, channel_id: int) -> Any:
                 change_channel(channel, _secret_box(), form.values())
             flash(f"Saved channel '{channel.name}'.")
             return redirect(_index_url(channel.app))
-    return render_template("alerts/channel.html", app=channel.app, form=form, kind=kind, channel=channel), form.status
+    return _form_page(channel.app, form, kind, channel)
 
 
 @bp.post("/<int:channel_id>/enabled")
@@ -163,6 +165,19 @@ def redeliver(slug: str, channel_id: int, delivery_id: int) -> Response:
     delivery = get_or_404(Delivery, delivery_id, channel_id=channel.id)
     target = url_for("alerts.deliveries", slug=slug, channel_id=channel_id)
     return run_and_redirect(delivery.redeliver, "The notification will be sent again within a few seconds.", target)
+
+
+def _form_page(app: App, form: ChannelForm, kind: Kind, channel: Channel | None = None) -> Page:
+    html = render_template(
+        "alerts/channel.html",
+        app=app,
+        form=form,
+        kind=kind,
+        channel=channel,
+        event_choices=EVENT_CHOICES,
+        mail_configured=mail.is_configured(current_app.config),
+    )
+    return html, form.status
 
 
 def _channel_for(slug: str, channel_id: int) -> Channel:
