@@ -111,13 +111,13 @@ class Channel(Model):
     def change(self, **fields: Any) -> None:
         """Change columns by name.
 
-        Enabling a disabled channel forgets its failures; disabling one gives up its pending deliveries.
+        Enabling or disabling a channel forgets its failures; disabling also gives up its pending deliveries.
         """
         was_enabled = self.enabled
         changed = sorted(name for name, value in fields.items() if getattr(self, name) != value)
         for name, value in fields.items():
             setattr(self, name, value)
-        if self.enabled and not was_enabled:
+        if self.enabled != was_enabled:
             self.failures, self.rejections, self.last_error = 0, 0, None
         if was_enabled and not self.enabled:
             give_up_pending([self])

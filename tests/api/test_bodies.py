@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from checkend import create_app
 from checkend.db.transactions import write_transaction
-from checkend.models import ApiKey, Team, User
+from checkend.models import ApiKey, App, Channel, Team, User
 from checkend.services import services
 from tests.api.test_permission_matrix import TABLE
 from tests.support.api import Api, assert_error
@@ -26,10 +26,11 @@ def records(make: Factory) -> None:
     make.team("Core", make.user())
     with make.writing() as session:
         session.get_one(Team, 1).add_member(User.create("two@example.com", "long enough"))
+        Channel.create(session.get_one(App, 1), kind="email", name="Mail")
 
 
 def path_of(rule: str) -> str:
-    for name in ("app_id", "problem_id", "team_id", "user_id"):
+    for name in ("app_id", "channel_id", "problem_id", "team_id", "user_id"):
         rule = rule.replace(f"<{name}>", "1")
     return rule.replace("<member_id>", "2")
 

@@ -182,11 +182,15 @@ URL_USER = "'url' must not contain a user name or password. Remove the part befo
         ("webhook", {}, "'url' is missing. Enter a URL that starts with https:// or http://."),
         ("webhook", {"url": "ftp://x.example"}, "'url' must be a valid URL that starts with https:// or http://."),
         ("webhook", {"url": "https://u:p@x.example"}, URL_USER),
-        ("webhook", {"url": "https://x.example", "method": "GET"}, "Unknown setting 'method'. Use 'url'."),
+        (
+            "webhook",
+            {"url": "https://x.example", "method": "GET"},
+            "Unknown setting 'method'. The settings are: 'url'.",
+        ),
         (
             "webhook",
             {"url": "https://x.example", "signing_secrets": ["whsec_mine"]},
-            "Unknown setting 'signing_secrets'. Use 'url'.",
+            "Unknown setting 'signing_secrets'. The settings are: 'url'.",
         ),
         ("email", {"to": ["a@example.com"]}, "Unknown setting 'to'. Use 'recipients'."),
         (
@@ -199,7 +203,7 @@ URL_USER = "'url' must not contain a user name or password. Remove the part befo
         ("email", {"recipients": [{}]}, "Recipient '{}' must be text."),
         ("slack", {}, URL_MISSING),
         ("slack", {"url": 7}, "'url' must be a URL without spaces or non-ASCII characters (percent-encode them)."),
-        ("slack", {"url": SECRET_URL, "channel": "#ops"}, "Unknown setting 'channel'. Remove it."),
+        ("slack", {"url": SECRET_URL, "channel": "#ops"}, "Unknown setting 'channel'. The settings are: 'url'."),
         ("discord", {"url": "http://discord.example/x"}, URL_INVALID),
         ("teams", {"url": "https://teams.example/" + "x" * 1_000}, "'url' must have at most 1,000 characters."),
         ("google_chat", {"url": ""}, URL_MISSING),

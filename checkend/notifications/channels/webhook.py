@@ -41,7 +41,8 @@ def generate_signing_secret() -> str:
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
     settings.check(
-        settings.unknown(config, secrets, ("url",), SECRETS),
+        # Signing secrets are generated, not entered: the message does not offer them.
+        settings.unknown(config, {name: None for name in secrets if name not in SECRETS}, ("url",), ()),
         settings.url(config, "url", ("https", "http")),
         _check_signing_secrets(secrets.get("signing_secrets")),
     )
