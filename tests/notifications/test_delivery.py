@@ -300,6 +300,46 @@ def test_mail_goes_to_the_members_of_the_apps_teams(
     assert message["List-Unsubscribe"].strip().startswith("<https://errors.example.com/unsubscribe/")
 
 
+@pytest.mark.parametrize(
+    ("response", "status", "error"),
+    [
+        ("451 greylisted", "pending", "The mail server responded 451: greylisted"),
+        ("550 no such user", "failed", "The mail server responded 550: no such user"),
+    ],
+)
+def test_a_recipient_that_the_mail_server_rejects(
+    response: str,
+    status: str,
+    error: str,
+    api: Api,
+    shop: dict[str, Any],
+    mail_server: MailServer,
+    report: Report,
+    work: Work,
+) -> None:
+    mail_server.recipient_response = response
+    mail = create(api, shop, kind="email", name="Mail", config={"recipients": ["ada@example.com"]})
+    report()
+    work()
+    [delivery] = deliveries(api, shop, mail)
+    assert (delivery["status"], delivery["last_error"]) == (status, error)
+    assert delivery["last_status"] == int(response[:3])
+
+
+def test_mail_is_tried_again_when_the_mail_server_is_down(
+    api: Api, shop: dict[str, Any], mail_server: MailServer, report: Report, work: Work
+) -> None:
+    mail_server.close()
+    mail = create(api, shop, kind="email", name="Mail", config={"recipients": ["ada@example.com"]})
+    report()
+    work()
+    [delivery] = deliveries(api, shop, mail)
+    assert (delivery["status"], delivery["attempts"]) == ("pending", 1)
+    assert delivery["last_error"].startswith("The mail could not be sent: ")
+    outcome = api.post(f"/apps/{shop['id']}/channels/{mail['id']}/test")
+    assert (outcome.status_code, outcome.get_json()["status"]) == (200, "failed")
+
+
 def test_a_deleted_problem_is_not_announced(
     api: Api,
     shop: dict[str, Any],
