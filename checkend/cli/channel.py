@@ -1,7 +1,7 @@
 """``checkend channel``: where the notifications of an app are sent."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,9 +16,6 @@ from checkend.cli._support.output import (
 )
 from checkend.cli._support.records import find_app, find_channel, load_fields
 from checkend.cli._support.terminal import has_terminal
-
-if TYPE_CHECKING:
-    from checkend.notifications.encryption import SecretBox
 
 
 @click.group("channel")
@@ -83,11 +80,12 @@ def create(
     config = settings | _secret(kind, settings, secret_stdin)
     with open_database(writing=True):
         from checkend.notifications.channel_settings import create_channel
+        from checkend.notifications.encryption import secret_box
         from checkend.schemas.channel import ChannelSchema
 
         schema = ChannelSchema()
         fields = load_fields(schema, {"kind": kind, "name": name, "config": config} | given)
-        channel, signing_secret = create_channel(find_app(app), _secret_box(), fields)
+        channel, signing_secret = create_channel(find_app(app), secret_box(), fields)
         shown, slug = schema.dump(channel), channel.app.slug
     if as_json:
         print_json(shown | ({"signing_secret": signing_secret} if signing_secret else {}))
@@ -126,16 +124,6 @@ def _secret(kind: str, settings: dict[str, Any], from_stdin: bool) -> dict[str, 
         )
     entered: str = click.prompt(names[0].capitalize(), hide_input=True, default="", show_default=False, err=True)
     return {names[0]: entered.strip()}
-
-
-def _secret_box() -> "SecretBox":
-    from pathlib import Path
-
-    from flask import current_app
-
-    from checkend.notifications.encryption import SecretBox
-
-    return SecretBox(Path(current_app.instance_path))
 
 
 @group.command("list", epilog="Example: checkend channel list shop --json")

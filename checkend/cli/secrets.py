@@ -19,8 +19,9 @@ def rotate() -> None:
     """
     with open_database(writing=True):
         from checkend.notifications import secret_rotation
+        from checkend.notifications.encryption import secret_box
 
-        box = secret_rotation.secret_box()
+        box = secret_box()
         old_keys, count = secret_rotation.encrypt_with_new_key(box)
     with open_database(writing=True):
         secret_rotation.remove_keys(box, old_keys)

@@ -10,12 +10,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flask import current_app
+
 from checkend.exceptions import CheckendError
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 KEYS_FILE_NAME = "encryption_keys"
+
+
+def secret_box() -> "SecretBox":
+    """Return the secret box of the current app's instance folder."""
+    return SecretBox(Path(current_app.instance_path))
 
 
 class SecretsUnreadableError(CheckendError):

@@ -9,20 +9,12 @@ uses the new key, and what one encrypted before is encrypted again by step 1. Ro
 keys that they found.
 """
 
-from pathlib import Path
-
-from flask import current_app
 from sqlalchemy import select
 
 from checkend.db.session import db
 from checkend.exceptions import DomainError
 from checkend.models import Channel
 from checkend.notifications.encryption import SecretBox, SecretsUnreadableError
-
-
-def secret_box() -> SecretBox:
-    """Return the secret box of the current app's instance folder."""
-    return SecretBox(Path(current_app.instance_path))
 
 
 def encrypt_with_new_key(box: SecretBox) -> tuple[list[str], int]:

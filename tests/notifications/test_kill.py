@@ -64,11 +64,7 @@ def test_every_acknowledged_problem_is_announced_with_one_id(tmp_path: Path, rec
 def create_webhook(instance: Path, url: str) -> str:
     """Create an app with a webhook, and return its ingestion key."""
     app = command(instance, "app", "create", "Shop")
-    key = command(instance, "api-key", "create", "test", "--all")["key"]
-    hook = {"kind": "webhook", "name": "Hook", "config": {"url": url}}
-    with LiveServer(instance, OUTBOUND_ALLOW="127.0.0.1") as server, server.connect() as connection:
-        status, _ = connection.ask("POST", "/api/v1/apps/shop/channels", hook, Checkend_API_Key=key)
-    assert status == 201
+    command(instance, "channel", "create", "shop", "webhook", "Hook", "--set", f"url={url}")
     return str(app["ingestion_key"])
 
 
