@@ -163,6 +163,55 @@ def test_a_minimum_interval_collects_what_comes_too_soon(
     assert [p["error_class"] for p in receiver.requests[1].json["data"]["problems"]] == ["Second", "Third"]
 
 
+def test_a_single_problem_that_comes_too_soon_is_announced_by_its_own_event(
+    api: Api,
+    shop: dict[str, Any],
+    webhook: dict[str, Any],
+    receiver: Receiver,
+    report: Report,
+    work: Work,
+    later: Callable[[float], None],
+) -> None:
+    api.patch(f"/apps/{shop['id']}/channels/{webhook['id']}", {"min_interval_seconds": 3600})
+    problem_id = report()["problem_id"]
+    work()
+    api.post(f"/apps/{shop['id']}/problems/{problem_id}/resolve")
+    report()
+    work()
+    assert len(receiver.requests) == 1
+    later(3700)
+    work()
+    assert [got.json["type"] for got in receiver.requests] == ["problem.new", "problem.reoccurred"]
+
+
+def test_nothing_is_added_to_a_digest_that_is_sent_again(
+    api: Api,
+    shop: dict[str, Any],
+    webhook: dict[str, Any],
+    receiver: Receiver,
+    report: Report,
+    work: Work,
+    later: Callable[[float], None],
+) -> None:
+    path = f"/apps/{shop['id']}/channels/{webhook['id']}"
+    api.patch(path, {"min_interval_seconds": 3600})
+    for name in ("First", "Second", "Third"):
+        report(name)
+    work()
+    later(3700)
+    work()
+    later(10)
+    assert api.post(f"{path}/deliveries/{deliveries(api, shop, webhook)[0]['id']}/redeliver").status_code == 200
+    report("Fourth")
+    work()
+    later(3700)
+    work()
+    digest, repeated = receiver.requests[1:3]
+    assert digest.headers["webhook-id"] == repeated.headers["webhook-id"]
+    assert [len(got.json["data"]["problems"]) for got in (digest, repeated)] == [2, 2]
+    assert receiver.requests[3].json["data"]["problem"]["error_class"] == "Fourth"
+
+
 def test_failures_are_retried_with_the_same_id_until_the_receiver_recovers(
     api: Api,
     shop: dict[str, Any],
