@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from checkend import create_app
 from checkend.db.transactions import write_transaction
-from checkend.models import ApiKey, Team, User
+from checkend.models import ApiKey, Channel, Team, User
 from checkend.services import services
 from tests.api.test_permission_matrix import TABLE
 from tests.support.api import Api, assert_error
@@ -25,11 +25,12 @@ def cast(make: Factory) -> None:
     make.problem(1)
     make.team("Core", make.user())
     with make.writing() as session:
+        session.add(Channel(app_id=1, kind="email", name="Mail"))
         session.get_one(Team, 1).add_member(User.create("two@example.com", "long enough"))
 
 
 def path_of(rule: str) -> str:
-    for name in ("app_id", "problem_id", "team_id", "user_id"):
+    for name in ("app_id", "channel_id", "problem_id", "team_id", "user_id"):
         rule = rule.replace(f"<{name}>", "1")
     return rule.replace("<member_id>", "2")
 
