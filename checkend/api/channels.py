@@ -1,9 +1,8 @@
 """Channels: /api/v1/apps/:app_id/channels."""
 
-from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 from sqlalchemy import Select
 
 from checkend.api.decorators import body, paginated, query, response
@@ -14,7 +13,7 @@ from checkend.db.session import db
 from checkend.models import App, Channel, Delivery
 from checkend.models.channel import count_deliveries, deliveries_of
 from checkend.notifications.channel_settings import change_channel, create_channel, rotate_signing_secret
-from checkend.notifications.encryption import SecretBox
+from checkend.notifications.encryption import secret_box
 from checkend.notifications.test_message import send_test
 from checkend.schemas.channel import ChannelSchema, ChannelTestSchema, ChannelWithSecretSchema, DeliverySchema
 from checkend.schemas.page import PageOnlyQuery
@@ -39,7 +38,7 @@ def index(app: App) -> list[Channel]:
 @response(ChannelWithSecretSchema(), 201)
 def create(app: App, data: dict[str, Any]) -> dict[str, Any]:
     """Create a channel. Only this response contains a webhook's signing secret."""
-    channel, signing_secret = create_channel(app, _secret_box(), data)
+    channel, signing_secret = create_channel(app, secret_box(), data)
     return _with_secret(channel, signing_secret)
 
 
@@ -59,7 +58,7 @@ def show(channel: Channel) -> Channel:
 @response(ChannelSchema())
 def update(channel: Channel, data: dict[str, Any]) -> Channel:
     """Update the fields of a channel that are sent; secrets that are not sent stay."""
-    change_channel(channel, _secret_box(), data)
+    change_channel(channel, secret_box(), data)
     return channel
 
 
@@ -78,7 +77,7 @@ def delete(channel: Channel) -> None:
 @response(ChannelWithSecretSchema())
 def rotate_secret(channel: Channel) -> dict[str, Any]:
     """Give a webhook a new signing secret; the old one signs as well for another 24 hours."""
-    return _with_secret(channel, rotate_signing_secret(channel, _secret_box()))
+    return _with_secret(channel, rotate_signing_secret(channel, secret_box()))
 
 
 @bp.post("/apps/<app_id>/channels/<channel_id>/test")
@@ -109,10 +108,6 @@ def redeliver(delivery: Delivery) -> Delivery:
     """Queue a delivery that ended again, with the same message id."""
     delivery.redeliver()
     return delivery
-
-
-def _secret_box() -> SecretBox:
-    return SecretBox(Path(current_app.instance_path))
 
 
 def _with_secret(channel: Channel, signing_secret: str | None) -> dict[str, Any]:

@@ -3,7 +3,23 @@
 import click
 
 from checkend._version import __version__
-from checkend.cli import api_key, app, config, db, demo, dev, fixture, prune, send_test, serve, status, tail, user
+from checkend.cli import (
+    api_key,
+    app,
+    channel,
+    config,
+    db,
+    demo,
+    dev,
+    fixture,
+    prune,
+    secrets,
+    send_test,
+    serve,
+    status,
+    tail,
+    user,
+)
 from checkend.cli._support.errors import CommandGroup
 from checkend.server import sdk_conflict
 
@@ -31,7 +47,9 @@ for command in (
     serve.serve,
     user.group,
     app.group,
+    channel.group,
     api_key.group,
+    secrets.group,
     db.group,
     prune.prune,
     status.status,

@@ -136,9 +136,11 @@ def _print(fields: dict[str, Any], as_json: bool) -> None:
         print_json(fields)
         return
     for field, value in fields.items():
-        if not field.startswith("notify_"):  # these have no effect yet
-            unset = "the server's setting" if field.startswith("retention_") else ""
-            click.echo(f"{field.replace('_', ' '):26}{unset if value is None else value}".rstrip())
+        if value is None:
+            text = "the server's setting" if field.startswith("retention_") else ""
+        else:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+        click.echo(f"{field.replace('_', ' '):26}{text}".rstrip())
 
 
 @group.command("delete", epilog="Example: checkend app delete shop --yes")

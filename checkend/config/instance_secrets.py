@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from checkend.config.settings import MIN_SECRET_LENGTH
@@ -37,6 +38,11 @@ def delete_setup_token(folder: Path) -> None:
     (folder / _SETUP_TOKEN_FILE_NAME).unlink(missing_ok=True)
 
 
+def generate_secret() -> str:
+    """Return a random secret of 64 characters."""
+    return secrets.token_urlsafe(48)
+
+
 def read_or_create_secret(path: Path) -> str:
     """Return the secret in the file at ``path``, created if it does not exist.
 
@@ -44,15 +50,32 @@ def read_or_create_secret(path: Path) -> str:
     ``path``, which only the first can. So no process reads a partially written file, and all use the same secret.
     """
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        try:
-            descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(48) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):  # another process was first: use its secret
-                os.link(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with _draft(path, generate_secret()) as draft, suppress(FileExistsError):  # another process was first
+            os.link(draft, path)
     return path.read_text().strip()
+
+
+def replace_secret(path: Path, text: str) -> None:
+    """Replace the file at ``path`` by ``text``: after a crash, it has either the old content or the new one."""
+    with _draft(path, text) as draft:
+        os.replace(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _draft(path: Path, text: str) -> Iterator[Path]:
+    """Provide a file next to ``path`` that contains ``text``, on the disk, and that is removed at the end."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)

@@ -81,13 +81,14 @@ def open_secrets(channel: Channel, box: SecretBox) -> dict[str, Any]:
 
 
 def split_settings(kind: str, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the settings that are stored as they are, and those that are encrypted.
-
-    A webhook has no secrets to enter: its signing secret is generated.
-    """
-    secret_names = HTTP_KINDS[kind].SECRETS if kind in HTTP_KINDS and kind != webhook.KIND else ()
-    secrets = {name: value for name, value in settings.items() if name in secret_names}
+    """Return the settings that are stored as they are, and those that are encrypted."""
+    secrets = {name: value for name, value in settings.items() if name in secret_settings(kind)}
     return {name: value for name, value in settings.items() if name not in secrets}, secrets
+
+
+def secret_settings(kind: str) -> tuple[str, ...]:
+    """Return the names of the secret settings that users enter; a webhook's signing secret is generated."""
+    return HTTP_KINDS[kind].SECRETS if kind in HTTP_KINDS and kind != webhook.KIND else ()
 
 
 def _stored_secrets(channel: Channel, box: SecretBox, *, replaced: bool) -> dict[str, Any]:

@@ -10,12 +10,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flask import current_app
+
 from checkend.exceptions import DomainError
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 KEYS_FILE_NAME = "encryption_keys"
+
+
+def secret_box() -> "SecretBox":
+    """Return the secret box of the current app's instance folder."""
+    return SecretBox(Path(current_app.instance_path))
 
 
 class SecretsUnreadableError(DomainError):
@@ -26,7 +33,7 @@ class SecretBox:
     """Encrypts and decrypts secrets with the keys in ``folder``, created if there are none."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / KEYS_FILE_NAME
+        self.path = folder / KEYS_FILE_NAME
 
     def seal(self, secrets: dict[str, Any]) -> bytes:
         """Return the secrets as an encrypted token."""
@@ -47,11 +54,27 @@ class SecretBox:
             ) from None
         return secrets
 
+    def add_key(self) -> list[str]:
+        """Add a random key that encrypts from now on, and return those that did so far."""
+        from checkend.config.instance_secrets import generate_secret, replace_secret
+
+        keys = self._keys()
+        replace_secret(self.path, "\n".join([generate_secret(), *keys]))
+        return keys
+
+    def remove_keys(self, keys: list[str]) -> None:
+        """Remove keys with which nothing is encrypted any more."""
+        from checkend.config.instance_secrets import replace_secret
+
+        replace_secret(self.path, "\n".join(key for key in self._keys() if key not in keys))
+
+    def _keys(self) -> list[str]:
+        from checkend.config.instance_secrets import read_or_create_secret
+
+        return read_or_create_secret(self.path).split()
+
     def _fernet(self) -> "MultiFernet":
         from cryptography.fernet import Fernet, MultiFernet
 
-        from checkend.config.instance_secrets import read_or_create_secret
-
-        keys = read_or_create_secret(self._path).split()
-        digests = [hashlib.sha256(key.encode()).digest() for key in keys]
+        digests = [hashlib.sha256(key.encode()).digest() for key in self._keys()]
         return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

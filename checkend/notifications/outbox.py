@@ -82,39 +82,40 @@ def recipients_of(channel: Channel, event: str) -> list[str]:
 
 
 def _queue_one(channel: Channel, recipient: str, event: ProblemEvent, now: datetime) -> None:
-    mine = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
-    digest = db.session.scalar(
+    """Add a delivery that is due now, or append to the one that collects a burst.
+
+    A delivery that is put off becomes a digest with its second problem. One that is due is not appended to: it may be
+    an ended one that was queued again, whose message id the receiver knows.
+    """
+    to_receiver = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
+    collecting = db.session.scalar(
         select(Delivery)
-        .where(*mine, Delivery.event == "digest", Delivery.status == "pending", Delivery.attempts == 0)
+        .where(*to_receiver, Delivery.status == "pending", Delivery.attempts == 0, Delivery.next_attempt_at > now)
         .where(Delivery.leased_until.is_(None))
     )
-    if digest is not None:
-        if event.problem_id not in digest.problem_ids:
-            digest.problem_ids = [*digest.problem_ids, event.problem_id]
+    if collecting is not None:
+        if event.problem_id not in collecting.problem_ids:
+            collecting.problem_ids = [*collecting.problem_ids, event.problem_id]
+            collecting.event = "digest"
         return
     recent, latest = db.session.execute(
         select(func.count(), func.max(Delivery.created_at)).where(
-            *mine, Delivery.event != "test", Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+            *to_receiver, Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
         )
     ).one()
-    is_too_soon = latest is not None and now - latest < _interval(channel)
-    if recent >= MAX_SINGLE_MESSAGES or is_too_soon:
-        due = (
-            max(now + DIGEST_WINDOW, latest + _interval(channel))
-            if recent >= MAX_SINGLE_MESSAGES
-            else (latest + _interval(channel))
-        )
-        values = {"event": "digest", "next_attempt_at": due}
-    else:
-        values = {
-            "event": event.event,
-            "next_attempt_at": now,
-            "notice_id": event.notice_id,
-            "environment": event.environment,
-            "release": event.release,
-        }
+    due = now if latest is None else latest + _interval(channel)
+    if recent >= MAX_SINGLE_MESSAGES:
+        due = max(due, now + DIGEST_WINDOW)
     delivery = Delivery(
-        channel_id=channel.id, recipient=recipient, problem_ids=[event.problem_id], created_at=now, **values
+        channel_id=channel.id,
+        recipient=recipient,
+        event=event.event,
+        problem_ids=[event.problem_id],
+        notice_id=event.notice_id,
+        environment=event.environment,
+        release=event.release,
+        next_attempt_at=max(due, now),
+        created_at=now,
     )
     db.session.add(delivery)
     db.session.flush()

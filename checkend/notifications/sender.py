@@ -63,14 +63,18 @@ class Sender:
         try:
             mail.send_message(config, message)
         except smtplib.SMTPResponseException as error:
-            text = (
-                error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-            )
-            permanent = 500 <= error.smtp_code < 600
-            return Outcome(f"The mail server responded {error.smtp_code}: {text}", error.smtp_code, permanent)
-        except smtplib.SMTPRecipientsRefused:
-            return Outcome("The mail server rejected the recipient.", permanent=True)
+            return _mail_rejected(error.smtp_code, error.smtp_error)
+        except smtplib.SMTPRecipientsRefused as error:
+            return _mail_rejected(*error.recipients[recipient])
+        except (OSError, smtplib.SMTPException) as error:
+            return Outcome(f"The mail could not be sent: {error}")
         return Outcome(status=250)
+
+
+def _mail_rejected(status: int, reason: bytes | str) -> Outcome:
+    """Return what a mail server's response means: 4xx is transient, such as greylisting, and 5xx is permanent."""
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    return Outcome(f"The mail server responded {status}: {text}", status, permanent=500 <= status < 600)
 
 
 def classify(response: "http.HttpResponse") -> Outcome:

@@ -21,7 +21,9 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.cli import main
 from checkend.db import schema
 from checkend.db import session as db_session
-from checkend.models import ApiKey
+from checkend.models import ApiKey, App
+from checkend.notifications.channel_settings import create_channel
+from checkend.notifications.encryption import SecretBox
 from checkend.services import services
 from tests.support.factories import Factory
 from tests.support.server_process import environment
@@ -37,10 +39,22 @@ OPTIONS = {
     "api-key delete": ["--yes"],
     "app delete": ["--yes"],
     "app update": ["--name", "Store"],
+    "channel create": ["--set", "url=http://127.0.0.1:9/"],
+    "channel delete": ["--yes"],
     "db restore": ["--force"],
     "db backup": ["--force"],
 }
-READ_ONLY = {"app list", "app show", "app key", "api-key list", "user list", "db upgrade", "db check", "status"}
+READ_ONLY = {
+    "app list",
+    "app show",
+    "app key",
+    "api-key list",
+    "channel list",
+    "user list",
+    "db upgrade",
+    "db check",
+    "status",
+}
 
 
 def commands(group: click.Group = main, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -62,6 +76,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make = Factory(app)
     make.notice(make.problem(make.app()["id"]), at=clock.now() - timedelta(days=200))
     make.run(lambda: ApiKey.create("key", ALL_PERMISSIONS))
+    hook = {"kind": "webhook", "name": "Hook", "config": {"url": "http://127.0.0.1:9/"}}  # sending there is forbidden
+    make.run(lambda: create_channel(db_session.db.session.get_one(App, 1), SecretBox(folder), hook))
     make.user("a@example.com", site_admin=True)
     make.user("b@example.com")
     services(app).close()
@@ -88,6 +104,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "target": str(tmp_path / "copy.sqlite3"),
         "app": "shop",
         "key": "1",
+        "kind": "webhook",
+        "channel": "1",
         "name": "New",
     }
 

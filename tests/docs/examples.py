@@ -2,13 +2,14 @@
 
 An example is a block ``sh`` that begins with ``curl``, and the block ``http`` after it. `record` sends the requests in
 the order of the document to the real app over prepared data, and returns the document with the responses that it
-gave. What would vary is fixed (the clock) or replaced (ingestion keys, the seconds of a 429), so that a document can be
-compared with its recording.
+gave. What would vary is fixed (the clock) or replaced (ingestion keys, signing secrets, the seconds of a 429), so that
+a document can be compared with its recording.
 
 Comments in a document prepare what follows them:
 
 - ``<!-- settings: NAME=VALUE … -->``: from here on, the server runs with these settings (none: the defaults).
 - ``<!-- database: missing -->``: the next request is sent while the database file is not there.
+- ``<!-- notifications: sent -->``: the notifications that are due are sent before the next request.
 - ``<!-- file: NAME -->``: the next block is the content of a file that commands send with ``--data-binary @NAME``.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 from unittest.mock import patch
 
@@ -36,12 +38,12 @@ RECORDED = ("api.md", "ingestion.md")
 ENDPOINT = "http://127.0.0.1:8080"
 
 _PART = re.compile(
-    r"^<!-- (?P<directive>settings|database|file):(?P<value>[^\n]*?) ?-->$"
+    r"^<!-- (?P<directive>settings|database|file|notifications):(?P<value>[^\n]*?) ?-->$"
     r"|^```sh\n(?P<command>curl .*?)\n```\n\n```http\n.*?\n?```$"
     r"|^```json\n(?P<content>.*?)\n```$",
     re.MULTILINE | re.DOTALL,
 )
-_INGESTION_KEY = re.compile(r"cki_[A-Za-z0-9_-]{32,}")
+_SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}")
 _SECONDS_TO_WAIT = re.compile(r"\b(Retry-After: |Retry after )\d+")
 
 
@@ -130,6 +132,8 @@ class _Recorder:
             self._file = part["value"].strip()
         elif part["directive"] == "database":
             self._database_is_missing = True
+        elif part["directive"] == "notifications":
+            self._send_notifications()
         return part[0]
 
     def _start(self, settings: dict[str, str]) -> FlaskClient:
@@ -137,12 +141,18 @@ class _Recorder:
         self._stop = services(app).close
         return app.test_client()
 
+    def _send_notifications(self) -> None:
+        worker = services(self._client.application).notifications
+        while worker.has_due() or worker.sending:
+            worker.run_once()
+            sleep(0.01)
+
     def _response(self, command: str) -> str:
         self._clock.advance()
         curl = Curl(command, self._variables, self._files)
         with self._database_away() if self._database_is_missing else nullcontext():
             response = curl.send(self._client)
-        text = _INGESTION_KEY.sub("cki_…", format_response(response, with_headers=curl.with_headers))
+        text = _SECRET.sub(r"\1…", format_response(response, with_headers=curl.with_headers))
         return _SECONDS_TO_WAIT.sub(r"\g<1>45", text) if response.status_code == 429 else text
 
     @contextmanager

@@ -165,6 +165,55 @@ def test_a_minimum_interval_collects_what_comes_too_soon(
     assert [p["error_class"] for p in receiver.requests[1].json["data"]["problems"]] == ["Second", "Third"]
 
 
+def test_a_single_problem_that_comes_too_soon_is_announced_by_its_own_event(
+    api: Api,
+    shop: dict[str, Any],
+    webhook: dict[str, Any],
+    receiver: Receiver,
+    report: Report,
+    work: Work,
+    later: Callable[[float], None],
+) -> None:
+    api.patch(f"/apps/{shop['id']}/channels/{webhook['id']}", {"min_interval_seconds": 3600})
+    problem_id = report()["problem_id"]
+    work()
+    api.post(f"/apps/{shop['id']}/problems/{problem_id}/resolve")
+    report()
+    work()
+    assert len(receiver.requests) == 1
+    later(3700)
+    work()
+    assert [got.json["type"] for got in receiver.requests] == ["problem.new", "problem.reoccurred"]
+
+
+def test_nothing_is_added_to_a_digest_that_is_sent_again(
+    api: Api,
+    shop: dict[str, Any],
+    webhook: dict[str, Any],
+    receiver: Receiver,
+    report: Report,
+    work: Work,
+    later: Callable[[float], None],
+) -> None:
+    path = f"/apps/{shop['id']}/channels/{webhook['id']}"
+    api.patch(path, {"min_interval_seconds": 3600})
+    for name in ("First", "Second", "Third"):
+        report(name)
+    work()
+    later(3700)
+    work()
+    later(10)
+    assert api.post(f"{path}/deliveries/{deliveries(api, shop, webhook)[0]['id']}/redeliver").status_code == 200
+    report("Fourth")
+    work()
+    later(3700)
+    work()
+    digest, repeated = receiver.requests[1:3]
+    assert digest.headers["webhook-id"] == repeated.headers["webhook-id"]
+    assert [len(got.json["data"]["problems"]) for got in (digest, repeated)] == [2, 2]
+    assert receiver.requests[3].json["data"]["problem"]["error_class"] == "Fourth"
+
+
 def test_failures_are_retried_with_the_same_id_until_the_receiver_recovers(
     api: Api,
     shop: dict[str, Any],
@@ -300,6 +349,46 @@ def test_mail_goes_to_the_members_of_the_apps_teams(
     message = mail_server.mails[0][1]
     assert "NoMethodError" in message["Subject"]
     assert message["List-Unsubscribe"].strip().startswith("<https://errors.example.com/unsubscribe/")
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "error"),
+    [
+        ("451 greylisted", "pending", "The mail server responded 451: greylisted"),
+        ("550 no such user", "failed", "The mail server responded 550: no such user"),
+    ],
+)
+def test_a_recipient_that_the_mail_server_rejects(
+    response: str,
+    status: str,
+    error: str,
+    api: Api,
+    shop: dict[str, Any],
+    mail_server: MailServer,
+    report: Report,
+    work: Work,
+) -> None:
+    mail_server.recipient_response = response
+    mail = create(api, shop, kind="email", name="Mail", config={"recipients": ["ada@example.com"]})
+    report()
+    work()
+    [delivery] = deliveries(api, shop, mail)
+    assert (delivery["status"], delivery["last_error"]) == (status, error)
+    assert delivery["last_status"] == int(response[:3])
+
+
+def test_mail_is_tried_again_when_the_mail_server_is_down(
+    api: Api, shop: dict[str, Any], mail_server: MailServer, report: Report, work: Work
+) -> None:
+    mail_server.close()
+    mail = create(api, shop, kind="email", name="Mail", config={"recipients": ["ada@example.com"]})
+    report()
+    work()
+    [delivery] = deliveries(api, shop, mail)
+    assert (delivery["status"], delivery["attempts"]) == ("pending", 1)
+    assert delivery["last_error"].startswith("The mail could not be sent: ")
+    outcome = api.post(f"/apps/{shop['id']}/channels/{mail['id']}/test")
+    assert (outcome.status_code, outcome.get_json()["status"]) == (200, "failed")
 
 
 def test_a_deleted_problem_is_not_announced(

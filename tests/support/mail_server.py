@@ -9,9 +9,13 @@ from typing import Any
 
 
 class MailServer:
-    """A real SMTP server on a free port, as far as a client without encryption needs one."""
+    """A real SMTP server on a free port, as far as a client without encryption needs one.
+
+    ``recipient_response`` is what it responds to recipients.
+    """
 
     def __init__(self) -> None:
+        self.recipient_response = "250 ok"
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.mails: list[tuple[str, Message]] = []
@@ -40,6 +44,8 @@ class MailServer:
             verb = line[:4].upper()
             if verb == "RCPT":
                 recipient = line.partition("<")[2].partition(">")[0]
+                say(self.recipient_response)
+                continue
             if verb == "DATA":
                 say("354 go on")
                 lines = []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from checkend.cli._support.output import CommandError, RecordNotFoundError
 
 if TYPE_CHECKING:
-    from checkend.models import ApiKey, App, User
+    from checkend.models import ApiKey, App, Channel, User
     from checkend.schemas.base import Resource
 
 
@@ -42,6 +42,19 @@ def find_api_key(reference: str) -> "ApiKey":
     if key is None:
         raise RecordNotFoundError(f"There is no API key {reference!r}. See `checkend api-key list`.")
     return key
+
+
+def find_channel(app: "App", reference: str) -> "Channel":
+    """Return the channel of the app with this id. Raises `RecordNotFoundError`."""
+    from checkend.models import Channel
+    from checkend.models.slugs import by_id
+
+    found = by_id(Channel, reference)
+    if found is None or found.app_id != app.id:
+        raise RecordNotFoundError(
+            f"App {app.name!r} has no channel {reference!r}. See `checkend channel list {app.slug}`."
+        )
+    return found
 
 
 def dump_app(app: "App") -> dict[str, Any]:

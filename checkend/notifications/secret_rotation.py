@@ -1,0 +1,45 @@
+"""Replacing the key that encrypts secrets, so that they can be decrypted at any point of it.
+
+1. In a write transaction, the new key is written to the first line of the file, and then the secrets are encrypted with
+   it. Until the transaction is committed, the old keys decrypt them; afterwards, the new one does.
+2. In another one, the old keys are removed from the file.
+
+Servers read the file whenever they encrypt something, and only in write transactions: one that encrypts after step 1
+uses the new key, and what one encrypted before is encrypted again by step 1. Rotations at the same time remove only the
+keys that they found.
+"""
+
+from sqlalchemy import select
+
+from checkend.db.session import db
+from checkend.exceptions import DomainError
+from checkend.models import Channel
+from checkend.notifications.encryption import SecretBox, SecretsUnreadableError
+
+
+def encrypt_with_new_key(box: SecretBox) -> tuple[list[str], int]:
+    """Add a key and encrypt the secrets of all channels with it; for a write transaction of its own.
+
+    Returns the old keys and the number of channels. Raises `DomainError`, before anything is changed, if the secrets of
+    a channel cannot be decrypted.
+    """
+    channels = list(db.session.scalars(select(Channel).where(Channel.secrets.is_not(None)).order_by(Channel.id)))
+    opened = []
+    for channel in channels:
+        try:
+            opened.append(box.open(channel.secrets))
+        except SecretsUnreadableError:
+            raise DomainError(
+                f"The secrets of {channel.label} cannot be decrypted, so nothing was changed. Restore the file "
+                f"{box.path} from a backup, or enter the channel's secrets again, or delete it."
+            ) from None
+    old_keys = box.add_key()
+    for channel, secrets in zip(channels, opened, strict=True):
+        channel.secrets = box.seal(secrets)
+    return old_keys, len(channels)
+
+
+def remove_keys(box: SecretBox, keys: list[str]) -> None:
+    """Remove keys that encrypt nothing any more; for a write transaction, which keeps other rotations out."""
+    db.session.execute(select(1))  # takes the write lock
+    box.remove_keys(keys)
