@@ -1,6 +1,5 @@
 """Alerts of an app: its channels, what is sent through them, and which events notify anybody."""
 
-from pathlib import Path
 from typing import Any
 
 from flask import abort, current_app, flash, redirect, render_template, request, url_for
@@ -17,7 +16,7 @@ from checkend.models.channel import count_deliveries, deliveries_of
 from checkend.notifications import mail
 from checkend.notifications.channel_settings import change_channel, create_channel, rotate_signing_secret
 from checkend.notifications.channels import webhook
-from checkend.notifications.encryption import SecretBox
+from checkend.notifications.encryption import secret_box
 from checkend.notifications.message import Event
 from checkend.notifications.test_message import send_test
 from checkend.web.channel_forms import ChannelForm, edit_form, new_form
@@ -67,7 +66,7 @@ def new(slug: str) -> Any:
     if form.validate_on_submit():
         with form.catch_domain_errors():
             with write_transaction():
-                channel, secret = create_channel(app, _secret_box(), form.values() | {"kind": kind.name})
+                channel, secret = create_channel(app, secret_box(), form.values() | {"kind": kind.name})
             flash(f"Added channel '{channel.name}'. Send a test message to check that it works.")
             return _show_secret(channel, secret) if secret else redirect(_index_url(app))
     return _form_page(app, form, kind)
@@ -82,7 +81,7 @@ def edit(slug: str, channel_id: int) -> Any:
     if form.validate_on_submit():
         with form.catch_domain_errors():
             with write_transaction():
-                change_channel(channel, _secret_box(), form.values())
+                change_channel(channel, secret_box(), form.values())
             flash(f"Saved channel '{channel.name}'.")
             return redirect(_index_url(channel.app))
     return _form_page(channel.app, form, kind, channel)
@@ -123,7 +122,7 @@ def rotate_secret(slug: str, channel_id: int) -> Response:
     channel = _channel_for(slug, channel_id)
     try:
         with write_transaction():
-            secret = rotate_signing_secret(channel, _secret_box())
+            secret = rotate_signing_secret(channel, secret_box())
     except DomainError as error:
         flash(str(error), "error")
         return redirect(url_for("alerts.edit", slug=slug, channel_id=channel_id))
@@ -191,7 +190,3 @@ def _index_url(app: App) -> str:
 
 def _show_secret(channel: Channel, secret: str) -> Response:
     return redirect_with_secret(url_for("alerts.secret", slug=channel.app.slug, channel_id=channel.id), secret=secret)
-
-
-def _secret_box() -> SecretBox:
-    return SecretBox(Path(current_app.instance_path))
