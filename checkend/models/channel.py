@@ -113,14 +113,16 @@ class Channel(Model):
 
         Enabling a disabled channel forgets its failures; disabling one gives up its pending deliveries.
         """
-        was_enabled = self.enabled
-        for name, value in fields.items():
+        changes = {name: value for name, value in fields.items() if getattr(self, name) != value}
+        if not changes:
+            return
+        for name, value in changes.items():
             setattr(self, name, value)
-        if self.enabled and not was_enabled:
+        if changes.get("enabled"):
             self.failures, self.rejections, self.last_error = 0, 0, None
-        if was_enabled and not self.enabled:
+        elif "enabled" in changes:
             give_up_pending([self])
-        audit_log.record("channel.changed", self.label, fields=sorted(fields))
+        audit_log.record("channel.changed", self.label, fields=sorted(changes))
 
     def delete(self) -> None:
         """Delete the channel with its deliveries; what is pending is not sent."""
