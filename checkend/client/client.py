@@ -7,7 +7,21 @@ from types import TracebackType
 from typing import Any, Literal
 
 from checkend.client.connection import ServerConnection
-from checkend.client.types import App, AppWithKey, Member, Notice, NoticeFeed, Page, Problem, Tag, Team, User
+from checkend.client.types import (
+    App,
+    AppWithKey,
+    Channel,
+    ChannelWithSecret,
+    Delivery,
+    Member,
+    Notice,
+    NoticeFeed,
+    Page,
+    Problem,
+    Tag,
+    Team,
+    User,
+)
 
 Id = int | str
 MAX_PER_PAGE = 100
@@ -86,6 +100,46 @@ class Client:
     def regenerate_ingestion_key(self, app: Id) -> AppWithKey:
         """Replace the ingestion key of an app; reports with the old key are rejected from now on."""
         return self.call("POST", f"/apps/{app}/regenerate_ingestion_key")
+
+    # Channels
+
+    def channels(self, app: Id) -> list[Channel]:
+        """Return the channels of an app, oldest first."""
+        return self.call("GET", f"/apps/{app}/channels")
+
+    def channel(self, app: Id, channel: int) -> Channel:
+        """Return a channel."""
+        return self.call("GET", f"/apps/{app}/channels/{channel}")
+
+    def create_channel(self, app: Id, kind: str, name: str, **fields: Any) -> ChannelWithSecret:
+        """Create a channel; of a webhook, the response contains the signing secret."""
+        return self.call("POST", f"/apps/{app}/channels", {"kind": kind, "name": name, **fields})
+
+    def update_channel(self, app: Id, channel: int, **fields: Any) -> Channel:
+        """Change fields of a channel."""
+        return self.call("PATCH", f"/apps/{app}/channels/{channel}", fields)
+
+    def delete_channel(self, app: Id, channel: int) -> None:
+        """Delete a channel with its deliveries."""
+        self.call("DELETE", f"/apps/{app}/channels/{channel}")
+
+    def rotate_channel_secret(self, app: Id, channel: int) -> ChannelWithSecret:
+        """Replace the signing secret of a webhook; the old one signs as well for another 24 hours."""
+        return self.call("POST", f"/apps/{app}/channels/{channel}/rotate_secret")
+
+    def test_channel(self, app: Id, channel: int) -> dict[str, str]:
+        """Send a test notification; returns its ``status``, ``delivered`` or ``failed``, and ``detail``."""
+        return self.call("POST", f"/apps/{app}/channels/{channel}/test")
+
+    def deliveries(
+        self, app: Id, channel: int, *, page: int | None = None, per_page: int | None = None
+    ) -> Page[Delivery]:
+        """Return a page of the deliveries of a channel, newest first."""
+        return self.call("GET", f"/apps/{app}/channels/{channel}/deliveries", page=page, per_page=per_page)
+
+    def redeliver(self, app: Id, channel: int, delivery: int) -> Delivery:
+        """Queue a delivery that has ended again."""
+        return self.call("POST", f"/apps/{app}/channels/{channel}/deliveries/{delivery}/redeliver")
 
     # Problems and notices
 

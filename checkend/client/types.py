@@ -25,6 +25,47 @@ class AppWithKey(App):
     ingestion_key: str
 
 
+class Channel(TypedDict):
+    """A channel of an app, without its secrets."""
+
+    id: int
+    app_id: int
+    kind: str
+    name: str
+    enabled: bool
+    events: list[str]
+    environments: list[str]
+    min_interval_seconds: int
+    config: dict[str, Any]
+    secret_set: bool
+    last_delivered_at: str | None
+    last_failed_at: str | None
+    last_error: str | None
+    created_at: str
+    updated_at: str
+
+
+class ChannelWithSecret(Channel):
+    """A channel, as the responses that create a webhook's signing secret show it."""
+
+    signing_secret: NotRequired[str]
+
+
+class Delivery(TypedDict):
+    """A notification on its way through a channel, or what became of it."""
+
+    id: int
+    event: str
+    problem_id: int | None
+    status: str
+    attempts: int
+    next_attempt_at: str | None
+    last_status: int | None
+    last_error: str | None
+    created_at: str
+    delivered_at: str | None
+
+
 class Tag(TypedDict):
     """A tag."""
 

@@ -113,16 +113,16 @@ class Channel(Model):
 
         Enabling or disabling a channel forgets its failures; disabling also gives up its pending deliveries.
         """
-        was_enabled = self.enabled
-        changed = sorted(name for name, value in fields.items() if getattr(self, name) != value)
-        for name, value in fields.items():
+        changes = {name: value for name, value in fields.items() if getattr(self, name) != value}
+        if not changes:
+            return
+        for name, value in changes.items():
             setattr(self, name, value)
-        if self.enabled != was_enabled:
+        if "enabled" in changes:
             self.failures, self.rejections, self.last_error = 0, 0, None
-        if was_enabled and not self.enabled:
+        if changes.get("enabled") is False:
             give_up_pending([self])
-        if changed:
-            audit_log.record("channel.changed", self.label, fields=changed)
+        audit_log.record("channel.changed", self.label, fields=sorted(changes))
 
     def delete(self) -> None:
         """Delete the channel with its deliveries; what is pending is not sent."""

@@ -179,7 +179,7 @@ def record_outcome(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
         delivery.status, delivery.next_attempt_at = "failed", None
     elif delivery.attempts > len(RETRY_DELAYS):
         delivery.status, delivery.next_attempt_at = "gave_up", None
-    else:
+    elif delivery.status == "pending":  # else the channel was disabled in the meantime
         delivery.next_attempt_at = now + _retry_delay(delivery.attempts, outcome.retry_after)
 
 

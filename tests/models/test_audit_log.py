@@ -243,6 +243,14 @@ def _walk_api(walk: Walk) -> None:
     walk.secrets.append(created.get_json()["ingestion_key"])
     walk.api("PATCH", "/apps/desktop", {"environment": "production"}, "app.changed")
     walk.api("PUT", "/apps/desktop", {"environment": "production"})  # no change
+    hook = {"kind": "webhook", "name": "Hook", "config": {"url": "http://127.0.0.1:9/"}}
+    created = walk.api("POST", "/apps/desktop/channels", hook, "channel.created").get_json()
+    channel = f"/apps/desktop/channels/{created['id']}"
+    rotated = walk.api("POST", f"{channel}/rotate_secret", None, "channel.changed").get_json()
+    walk.secrets += [created["signing_secret"], rotated["signing_secret"]]
+    walk.api("PATCH", channel, {"enabled": False}, "channel.changed")
+    walk.api("PUT", channel, {"enabled": False, "name": "Hook"})  # no change
+    walk.api("DELETE", channel, None, "channel.deleted")
     walk.api("POST", "/teams", {"name": "Api", "owner_id": "ann"}, "team.created")
     walk.api("POST", "/teams/api/apps", {"app_id": "desktop"}, "app.assigned")
     walk.api("POST", "/teams/api/apps", {"app_id": "desktop"})  # no change

@@ -300,6 +300,21 @@ def test_a_receiver_that_rejects_for_good_disables_the_channel(
     assert deliveries(api, shop, webhook)[0]["status"] == "failed"
 
 
+def test_a_channel_that_is_disabled_while_it_is_sent_to_is_not_tried_again(
+    api: Api, shop: dict[str, Any], webhook: dict[str, Any], receiver: Receiver, report: Report, work: Work
+) -> None:
+    class Script(list[Any]):
+        def pop(self, _: Any = -1) -> Any:
+            api.patch(f"/apps/{shop['id']}/channels/{webhook['id']}", {"enabled": False})
+            return super().pop()
+
+    receiver.script = Script([(500, {})])
+    report()
+    work()
+    [delivery] = deliveries(api, shop, webhook)
+    assert (delivery["status"], delivery["next_attempt_at"], delivery["attempts"]) == ("gave_up", None, 1)
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_other_client_errors_are_not_retried(
     status: int,

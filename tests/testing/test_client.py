@@ -63,6 +63,18 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert client.notices(tested.slug, key_error["id"])["data"] == [notice]
     assert client.notice(tested.slug, key_error["id"], notice["id"]) == notice
 
+    hook = client.create_channel(shop, "webhook", "Hook", config={"url": "http://127.0.0.1:9/"})
+    secret = hook.pop("signing_secret")
+    assert client.rotate_channel_secret(shop, hook["id"])["signing_secret"] != secret
+    assert client.update_channel(shop, hook["id"], name="Bot")["name"] == "Bot"
+    assert client.test_channel(shop, hook["id"])["status"] == "failed"  # sending there is not permitted
+    assert client.channels(shop) == [client.channel(shop, hook["id"])]
+    assert client.deliveries(shop, hook["id"], per_page=1)["data"] == []
+    with pytest.raises(ApiError, match="404 not_found: Delivery not found"):
+        client.redeliver(shop, hook["id"], 1)
+    client.delete_channel(shop, hook["id"])
+    assert client.channels(shop) == []
+
     tag = client.add_tag(tested.slug, key_error["id"], "urgent")
     assert client.tags(tested.slug, key_error["id"]) == [tag]
     assert [one["id"] for one in client.all_problems(tested.slug, tags=["urgent"])] == [key_error["id"]]
