@@ -125,7 +125,7 @@ def test_polls_leave_threads_for_reports_and_do_not_delay_shutdown(tmp_path: Pat
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        app = server._runs._running.fixture.app  # type: ignore[union-attr]  # it runs in a thread
+        app = server._runner._fixture.app  # type: ignore[union-attr]  # it runs in a thread
         assert soon(lambda: services(app).notice_feed_waiters._value == 0)
         started = time.monotonic()
         client.arrivals(after=0, wait=20)

@@ -175,7 +175,7 @@ def test_a_port_in_use_is_an_error() -> None:
         taken.listen()
         ran = run_fixture("--port", str(taken.getsockname()[1]))
     assert ran.returncode == 1
-    assert "cannot be used" in ran.stderr
+    assert "Cannot listen on port" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

@@ -173,8 +173,8 @@ def test_a_fixture_for_other_containers_responds_to_addresses_and_not_to_names()
 def development(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     """Provide the URL and ingestion key of the server of ``checkend dev``."""
     monkeypatch.setenv("CHECKEND_INSTANCE_PATH", str(tmp_path))
-    with dev._server(0) as (app, url):
-        yield url, dev._keys(app)[0]
+    with dev._server(0) as (app, url), dev._keys(app) as (ingestion_key, _):
+        yield url, ingestion_key
 
 
 def test_the_development_server_responds_to_its_own_host_only(development: tuple[str, str]) -> None:
