@@ -20,12 +20,14 @@ def find_differences(path: Path, version: str) -> list[str]:
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
         actual, actual_columns = _objects(database), _columns(database)
     expected, expected_columns = _expected(version)
-    errors = [f"It has no {kind} {name}." for kind, name in sorted(expected - actual)]
+    missing = sorted(expected - actual, key=lambda item: (item[0] != "table", item))  # tables say the most
+    errors = [f"It has no {kind} {name}." for kind, name in missing]
     for table, columns in sorted(expected_columns.items()):
         if table in actual_columns and not columns <= actual_columns[table]:
             names = ", ".join(sorted(name for name, *_ in columns - actual_columns[table]))
             errors.append(f"Its table {table} lacks columns, or has other types for them: {names}.")
-    return errors[:MAX_SHOWN]
+    more = [f"{len(errors) - MAX_SHOWN} more differences are not listed."] if len(errors) > MAX_SHOWN else []
+    return errors[:MAX_SHOWN] + more
 
 
 def _expected(version: str) -> tuple[set[tuple[str, str]], dict[str, Columns]]:

@@ -111,7 +111,7 @@ def _reason(error: Exception) -> str:
     return "the response is not valid HTTP"
 
 
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*(%[a-z0-9._-]+)?", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|(?=[0-9a-f.]*:)[0-9a-f:.]+(%[a-z0-9._-]+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

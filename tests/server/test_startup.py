@@ -13,8 +13,9 @@ from tests.support.server_process import command, environment
 
 MAX_MEMORY_MB = 120
 # With the requests or commands that need them: prometheus_client with /metrics, cryptography with the first new secret,
-# zxcvbn with the first password, alembic with a migration, humanize with `checkend status`.
-LAZY = ("alembic", "cryptography", "humanize", "prometheus_client", "zxcvbn")
+# urllib3 with the first notification, zxcvbn with the first password, alembic with a migration, humanize with
+# `checkend status`.
+LAZY = ("alembic", "cryptography", "humanize", "prometheus_client", "urllib3", "zxcvbn")
 START = """
 import json, sys, time
 from pathlib import Path

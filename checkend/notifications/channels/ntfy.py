@@ -4,6 +4,7 @@ ntfy turns messages of more than 4,096 bytes into attachments, and rejects JSON 
 The limits of the parts are therefore in bytes of JSON.
 """
 
+import re
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,6 +18,9 @@ from checkend.notifications.message import Event, Notification
 KIND = "ntfy"
 LABEL = "ntfy"
 SECRETS: tuple[str, ...] = ("token",)
+
+_TOPIC = re.compile("[A-Za-z0-9_-]{1,64}")
+_TOKEN = re.compile("[A-Za-z0-9_-]{1,200}")
 
 DEFAULT_SERVER = "https://ntfy.sh"
 MESSAGE_LIMIT = 1_400
@@ -44,10 +48,8 @@ def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     settings.check(
         settings.unknown(config, secrets, ("server", "topic"), SECRETS),
         _check_server(config) if config.get("server") else [],
-        settings.text(config, "topic", "[A-Za-z0-9_-]{1,64}", topic),
-        settings.text(
-            secrets, "token", "[A-Za-z0-9_-]{1,200}", "an access token, such as tk_AgQdq7mVBoFD37zQ…", required=False
-        ),
+        settings.text(config, "topic", _TOPIC, topic),
+        settings.text(secrets, "token", _TOKEN, "an access token, such as tk_AgQdq7mVBoFD37zQ…", required=False),
     )
 
 

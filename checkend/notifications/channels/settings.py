@@ -48,11 +48,13 @@ def url(values: dict[str, Any], name: str, schemes: tuple[str, ...] = ("https",)
     return []
 
 
-def text(values: dict[str, Any], name: str, pattern: str, expected: str, *, required: bool = True) -> list[str]:
+def text(
+    values: dict[str, Any], name: str, pattern: re.Pattern[str], expected: str, *, required: bool = True
+) -> list[str]:
     """Check that a setting is text that ``pattern`` matches in full; ``expected`` describes it, with an example."""
     value = values.get(name)
     if value is None or value == "":
         return [f"'{name}' is missing. Enter {expected}."] if required else []
-    if isinstance(value, bool) or not isinstance(value, str | int) or not re.fullmatch(pattern, str(value)):
+    if isinstance(value, bool) or not isinstance(value, str | int) or not pattern.fullmatch(str(value)):
         return [f"'{name}' must be {expected}."]
     return []

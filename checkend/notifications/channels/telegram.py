@@ -4,6 +4,7 @@ Text from reports is escaped and only put into ``code`` and ``pre`` elements, in
 mentions, hashtags or commands.
 """
 
+import re
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -17,6 +18,10 @@ KIND = "telegram"
 LABEL = "Telegram"
 SECRETS: tuple[str, ...] = ("token",)
 
+_CHAT_ID = re.compile("-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,31}")
+_THREAD_ID = re.compile("[1-9][0-9]{0,15}")
+_TOKEN = re.compile("[0-9]{1,20}:[A-Za-z0-9_-]{20,100}")
+
 API_URL = "https://api.telegram.org"
 # Telegram allows 4,096 characters in all, counted without tags and after entities are replaced.
 MESSAGE_LIMIT = 1_000
@@ -27,13 +32,9 @@ def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     chat = "the numeric id of a chat, such as -1001234567890, or the name of a public channel, such as @alerts"
     settings.check(
         settings.unknown(config, secrets, ("chat_id", "message_thread_id"), SECRETS),
-        settings.text(config, "chat_id", "-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,31}", chat),
-        settings.text(
-            config, "message_thread_id", "[1-9][0-9]{0,15}", "the numeric id of a topic, such as 42", required=False
-        ),
-        settings.text(
-            secrets, "token", "[0-9]{1,20}:[A-Za-z0-9_-]{20,100}", "the bot's token, such as 123456:ABC-DEF1234ghIkl…"
-        ),
+        settings.text(config, "chat_id", _CHAT_ID, chat),
+        settings.text(config, "message_thread_id", _THREAD_ID, "the numeric id of a topic, such as 42", required=False),
+        settings.text(secrets, "token", _TOKEN, "the bot's token, such as 123456:ABC-DEF1234ghIkl…"),
     )
 
 
