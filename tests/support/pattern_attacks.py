@@ -19,7 +19,7 @@ _parser: Any = re._parser  # type: ignore[attr-defined]  # the only parser of re
 STAGES = ((10, 10_000), (16, 10_000), (22, 10_000), (100, 400), (400, 40), (3_000, 5), (50_000, 2))
 LONGEST_TEXT = 100_000
 FLOOR_SECONDS = 0.001
-SECONDS_PER_CHARACTER = 1e-6
+SECONDS_PER_CHARACTER = 3e-6  # linear patterns take up to 1e-6, quadratic ones more than 1e-5 at the last stage
 SUFFIXES = ("", "\0\n !")
 CATEGORY_SAMPLES = {
     "CATEGORY_DIGIT": "0",
