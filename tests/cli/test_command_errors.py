@@ -19,7 +19,7 @@ from checkend import clock
 from checkend.app import create_app
 from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.cli import main
-from checkend.db import schema
+from checkend.db import restore, schema
 from checkend.db import session as db_session
 from checkend.models import ApiKey, App
 from checkend.notifications.channel_settings import create_channel
@@ -96,7 +96,7 @@ def store(template: Path, instance: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for module in (db_session, schema):
+    for module in (db_session, schema, restore):
         monkeypatch.setattr(module, "LOCK_TIMEOUT_SECONDS", 0.05)
     values = {
         "email_address": "b@example.com",
