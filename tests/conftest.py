@@ -27,6 +27,8 @@ from checkend.models import ApiKey
 from checkend.services import services
 from tests.support import process_caches
 from tests.support.factories import Factory
+from tests.support.mail_server import MailServer
+from tests.support.receiver import Receiver
 from tests.support.sdk import sdk_python
 from tests.support.signals import stop_ignoring
 
@@ -127,6 +129,22 @@ def client(app: Flask) -> FlaskClient:
 def make(app: Flask) -> Factory:
     """Return a factory that writes records directly to the database, each in a transaction of its own."""
     return Factory(app)
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """Provide an SMTP server that records mail."""
+    server = MailServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Provide an HTTP server that records requests."""
+    server = Receiver()
+    yield server
+    server.close()
 
 
 @pytest.fixture

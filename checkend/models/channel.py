@@ -143,16 +143,16 @@ class Channel(Model):
 
     @property
     def secret_set(self) -> bool:
-        """Whether the channel has secret settings."""
+        """Return whether the channel has secret settings."""
         return self.secrets is not None
 
     @property
     def is_failing(self) -> bool:
-        """Whether so many deliveries failed in a row that somebody should look at the channel."""
+        """Return whether so many deliveries failed in a row that somebody should look at the channel."""
         return self.failures >= FAILURES_SHOWN or (not self.enabled and self.last_error is not None)
 
     def accepts(self, event: str, environment: str) -> bool:
-        """Whether a notification about ``event`` in ``environment`` passes the channel's filters."""
+        """Return whether a notification about ``event`` in ``environment`` passes the channel's filters."""
         if not self.enabled or event not in self.events:
             return False
         return not self.environments or environment.casefold() in {name.casefold() for name in self.environments}

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
 from checkend import clock
 from checkend.db.session import db
 from checkend.grouping.frames import FrameOrigin, classify_frame
@@ -23,7 +26,9 @@ def build_notification(delivery: Delivery, base_url: str) -> Notification | None
     """
     app = delivery.channel.app
     event = Event(delivery.event)
-    problems = [problem for id in delivery.problem_ids if (problem := db.session.get(Problem, id)) is not None]
+    statement = select(Problem).where(Problem.id.in_(delivery.problem_ids)).options(selectinload(Problem.tags))
+    existing = {problem.id: problem for problem in db.session.scalars(statement)}
+    problems = [existing[problem_id] for problem_id in delivery.problem_ids if problem_id in existing]
     if not problems and event is not Event.TEST:
         return None
     if event is Event.DIGEST and len(problems) == 1:  # nothing else came up while it was collected

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
 from datetime import timedelta
 
 from flask import Flask, g
@@ -35,10 +35,9 @@ class NotificationWorker:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._sender: Sender | None = None
+        self._sender = Sender(app)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._pool: ThreadPoolExecutor | None = None
         self._busy: set[int] = set()
         self._guard = threading.Lock()
         self._cleaned_up_at = clock.EPOCH
@@ -52,11 +51,12 @@ class NotificationWorker:
 
     def stop(self) -> None:
         """Stop polling, and wait up to `STOP_SECONDS` for what is being sent; the next start sends the rest."""
+        deadline = time.monotonic() + STOP_SECONDS
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        while self.sending and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     @property
     def sending(self) -> int:
@@ -115,11 +115,11 @@ class NotificationWorker:
         return db.session.scalar(select(Delivery.id).where(is_due(clock.now())).limit(1)) is not None
 
     def _submit(self, delivery_id: int, channel_id: int) -> None:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="checkend-delivery")
         with self._guard:
             self._busy.add(channel_id)
-        self._pool.submit(self._deliver, delivery_id, channel_id)
+        # A daemon, unlike the threads of an executor: a receiver that hangs must not hold up the end of the process.
+        arguments = (delivery_id, channel_id)
+        threading.Thread(target=self._deliver, args=arguments, name="checkend-delivery", daemon=True).start()
 
     def _deliver(self, delivery_id: int, channel_id: int) -> None:
         try:
@@ -144,7 +144,7 @@ class NotificationWorker:
         channel, recipient = delivery.channel, delivery.recipient
         db.session.expunge_all()  # what is loaded is enough
         db.session.rollback()  # no read transaction stays open while the receiver takes its time
-        outcome = self._get_sender().send(channel, recipient, notification)
+        outcome = self._sender.send(channel, recipient, notification)
         with write_transaction():
             delivery = db.session.get(Delivery, delivery_id)
             if delivery is not None:
@@ -154,8 +154,3 @@ class NotificationWorker:
             log.warning("delivery %d through channel %d failed: %s", delivery_id, channel.id, outcome.error)
         else:
             self.delivered += 1
-
-    def _get_sender(self) -> Sender:
-        if self._sender is None:
-            self._sender = Sender(self._app)
-        return self._sender

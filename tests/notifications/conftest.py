@@ -16,15 +16,6 @@ from checkend.services import services
 from tests.support.api import Api
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
-from tests.support.receiver import Receiver
-
-
-@pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    """Provide an SMTP server that records mail."""
-    server = MailServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -53,14 +44,6 @@ def api(client: FlaskClient, key_for: Callable[..., dict[str, str]]) -> Api:
 def shop(make: Factory) -> dict[str, Any]:
     """Provide an app: ``id slug ingestion_key``."""
     return make.app()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """Provide an HTTP server that records requests."""
-    server = Receiver()
-    yield server
-    server.close()
 
 
 @pytest.fixture

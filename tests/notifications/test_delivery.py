@@ -1,13 +1,17 @@
 """From a report to a delivered notification, and what happens when the receiver does not cooperate."""
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import delete, func, select
 from standardwebhooks.webhooks import Webhook
 
 from checkend.models import Delivery, Problem, ProblemEvent
+from checkend.services import services
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
@@ -348,6 +352,22 @@ def test_redirects_and_loopback_are_not_followed(
     [delivery] = deliveries(api, shop, forbidden)
     assert delivery["status"] == "failed"
     assert "169.254.169.254" in delivery["last_error"]
+
+
+def test_a_receiver_that_hangs_does_not_hold_up_the_end_of_the_server(app: Flask, api: Api, report: Report) -> None:
+    slow = Receiver(response_seconds=3)
+    api.post("/apps/shop/channels", {"kind": "webhook", "name": "Slow", "config": {"url": slow.url}})
+    report()
+    worker = services(app).notifications
+    worker.run_once()
+    began = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - began < 2.9
+    assert worker.sending == 1
+    sending = [thread for thread in threading.enumerate() if thread.name == "checkend-delivery"]
+    assert [thread.daemon for thread in sending] == [True]  # the process ends without them
+    slow.close()
+    sending[0].join(10)
 
 
 def test_mail_goes_to_the_members_of_the_apps_teams(

@@ -92,14 +92,6 @@ def _note_violation(complaints: list[str], text: str) -> None:
 
 
 @pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    """Provide an SMTP server that records mail."""
-    server = MailServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def mailing(tmp_path: Path, mail_server: MailServer) -> Iterator[Flask]:
     """Provide a server that sends mail to `mail_server`, with the user ada@example.com."""
     settings = {

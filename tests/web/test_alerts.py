@@ -51,14 +51,6 @@ def app(tmp_path: Path, mail_server: MailServer) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """Provide an HTTP server that records requests."""
-    server = Receiver()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def shop(make: Factory) -> dict[str, Any]:
     """Provide the app Shop of a team with a developer and a viewer, and an app of another team."""
     shop, team = make.app("Shop"), make.team("Core", make.user("owner@example.com"))
