@@ -3,8 +3,8 @@
 from checkend.models.api_key import ApiKey
 from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
-from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent
-from checkend.models.counters import AppHour, ProblemFacet, ProblemHour
+from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
+from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.invitation import Invitation
 from checkend.models.notice import Notice
 from checkend.models.problem import Problem, ProblemFilter
@@ -17,6 +17,7 @@ __all__ = [
     "ApiKey",
     "App",
     "AppHour",
+    "AppRelease",
     "Backtrace",
     "Channel",
     "Delivery",
@@ -29,7 +30,9 @@ __all__ = [
     "ProblemFacet",
     "ProblemFilter",
     "ProblemHour",
+    "ProblemMinute",
     "ProblemTag",
+    "Spike",
     "Tag",
     "Team",
     "TeamApp",
