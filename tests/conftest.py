@@ -28,6 +28,7 @@ from checkend.services import services
 from tests.support import process_caches
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer
+from tests.support.openapi import check_response
 from tests.support.receiver import Receiver
 from tests.support.sdk import sdk_python
 from tests.support.signals import stop_ignoring
@@ -96,6 +97,21 @@ def _cheap_passwords() -> Iterator[None]:
     cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("checkend.models.user.generate_password_hash", cheap)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _responses_are_documented() -> Iterator[None]:
+    """Compare every response of the API with the OpenAPI document."""
+    send = FlaskClient.open
+
+    def open_and_check(client: FlaskClient, *args: Any, **kwargs: Any) -> Any:
+        response = send(client, *args, **kwargs)
+        check_response(client, response)
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FlaskClient, "open", open_and_check)
         yield
 
 

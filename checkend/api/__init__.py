@@ -19,9 +19,11 @@ def register(app: Flask) -> None:
         teams,
         users,
     )
+    from checkend.api.openapi import routes as openapi
 
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
-    for module in (health, apps, channels, problems, notices, notice_feed, tags, teams, team_apps, team_members, users):
+    resources = (apps, channels, problems, notices, notice_feed, tags, teams, team_apps, team_members, users)
+    for module in (health, openapi, *resources):
         # The prefix is needed because the dashboard has blueprints with the same names.
         app.register_blueprint(module.bp, url_prefix="/api/v1", name=f"api_{module.bp.name}")

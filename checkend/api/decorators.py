@@ -98,6 +98,22 @@ def response(schema: Schema | None = None, status: int = 200) -> Callable[[Calla
     return decorate
 
 
+def document(media_type: str) -> Callable[[Callable[..., Response]], Responding]:
+    """Respond with the view's own response, which is of ``media_type``. Reject query parameters with 422."""
+
+    def decorate(view: Callable[..., Response]) -> Responding:
+        @wraps(view)
+        def respond(*args: Any, **kwargs: Any) -> Response:
+            if request.args:
+                raise ApiError(422, messages=unknown_parameters(request.args, ()))
+            return view(*args, **kwargs)
+
+        respond.response = (media_type, 200)  # type: ignore[attr-defined]  # for the OpenAPI document
+        return respond
+
+    return decorate
+
+
 def paginated(schema: Schema) -> Callable[[Callable[..., Any]], Responding]:
     """Respond with one page of the statement that the view returns together with its total number of rows.
 

@@ -12,6 +12,7 @@ from checkend.cli import (
     demo,
     dev,
     fixture,
+    openapi,
     prune,
     secrets,
     send_test,
@@ -59,5 +60,6 @@ for command in (
     dev.dev,
     tail.tail,
     fixture.fixture,
+    openapi.openapi,
 ):
     main.add_command(command)

@@ -69,9 +69,9 @@ class ChannelSchema(Resource):
         keys=fields.String(), error_messages={"invalid": "must be an object.", "null": "must be an object."}
     )
     secret_set = fields.Boolean(dump_only=True)
-    last_delivered_at = DateTimeField()
-    last_failed_at = DateTimeField()
-    last_error = fields.String(dump_only=True)
+    last_delivered_at = DateTimeField(allow_none=True)
+    last_failed_at = DateTimeField(allow_none=True)
+    last_error = fields.String(dump_only=True, allow_none=True)
     created_at = DateTimeField()
     updated_at = DateTimeField()
 
@@ -79,7 +79,7 @@ class ChannelSchema(Resource):
 class ChannelWithSecretSchema(ChannelSchema):
     """A webhook as the response that creates its signing secret shows it."""
 
-    signing_secret = fields.String(dump_only=True)
+    signing_secret = fields.String(dump_only=True, metadata={"optional": True})
 
 
 class ChannelTestSchema(Schema):
@@ -94,11 +94,11 @@ class DeliverySchema(Schema):
 
     id = fields.Integer()
     event = fields.String()
-    problem_id = fields.Integer()
+    problem_id = fields.Integer(allow_none=True)
     status = fields.String()
     attempts = fields.Integer()
-    next_attempt_at = DateTimeField()
-    last_status = fields.Integer()
-    last_error = fields.String()
+    next_attempt_at = DateTimeField(allow_none=True)
+    last_status = fields.Integer(allow_none=True)
+    last_error = fields.String(allow_none=True)
     created_at = DateTimeField()
-    delivered_at = DateTimeField()
+    delivered_at = DateTimeField(allow_none=True)

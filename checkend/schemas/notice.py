@@ -16,7 +16,7 @@ class FrameSchema(Schema):
     file = fields.String()
     line = fields.Integer()
     method = fields.String()
-    column = fields.Integer()
+    column = fields.Integer(metadata={"optional": True})
 
     @post_dump
     def _leave_out_unknown_column(self, frame: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class NoticeSchema(Schema):
     id = fields.Integer()
     problem_id = fields.Integer()
     error_class = fields.String()
-    error_message = fields.String()
+    error_message = fields.String(allow_none=True)
     occurred_at = DateTimeField()
     created_at = DateTimeField()
     updated_at = DateTimeField()
@@ -39,7 +39,10 @@ class NoticeSchema(Schema):
     request = fields.Dict()
     user_info = fields.Dict()
     notifier = fields.Dict()
-    backtrace = fields.Function(lambda notice: FrameSchema(many=True).dump(parse_stacktrace(notice.raw_backtrace)))
+    backtrace = fields.Function(
+        lambda notice: FrameSchema(many=True).dump(parse_stacktrace(notice.raw_backtrace)),
+        metadata={"items": FrameSchema},
+    )
 
 
 class NoticeQuery(PageQuery):

@@ -20,7 +20,7 @@ class UserSchema(Resource):
     password = PasswordField(required=True, min_length=MIN_PASSWORD_LENGTH)
     password_confirmation = PasswordField()
     site_admin = BooleanField(dump_only=True)
-    last_logged_in_at = DateTimeField()
+    last_logged_in_at = DateTimeField(allow_none=True)
     created_at = DateTimeField()
     updated_at = DateTimeField()
 

@@ -64,7 +64,7 @@ def _rules(app: Flask) -> dict[tuple[frozenset[str], str], Rule]:
             re.sub(r"<(\w+)>", r":\1", rule.rule.removeprefix(PREFIX)),
         ): rule
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/")
+        if rule.rule.startswith("/api/") and not rule.endpoint.startswith("api_openapi.")  # described in a section
     }
 
 

@@ -1,0 +1,1 @@
+"""The OpenAPI document: generated from the routes, their decorators and docstrings, and the schemas that validate."""

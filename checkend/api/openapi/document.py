@@ -1,0 +1,213 @@
+"""Build the document: one operation per route and method."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from checkend import __version__
+from checkend.api.openapi.components import Components, JsonSchema
+from checkend.api.openapi.ingestion import ingestion_paths
+from checkend.auth.api_keys import API_KEY_HEADER
+from checkend.auth.decorators import SAFE_METHODS
+
+if TYPE_CHECKING:
+    from apispec import APISpec
+
+PREFIX = "/api/v1"
+DESCRIPTION = (
+    "Manage apps, problems, notices, tags, teams, users and channels, and report errors. Responses may gain fields; "
+    "bodies are rejected if they contain a field that a resource does not have."
+)
+# The verbs of operation ids, for the names that most blueprints give their views, and ids that do not follow the rule.
+_VERBS = {"index": "list", "show": "get"}
+_IDS = {
+    "app_index": "list_app_arrivals",
+    "deliveries": "list_deliveries",
+    "openapi_json": "get_openapi_json",
+    "openapi_yaml": "get_openapi_yaml",
+    "redeliver": "redeliver",
+    "regenerate_ingestion_key": "regenerate_ingestion_key",
+    "rotate_secret": "rotate_channel_secret",
+}
+_SLUGS = {"app_id", "team_id", "user_id"}
+ERRORS = {
+    400: ("BadRequest", "The body is missing or is not a JSON object."),
+    401: ("Unauthorized", "There is no valid API key."),
+    403: ("Forbidden", "The API key lacks the permission, or the change is not open to API keys."),
+    404: ("NotFound", "There is no such record."),
+    409: ("Conflict", "Another request took the same name, or changed the same record, at the same time."),
+    413: ("PayloadTooLarge", "The body exceeds CHECKEND_MAX_BODY_BYTES."),
+    415: ("UnsupportedMediaType", "The body has a content type other than JSON."),
+    422: ("ValidationFailed", "A field or query parameter is invalid, or a rule is violated."),
+    500: ("InternalError", "Unexpected; details are in the server's log."),
+    503: ("Unavailable", "The database cannot be used at the moment. Try again after Retry-After seconds."),
+}
+
+
+def build_document(app: Flask, url: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the Management API and of ingestion, for the routes of ``app``.
+
+    ``url`` is the URL of the server, without a trailing slash; "" if it is not known.
+    """
+    from apispec import APISpec
+    from apispec.ext.marshmallow import MarshmallowPlugin
+
+    plugin = MarshmallowPlugin()
+    spec = APISpec(
+        title="Checkend",
+        version=__version__,
+        openapi_version="3.1.0",
+        plugins=[plugin],
+        info={"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+        servers=[{"url": url or "/"}],
+        security=[{"apiKey": []}],
+    )
+    _add_components(spec)
+    assert plugin.converter is not None  # set by APISpec
+    components = Components(spec, plugin.converter)
+    tags: dict[str, None] = {}
+    for rule in sorted(_api_rules(app), key=lambda rule: rule.rule):
+        tags[_blueprint(rule)] = None
+        operations = dict(_operations(app, rule, components))
+        spec.path(path=_path(rule), operations=operations)
+    for path, operation in ingestion_paths().items():
+        spec.path(path=path, operations=operation)
+    document: dict[str, Any] = spec.to_dict()
+    document["tags"] = [{"name": name.replace("_", " ")} for name in [*tags, "ingestion"]]
+    return document
+
+
+def _api_rules(app: Flask) -> Iterator[Rule]:
+    return (rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{PREFIX}/"))
+
+
+def _path(rule: Rule) -> str:
+    return str(re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+
+
+def _blueprint(rule: Rule) -> str:
+    return str(rule.endpoint).partition(".")[0].removeprefix("api_")
+
+
+def _operations(app: Flask, rule: Rule, components: Components) -> Iterator[tuple[str, dict[str, Any]]]:
+    view: Any = app.view_functions[rule.endpoint]
+    for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+        yield method.lower(), _operation(view, rule, method, components)
+
+
+def _operation(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+    summary, _, rest = (view.__doc__ or "").strip().partition("\n\n")
+    permission: str | None = getattr(view, "permission", None)
+    operation: dict[str, Any] = {
+        "operationId": operation_id(_blueprint(rule), view.__name__, method),
+        "summary": " ".join(summary.split()).removesuffix("."),
+        "tags": [_blueprint(rule).replace("_", " ")],
+        "parameters": [*_path_parameters(rule), *_query_parameters(view, components)],
+        "responses": _responses(view, rule, method, components),
+    }
+    if rest:
+        operation["description"] = " ".join(rest.split())
+    if hasattr(view, "body"):
+        schema, is_partial = view.body
+        content = {"application/json": {"schema": components.body(schema, partial=is_partial)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if permission is None:
+        operation["security"] = []
+    else:
+        operation["x-required-permission"] = permission
+    return operation
+
+
+def operation_id(blueprint: str, view: str, method: str) -> str:
+    """Return a stable name such as ``list_apps``, ``get_app``, ``resolve_problem`` or ``bulk_resolve_problems``."""
+    verb = "put" if method == "PUT" else _VERBS.get(view, view)
+    noun = blueprint if view.startswith(("index", "bulk_")) else blueprint.removesuffix("s")
+    return _IDS.get(view, f"{verb}_{noun}")
+
+
+def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"<(\w+)>", rule.rule):
+        schema = {"type": "string"} if name in _SLUGS else {"type": "integer", "minimum": 1}
+        what = "Slug or numeric id" if name in _SLUGS else "Numeric id"
+        description = f"{what} of the {name.removesuffix('_id')}."
+        yield {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
+def _query_parameters(view: Any, components: Components) -> Iterator[dict[str, Any]]:
+    schema = getattr(view, "query", None)
+    if schema is None:
+        return
+    for name, field in schema.fields.items():
+        parameter = {"name": name, "in": "query", "schema": components.field(field, sent=True)}
+        if description := parameter["schema"].pop("description", None):
+            parameter["description"] = description
+        yield parameter
+
+
+def _responses(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+    schema, status = view.response
+    success: dict[str, Any] = {"description": "Done." if schema is None else "The request succeeded."}
+    if isinstance(schema, str):
+        content = {"schema": {"type": "object"}} if schema == "application/json" else {}
+        success = {"description": "This document.", "content": {schema: content}}
+    elif schema is not None:
+        success["content"] = {"application/json": {"schema": _success_schema(view, schema, components)}}
+    statuses = {422, 500, 503}
+    if hasattr(view, "permission"):
+        statuses |= {401, 403}
+    if rule.arguments:
+        statuses.add(404)
+    if method not in SAFE_METHODS:
+        statuses.add(409)
+    if hasattr(view, "body"):
+        statuses |= {400, 413, 415}
+    errors = {str(error): {"$ref": f"#/components/responses/{ERRORS[error][0]}"} for error in sorted(statuses)}
+    return {str(status): success, **errors}
+
+
+def _success_schema(view: Any, schema: Schema, components: Components) -> JsonSchema:
+    reference = components.response(schema)
+    if getattr(view, "paginated", False):
+        pagination = {"$ref": "#/components/schemas/Pagination"}
+        return {
+            "type": "object",
+            "properties": {"data": {"type": "array", "items": reference}, "pagination": pagination},
+            "required": ["data", "pagination"],
+        }
+    return reference
+
+
+def _add_components(spec: "APISpec") -> None:
+    spec.components.security_scheme("apiKey", {"type": "apiKey", "in": "header", "name": API_KEY_HEADER})
+    spec.components.security_scheme(
+        "ingestionKey", {"type": "apiKey", "in": "header", "name": "Checkend-Ingestion-Key"}
+    )
+    text, number = {"type": "string"}, {"type": "integer"}
+    pages = ("page", "per_page", "total", "total_pages")
+    pagination = {"type": "object", "properties": dict.fromkeys(pages, number), "required": list(pages)}
+    spec.components.schema("Pagination", component=pagination)
+    error: JsonSchema = {
+        "type": "object",
+        "description": "Every error: a code for programs, and a message for people.",
+        "properties": {"error": text, "message": text},
+        "required": ["error", "message"],
+    }
+    spec.components.schema("Error", component=error)
+    messages = {"messages": {"type": "array", "items": text, "description": "One message per validation error."}}
+    spec.components.schema(
+        "ValidationError",
+        component=error | {"properties": error["properties"] | messages, "required": [*error["required"], "messages"]},
+    )
+    for status, (name, description) in ERRORS.items():
+        schema = "ValidationError" if status == 422 else "Error"
+        response: dict[str, Any] = {
+            "description": description,
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+        }
+        if status == 503:
+            response["headers"] = {"Retry-After": {"schema": number, "description": "Seconds."}}
+        spec.components.response(name, response)

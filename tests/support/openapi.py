@@ -1,0 +1,65 @@
+"""Compare every response of the API that a test receives with the OpenAPI document.
+
+A response is checked with openapi-core when its shape, the types of its values, is new for its operation and status:
+checking each of the suite's responses would take minutes.
+"""
+
+import re
+from functools import cache
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_core import OpenAPI
+from openapi_core.testing import MockRequest, MockResponse
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.test import TestResponse
+
+from checkend import api
+from checkend.api.openapi.document import build_document
+
+_checked: set[tuple[str, str, int, str]] = set()
+
+
+def check_response(client: FlaskClient, response: TestResponse) -> None:
+    """Raise an exception of openapi-core if the document does not describe ``response`` to a request of the API."""
+    request = response.request
+    path = re.sub(r"^/+", "/", request.path)
+    if not path.startswith(("/api/", "/ingest/")) or request.method in ("HEAD", "OPTIONS"):
+        return
+    if path.startswith("/api/"):
+        path = path.removesuffix("/").removesuffix(".json")
+    endpoint = _endpoint(client, path, request.method)
+    if endpoint is None or not endpoint.startswith(("api_", "ingest.")):  # there is no such route, or only in a test
+        return
+    key = (endpoint, request.method, response.status_code, _shape(response.get_json(silent=True)))
+    if key in _checked:
+        return
+    sent = MockRequest("http://localhost", request.method.lower(), path.removesuffix("/"))
+    received = MockResponse(response.data, response.status_code, dict(response.headers), response.mimetype)
+    _openapi().validate_response(sent, received)
+    _checked.add(key)
+
+
+def _endpoint(client: FlaskClient, path: str, method: str) -> str | None:
+    try:
+        endpoint, _ = client.application.url_map.bind("").match(path, method)
+    except (HTTPException, NotFound):
+        return None
+    return str(endpoint)
+
+
+def _shape(value: Any) -> str:
+    """Return the types in ``value``: equal for responses that differ only in texts, numbers and lengths of lists."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name}:{_shape(item)}" for name, item in sorted(value.items())) + "}"
+    if isinstance(value, list):
+        return "[" + "|".join(sorted({_shape(item) for item in value})) + "]"
+    return type(value).__name__
+
+
+@cache
+def _openapi() -> OpenAPI:
+    app = Flask("checkend")
+    api.register(app)
+    return OpenAPI.from_dict(build_document(app, ""))  # type: ignore[arg-type]  # a plain dict
