@@ -11,7 +11,7 @@ from checkend import api, config, ingest, log, web
 from checkend.config.instance_secrets import read_or_create_secret_key
 from checkend.db import schema
 from checkend.db import session as db_session
-from checkend.server import bootstrap, error_handlers, lifecycle, middleware, response_headers
+from checkend.server import bootstrap, error_handlers, lifecycle, middleware, request_ids, response_headers
 from checkend.server.middleware import InFlightCounter
 from checkend.telemetry import routes as telemetry
 
@@ -44,6 +44,7 @@ def _create_app(
     services = lifecycle.create_services(app, schema.database_path(Path(app.instance_path)))
     middleware.install(app, services, in_flight)
     error_handlers.register(app)
+    request_ids.register(app)
     response_headers.register(app)
     api.register(app)
     ingest.register(app)

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any
 
+from flask import g, has_request_context
+
 # The public prefix of an API key identifies it in the audit log, so it stays readable. It gives no access.
 _SECRETS = re.compile(
     r"\b(?!cka_[0-9a-f]{10}(?![A-Za-z0-9_-]))(ck[ai]_)[A-Za-z0-9_-]+|([?&]key=)[^&\s\"']+|(/(?:setup|new-password|confirm-email|invitations)/)[A-Za-z0-9_.-]{20,}"
@@ -27,6 +29,15 @@ def to_json(value: Any) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
+class RequestIdFilter(logging.Filter):
+    """Add the id of the current request to a log record: as ``request_id`` and, for text, as ``request``."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request_id = g.get("request_id") if has_request_context() else None
+        record.request_id, record.request = request_id, f" request_id={request_id}" if request_id else ""
+        return True
+
+
 class TextFormatter(logging.Formatter):
     """Formatter of lines such as ``2024-01-15T10:30:00.123Z INFO checkend.access message``."""
 
@@ -35,7 +46,7 @@ class TextFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s%(request)s", defaults={"request": ""})
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging.Formatter
         return super().formatMessage(record).translate(_CONTROLS)
@@ -61,6 +72,8 @@ class JsonFormatter(TextFormatter):
             fields["exception"] = redact(self.formatException(record.exc_info))
         for name, value in getattr(record, "fields", {}).items():
             fields[name] = redact(value) if isinstance(value, str) else value
+        if request_id := getattr(record, "request_id", None):
+            fields["request_id"] = request_id
         return to_json(fields)
 
 
@@ -68,6 +81,7 @@ def configure(level: str, form: str) -> None:
     """Write log lines of at least ``level`` to standard error, in the format ``text`` or ``json``."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.addFilter(RequestIdFilter())
     logger = logging.getLogger("checkend")
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())

@@ -82,4 +82,5 @@ def test_a_text_log_has_one_line_per_rejected_request_and_none_for_successful_on
         log, _ = process.communicate(timeout=15)
     (line,) = [line for line in log.splitlines() if "/api/v1/" in line]
     time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-    assert re.fullmatch(rf"{time} INFO checkend.errors rejected GET /api/v1/apps: 401 Invalid or revoked API key", line)
+    message = "rejected GET /api/v1/apps: 401 Invalid or revoked API key request_id=[0-9a-f]{16}"
+    assert re.fullmatch(f"{time} INFO checkend.errors {message}", line)

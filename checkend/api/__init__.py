@@ -9,6 +9,7 @@ def register(app: Flask) -> None:
     from checkend.api import (
         apps,
         channels,
+        conventions,
         health,
         notice_feed,
         notices,
@@ -21,6 +22,7 @@ def register(app: Flask) -> None:
     )
     from checkend.api.openapi import routes as openapi
 
+    conventions.register(app)
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
     resources = (apps, channels, problems, notices, notice_feed, tags, teams, team_apps, team_members, users)

@@ -28,7 +28,7 @@ def index() -> list[App]:
 @bp.post("/apps")
 @requires("apps:write")
 @body(AppSchema())
-@response(AppWithKeySchema(), 201)
+@response(AppWithKeySchema(), 201, located=True)
 def create(data: dict[str, Any]) -> App:
     """Create an app. Only this response, and that of regenerate_ingestion_key, contains the ingestion key."""
     return App.create(**data)

@@ -35,7 +35,7 @@ def index(app: App) -> list[Channel]:
 @requires("apps:write")
 @with_app
 @body(ChannelSchema())
-@response(ChannelWithSecretSchema(), 201)
+@response(ChannelWithSecretSchema(), 201, located=True)
 def create(app: App, data: dict[str, Any]) -> dict[str, Any]:
     """Create a channel. Only this response contains a webhook's signing secret."""
     channel, signing_secret = create_channel(app, secret_box(), data)

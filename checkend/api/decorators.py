@@ -12,15 +12,17 @@ from flask import Response, current_app, jsonify, request
 from marshmallow import Schema, ValidationError
 from werkzeug.datastructures import MultiDict
 
+from checkend.api.conventions import check_precondition, link_pages
 from checkend.auth.decorators import read_body
 from checkend.db.session import db
 from checkend.exceptions import ApiError
 from checkend.schemas.base import Query, Resource, format_error_messages
-from checkend.schemas.page import Page
+from checkend.schemas.page import Page, PageOnlyQuery
 from checkend.schemas.unknown_parameters import unknown_parameters
 
 View = TypeVar("View", bound=Callable[..., Any])
 Responding = Callable[..., Response]
+PAGE_QUERY = PageOnlyQuery()
 
 
 def body(schema: Resource, *, partial: bool = False) -> Callable[[View], View]:
@@ -71,28 +73,42 @@ def query(schema: Query) -> Callable[[View], View]:
     return decorate
 
 
-def response(schema: Schema | None = None, status: int = 200) -> Callable[[Callable[..., Any]], Responding]:
+def response(
+    schema: Schema | None = None, status: int = 200, *, located: bool = False
+) -> Callable[[Callable[..., Any]], Responding]:
     """Respond with the view's result, as dumped by ``schema``, and ``status``; without a schema, with no body.
 
-    Reject query parameters with 422, unless the view has a `query` decorator.
+    With ``located``, send the URL of the new record in ``Location``. A list can be requested as pages. A PATCH or PUT
+    whose ``If-Match`` does not match the record is rejected with 412. Other query parameters are rejected with 422,
+    unless the view has a `query` decorator.
     """
 
     def decorate(view: Callable[..., Any]) -> Responding:
         @wraps(view)
         def respond(*args: Any, **kwargs: Any) -> Response:
-            if request.args and not hasattr(current_app.view_functions[str(request.endpoint)], "query"):
+            page = _requested_page() if schema is not None and schema.many else None
+            if request.args and not page and not hasattr(current_app.view_functions[str(request.endpoint)], "query"):
                 raise ApiError(422, messages=unknown_parameters(request.args, ()))
+            if schema is not None and request.method in ("PATCH", "PUT"):
+                check_precondition(schema, next(value for name, value in kwargs.items() if name != "data"))
             result = view(*args, **kwargs)
             if schema is None:
                 empty = Response(status=status)
                 del empty.headers["Content-Type"]
                 return empty
             db.session.flush()  # `requires` commits later, and only a flush sets columns such as updated_at
+            if page is not None:
+                rows = result[page.offset : page.offset + page.per_page]
+                return _page_response(schema.dump(rows), page, len(result))
             response = jsonify(schema.dump(result))
             response.status_code = status
+            if located:
+                response.location = f"{request.script_root}{request.path.rstrip('/')}/{response.get_json()['id']}"
+                response.autocorrect_location_header = False
             return response
 
         respond.response = (schema, status)  # type: ignore[attr-defined]  # for the OpenAPI document
+        respond.located = located  # type: ignore[attr-defined]  # also for the OpenAPI document
         return respond
 
     return decorate
@@ -127,13 +143,32 @@ def paginated(schema: Schema) -> Callable[[Callable[..., Any]], Responding]:
             rows: list[Any] = []
             if page.offset < total:  # an offset of more than 64 bits would be rejected by SQLite
                 rows = list(db.session.scalars(statement.limit(page.per_page).offset(page.offset)))
-            return jsonify(data=schema.dump(rows, many=True), pagination=page.summary(total))
+            return _page_response(schema.dump(rows, many=True), page, total)
 
         respond.response = (schema, 200)  # type: ignore[attr-defined]  # for the OpenAPI document
         respond.paginated = True  # type: ignore[attr-defined]  # also for the OpenAPI document
         return respond
 
     return decorate
+
+
+def _requested_page() -> Page | None:
+    """Return the page of a list that is asked for; None for the whole list."""
+    if not request.args:
+        return None
+    if unknown := unknown_parameters(request.args, PAGE_QUERY.parameters):
+        raise ApiError(422, messages=unknown)
+    given = {name: value for name, value in request.args.items() if value}
+    try:
+        return PAGE_QUERY.load(given)["page"] if given else None
+    except ValidationError as error:
+        raise ApiError(422, messages=format_error_messages(PAGE_QUERY, error)) from None
+
+
+def _page_response(rows: Any, page: Page, total: int) -> Response:
+    response = jsonify(data=rows, pagination=page.summary(total))
+    link_pages(response, page, total)
+    return response
 
 
 def _json_object() -> dict[str, Any]:

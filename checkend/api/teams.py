@@ -26,7 +26,7 @@ def index() -> list[Team]:
 @bp.post("/teams")
 @requires("teams:write")
 @body(TeamSchema())
-@response(TeamSchema(), 201)
+@response(TeamSchema(), 201, located=True)
 def create(data: dict[str, Any]) -> Team:
     """Create a team. Its owner becomes a member with the role admin."""
     return Team.create(data["name"], resolve_reference(User, data["owner_id"], "Owner user not found"))

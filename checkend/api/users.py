@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from checkend.api.conventions import check_precondition
 from checkend.api.decorators import body, response
 from checkend.api.lookups import with_user
 from checkend.auth.api_keys import authenticate
@@ -29,7 +30,7 @@ def index() -> list[User]:
 @bp.post("/users")
 @requires("users:write", writing=False)
 @body(UserSchema())
-@response(UserSchema(), 201)
+@response(UserSchema(), 201, located=True)
 def create(data: dict[str, Any]) -> User:
     """Create a user. Site admins are created in the dashboard or on the command line."""
     password = NewPassword(data["password"])  # slow: before the write lock is taken
@@ -58,6 +59,7 @@ def update(user: User, data: dict[str, Any]) -> User:
     if password is not None:
         user.reject_recent(password)  # slow: before the write lock is taken
     with write_transaction():
+        check_precondition(UserSchema(), user)
         _reject_site_admin(user, data)  # again, as the only writer: the user may have become one since
         if "email_address" in data:
             user.set_email_address(data["email_address"])

@@ -316,7 +316,7 @@ def test_the_line_says_who_did_it_from_where_and_to_whom(
     expected = (
         'site_admin.granted actor="user 1 (root@example.com)" client_ip="192.0.2.7" target="user 2 (bob@example.com)"'
     )
-    assert TextFormatter().format(record).endswith(f" INFO checkend.audit {expected}")
+    assert f" INFO checkend.audit {expected} request_id=" in TextFormatter().format(record)
     line = json.loads(JsonFormatter().format(record))
     assert line.items() >= (_fields(record) | {"level": "info", "logger": "checkend.audit"}).items()
 

@@ -4,6 +4,7 @@ A response is checked with openapi-core when its shape, the types of its values,
 checking each of the suite's responses would take minutes.
 """
 
+import gzip
 import re
 from functools import cache
 from typing import Any
@@ -36,7 +37,8 @@ def check_response(client: FlaskClient, response: TestResponse) -> None:
     if key in _checked:
         return
     sent = MockRequest("http://localhost", request.method.lower(), path.removesuffix("/"))
-    received = MockResponse(response.data, response.status_code, dict(response.headers), response.mimetype)
+    data = gzip.decompress(response.data) if response.content_encoding == "gzip" else response.data
+    received = MockResponse(data, response.status_code, dict(response.headers), response.mimetype)
     _openapi().validate_response(sent, received)
     _checked.add(key)
 

@@ -9,6 +9,7 @@ from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from checkend import __version__
+from checkend.api.decorators import PAGE_QUERY
 from checkend.api.openapi.components import Components, JsonSchema
 from checkend.api.openapi.ingestion import ingestion_paths
 from checkend.auth.api_keys import API_KEY_HEADER
@@ -35,11 +36,12 @@ _IDS = {
 }
 _SLUGS = {"app_id", "team_id", "user_id"}
 ERRORS = {
-    400: ("BadRequest", "The body is missing or is not a JSON object."),
+    400: ("BadRequest", "The request is malformed, or its body is not a JSON object."),
     401: ("Unauthorized", "There is no valid API key."),
     403: ("Forbidden", "The API key lacks the permission, or the change is not open to API keys."),
     404: ("NotFound", "There is no such record."),
     409: ("Conflict", "Another request took the same name, or changed the same record, at the same time."),
+    412: ("PreconditionFailed", "None of the entity tags in If-Match is that of the record."),
     413: ("PayloadTooLarge", "The body exceeds CHECKEND_MAX_BODY_BYTES."),
     415: ("UnsupportedMediaType", "The body has a content type other than JSON."),
     422: ("ValidationFailed", "A field or query parameter is invalid, or a rule is violated."),
@@ -139,6 +141,8 @@ def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
 
 def _query_parameters(view: Any, components: Components) -> Iterator[dict[str, Any]]:
     schema = getattr(view, "query", None)
+    if schema is None and getattr(view.response[0], "many", False):
+        schema = PAGE_QUERY
     if schema is None:
         return
     for name, field in schema.fields.items():
@@ -156,7 +160,7 @@ def _responses(view: Any, rule: Rule, method: str, components: Components) -> di
         success = {"description": "This document.", "content": {schema: content}}
     elif schema is not None:
         success["content"] = {"application/json": {"schema": _success_schema(view, schema, components)}}
-    statuses = {422, 500, 503}
+    statuses = {400, 422, 500, 503}
     if hasattr(view, "permission"):
         statuses |= {401, 403}
     if rule.arguments:
@@ -164,21 +168,40 @@ def _responses(view: Any, rule: Rule, method: str, components: Components) -> di
     if method not in SAFE_METHODS:
         statuses.add(409)
     if hasattr(view, "body"):
-        statuses |= {400, 413, 415}
+        statuses |= {413, 415}
+    if method in ("PATCH", "PUT"):
+        statuses.add(412)
+    if method == "GET":
+        success["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "For If-None-Match and If-Match."}}
+    if getattr(view, "located", False):
+        success["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The URL of the new record."}}
+        success["links"] = {"created": _link_to_created(rule, view)}
     errors = {str(error): {"$ref": f"#/components/responses/{ERRORS[error][0]}"} for error in sorted(statuses)}
-    return {str(status): success, **errors}
+    unchanged = {"304": {"description": "Unchanged: the entity tag in If-None-Match is the current one."}}
+    return {str(status): success, **(unchanged if method == "GET" else {}), **errors}
+
+
+def _link_to_created(rule: Rule, view: Any) -> dict[str, Any]:
+    """Return the link from a new record to the operation that shows it, for clients that follow links."""
+    blueprint = _blueprint(rule)
+    same = {name: f"$request.path.{name}" for name in re.findall(r"<(\w+)>", rule.rule)}
+    new = {f"{blueprint.removesuffix('s')}_id": "$response.body#/id"}
+    return {"operationId": operation_id(blueprint, "show", "GET"), "parameters": same | new}
 
 
 def _success_schema(view: Any, schema: Schema, components: Components) -> JsonSchema:
     reference = components.response(schema)
     if getattr(view, "paginated", False):
-        pagination = {"$ref": "#/components/schemas/Pagination"}
-        return {
-            "type": "object",
-            "properties": {"data": {"type": "array", "items": reference}, "pagination": pagination},
-            "required": ["data", "pagination"],
-        }
+        return _page({"type": "array", "items": reference})
+    if schema.many:
+        return {"anyOf": [reference, _page(reference)]}
     return reference
+
+
+def _page(rows: JsonSchema) -> JsonSchema:
+    pagination = {"$ref": "#/components/schemas/Pagination"}
+    properties = {"data": rows, "pagination": pagination}
+    return {"type": "object", "properties": properties, "required": ["data", "pagination"]}
 
 
 def _add_components(spec: "APISpec") -> None:
