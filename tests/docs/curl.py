@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 LINE_LENGTH = 110
 # The test client sends neither Date nor Server, and Content-Length follows from the body.
-UNPRINTED_HEADERS = frozenset({"Content-Length"})
+UNPRINTED_HEADERS = frozenset({"Content-Length", "Date"})
 
 _parser = argparse.ArgumentParser(prog="curl", add_help=False, allow_abbrev=False)
 _parser.add_argument("url")
