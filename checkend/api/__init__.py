@@ -7,12 +7,15 @@ from flask.json.provider import DefaultJSONProvider
 def register(app: Flask) -> None:
     """Register the blueprints of the API on ``app``. Responses keep the order of the schemas' fields."""
     from checkend.api import (
+        api_key,
+        app_tags,
         apps,
         channels,
         conventions,
         health,
         notice_feed,
         notices,
+        problem_statistics,
         problems,
         tags,
         team_apps,
@@ -25,7 +28,8 @@ def register(app: Flask) -> None:
     conventions.register(app)
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
-    resources = (apps, channels, problems, notices, notice_feed, tags, teams, team_apps, team_members, users)
-    for module in (health, openapi, *resources):
+    of_apps = (apps, app_tags, channels, problems, problem_statistics, notices, notice_feed, tags)
+    of_users = (api_key, teams, team_apps, team_members, users)
+    for module in (health, openapi, *of_apps, *of_users):
         # The prefix is needed because the dashboard has blueprints with the same names.
         app.register_blueprint(module.bp, url_prefix="/api/v1", name=f"api_{module.bp.name}")

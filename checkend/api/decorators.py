@@ -86,8 +86,9 @@ def response(
     def decorate(view: Callable[..., Any]) -> Responding:
         @wraps(view)
         def respond(*args: Any, **kwargs: Any) -> Response:
-            page = _requested_page() if schema is not None and schema.many else None
-            if request.args and not page and not hasattr(current_app.view_functions[str(request.endpoint)], "query"):
+            has_query = hasattr(current_app.view_functions[str(request.endpoint)], "query")
+            page = _requested_page() if schema is not None and schema.many and not has_query else None
+            if request.args and not page and not has_query:
                 raise ApiError(422, messages=unknown_parameters(request.args, ()))
             if schema is not None and request.method in ("PATCH", "PUT"):
                 check_precondition(schema, next(value for name, value in kwargs.items() if name != "data"))

@@ -9,11 +9,20 @@ from checkend.api.decorators import body, paginated, query, response
 from checkend.api.lookups import with_app, with_problem
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
+from checkend.db.transactions import write_in_steps
 from checkend.models import App, Problem, ProblemFilter
 from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, find_problems
 from checkend.models.scope import AppScope
-from checkend.models.selection import ProblemSelection, bulk_set_status
-from checkend.schemas.problem import BulkResultSchema, ProblemIdsSchema, ProblemQuery, ProblemSchema
+from checkend.models.selection import ProblemSelection, bulk_set_status, delete_in_batches
+from checkend.models.selection import bulk_tag as tag_problems
+from checkend.models.selection import bulk_untag as untag_problems
+from checkend.schemas.problem import (
+    BulkResultSchema,
+    ProblemIdsSchema,
+    ProblemQuery,
+    ProblemSchema,
+    TagProblemsSchema,
+)
 
 bp = Blueprint("problems", __name__)
 bp.before_request(authenticate)
@@ -77,6 +86,59 @@ def bulk_resolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
 def bulk_unresolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
     """Reopen those problems of the app whose ids are sent."""
     return _set_status(app, data["problem_ids"], UNRESOLVED)
+
+
+@bp.delete("/apps/<app_id>/problems/<problem_id>")
+@requires("problems:write", writing=False)  # a transaction per batch
+@with_problem
+@response(status=204)
+def delete(problem: Problem) -> None:
+    """Delete a problem with its notices and counters."""
+    _delete(ProblemSelection(AppScope.of([problem.app_id]), (problem.id,)))
+
+
+@bp.post("/apps/<app_id>/problems/bulk_delete")
+@requires("problems:write", writing=False)  # a transaction per batch
+@with_app
+@body(ProblemIdsSchema())
+@response(BulkResultSchema())
+def bulk_delete(app: App, data: dict[str, Any]) -> dict[str, Any]:
+    """Delete those problems of the app whose ids are sent."""
+    selections = ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"])
+    count = sum(_delete(selection) for selection in selections)
+    return {"message": f"{count} problem(s) deleted", "count": count}
+
+
+@bp.post("/apps/<app_id>/problems/bulk_tag")
+@requires("problems:write")
+@with_app
+@body(TagProblemsSchema())
+@response(BulkResultSchema())
+def bulk_tag(app: App, data: dict[str, Any]) -> dict[str, Any]:
+    """Add a tag to those problems of the app whose ids are sent."""
+    selections = ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"])
+    count = sum(selection.count() for selection in selections)
+    for selection in selections:
+        tag_problems(selection, data["tag"])
+    return {"message": f"{count} problem(s) tagged", "count": count}
+
+
+@bp.post("/apps/<app_id>/problems/bulk_untag")
+@requires("problems:write")
+@with_app
+@body(TagProblemsSchema())
+@response(BulkResultSchema())
+def bulk_untag(app: App, data: dict[str, Any]) -> dict[str, Any]:
+    """Remove a tag from those problems of the app whose ids are sent."""
+    selections = ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"])
+    count = sum(selection.count() for selection in selections)
+    for selection in selections:
+        untag_problems(selection, data["tag"])
+    return {"message": f"{count} problem(s) untagged", "count": count}
+
+
+def _delete(selection: ProblemSelection) -> int:
+    return sum(write_in_steps(delete_in_batches(selection)))
 
 
 def _set_status(app: App, problem_ids: list[int], status: Status) -> dict[str, Any]:

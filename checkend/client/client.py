@@ -8,14 +8,18 @@ from typing import Any, Literal
 
 from checkend.client.connection import ServerConnection
 from checkend.client.types import (
+    ApiKey,
     App,
     AppWithKey,
     Channel,
     ChannelWithSecret,
+    CountedTag,
     Delivery,
+    FacetValue,
     Member,
     Notice,
     NoticeFeed,
+    Occurrences,
     Page,
     Problem,
     Tag,
@@ -74,6 +78,10 @@ class Client:
     def health(self) -> dict[str, str]:
         """Return ``status`` and ``timestamp``."""
         return self.call("GET", "/health")
+
+    def api_key(self) -> ApiKey:
+        """Return the API key that this client uses, without its value."""
+        return self.call("GET", "/api_key")
 
     # Apps
 
@@ -195,8 +203,36 @@ class Client:
         """Mark problems as unresolved, and return how many of them belong to the app."""
         return self._bulk(app, "bulk_unresolve", problem_ids)
 
-    def _bulk(self, app: Id, action: str, problem_ids: list[int]) -> int:
-        return int(self.call("POST", f"/apps/{app}/problems/{action}", {"problem_ids": problem_ids})["count"])
+    def _bulk(self, app: Id, action: str, problem_ids: list[int], **fields: Any) -> int:
+        body = {"problem_ids": problem_ids, **fields}
+        return int(self.call("POST", f"/apps/{app}/problems/{action}", body)["count"])
+
+    def delete_problem(self, app: Id, problem: int) -> None:
+        """Delete a problem with its notices and counters."""
+        self.call("DELETE", f"/apps/{app}/problems/{problem}")
+
+    def bulk_delete(self, app: Id, problem_ids: list[int]) -> int:
+        """Delete problems, and return how many of them belonged to the app."""
+        return self._bulk(app, "bulk_delete", problem_ids)
+
+    def bulk_tag(self, app: Id, problem_ids: list[int], tag: str) -> int:
+        """Add a tag to problems, and return how many of them belong to the app."""
+        return self._bulk(app, "bulk_tag", problem_ids, tag=tag)
+
+    def bulk_untag(self, app: Id, problem_ids: list[int], tag: str) -> int:
+        """Remove a tag from problems, and return how many of them belong to the app."""
+        return self._bulk(app, "bulk_untag", problem_ids, tag=tag)
+
+    def facets(self, app: Id, problem: int) -> dict[str, list[FacetValue]]:
+        """Return the values that the reports of a problem have in common, by facet."""
+        return self.call("GET", f"/apps/{app}/problems/{problem}/facets")
+
+    def occurrences(
+        self, app: Id, problem: int, *, interval: Literal["hour", "day"] = "hour", date_from: str | None = None
+    ) -> list[Occurrences]:
+        """Return how often a problem occurred in each hour or day, oldest first."""
+        path = f"/apps/{app}/problems/{problem}/occurrences"
+        return self.call("GET", path, interval=interval, date_from=date_from)
 
     def notices(
         self,
@@ -236,6 +272,10 @@ class Client:
             number, total_pages = number + 1, page["pagination"]["total_pages"]
 
     # Tags
+
+    def app_tags(self, app: Id) -> list[CountedTag]:
+        """Return the tags that problems of an app have, by name, with the number of these problems."""
+        return self.call("GET", f"/apps/{app}/tags")
 
     def tags(self, app: Id, problem: int) -> list[Tag]:
         """Return the tags of a problem, by name."""

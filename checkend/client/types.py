@@ -73,6 +73,38 @@ class Tag(TypedDict):
     name: str
 
 
+class CountedTag(Tag):
+    """A tag with the number of an app's problems that have it."""
+
+    problems_count: int
+
+
+class FacetValue(TypedDict):
+    """A value of a facet, None for all values that are not counted individually, and the number of its reports."""
+
+    value: str | None
+    count: int
+
+
+class Occurrences(TypedDict):
+    """The number of occurrences in the hour or day that begins at ``at``."""
+
+    at: str
+    count: int
+
+
+class ApiKey(TypedDict):
+    """An API key, without its value."""
+
+    id: int
+    name: str
+    prefix: str
+    permissions: list[str]
+    created_at: str
+    last_used_at: str | None
+    expires_at: str | None
+
+
 class Problem(TypedDict):
     """A problem with its tags."""
 

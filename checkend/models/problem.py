@@ -272,6 +272,19 @@ def tags_in_use(scope: AppScope, limit: int) -> list[str]:
     return list(db.session.scalars(select(Tag.name).where(used.exists()).order_by(Tag.name).limit(limit)))
 
 
+def count_tags(app: App) -> list[dict[str, Any]]:
+    """Return ``id``, ``name`` and ``problems_count`` of the tags that problems of the app have, by name."""
+    count = func.count().label("problems_count")
+    statement = (
+        select(Tag.id, Tag.name, count)
+        .join(ProblemTag, ProblemTag.tag_id == Tag.id)
+        .join(Problem, Problem.id == ProblemTag.problem_id)
+        .where(Problem.app_id == app.id)
+        .group_by(Tag.id, Tag.name)
+    )
+    return [dict(row) for row in db.session.execute(statement.order_by(Tag.name)).mappings()]
+
+
 def environments_of(problem_ids: list[int]) -> list[str]:
     """Return the names of the environments that reported any of the problems, sorted."""
     environments = select(ProblemFacet.value).where(

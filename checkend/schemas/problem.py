@@ -7,7 +7,7 @@ from werkzeug.datastructures import MultiDict
 
 from checkend.models.problem import ProblemFilter
 from checkend.schemas.base import Query, Resource
-from checkend.schemas.fields import BoundedInteger, DateBound, DateTimeField, IdList
+from checkend.schemas.fields import BoundedInteger, DateBound, DateTimeField, IdList, TextField
 from checkend.schemas.page import PageQuery, pop_page
 from checkend.schemas.tag import TagSchema
 
@@ -84,6 +84,12 @@ class ProblemIdsSchema(Resource):
     raw_names = True
 
     problem_ids = IdList(required=True)
+
+
+class TagProblemsSchema(ProblemIdsSchema):
+    """The problems to tag or untag, and the name of the tag."""
+
+    tag = TextField(required=True)
 
 
 class BulkResultSchema(Schema):

@@ -148,3 +148,38 @@ def test_the_write_permission_suffices_to_resolve(client: FlaskClient, key_for: 
     writer = Api(client, key_for("problems:write"))
     assert writer.post(f"{MANY}/1/resolve").status_code == 200
     assert writer.get(f"{MANY}/1").status_code == 403
+
+
+def test_a_problem_can_be_deleted(api: Api) -> None:
+    response = api.delete("/apps/shop/problems/1")
+    assert (response.status_code, response.data) == (204, b"")
+    assert_error(api.get("/apps/shop/problems/1"), 404)
+    assert_error(api.delete("/apps/shop/problems/1"), 404)
+    assert sorted(row["id"] for row in api.get("/apps/shop/problems").get_json()["data"]) == [2, 3]
+    assert api.get("/apps/shop").get_json()["unresolved_problems_count"] == 2
+
+
+def test_several_problems_can_be_deleted_but_not_those_of_another_app(api: Api) -> None:
+    response = api.post("/apps/shop/problems/bulk_delete", {"problem_ids": [1, 2, 4, 10**19, 1]})
+    assert response.get_json() == {"message": "2 problem(s) deleted", "count": 2}
+    assert [row["id"] for row in api.get("/apps/shop/problems").get_json()["data"]] == [3]
+    assert api.get("/apps/other/problems/4").status_code == 200
+
+
+def test_several_problems_can_be_tagged_and_untagged(api: Api) -> None:
+    api.post("/apps/shop/problems/1/tags", {"name": "urgent"})
+
+    def tagged() -> list[int]:
+        return sorted(row["id"] for row in api.get("/apps/shop/problems", tags="urgent").get_json()["data"])
+
+    body = {"problem_ids": [1, 2, 4], "tag": " Urgent "}
+    response = api.post("/apps/shop/problems/bulk_tag", body)
+    assert response.get_json() == {"message": "2 problem(s) tagged", "count": 2}
+    assert tagged() == [1, 2]
+    assert api.get("/apps/other/problems/4/tags").get_json() == []
+    response = api.post("/apps/shop/problems/bulk_untag", body | {"problem_ids": [2, 3]})
+    assert response.get_json() == {"message": "2 problem(s) untagged", "count": 2}
+    assert tagged() == [1]
+    assert_error(api.post("/apps/shop/problems/bulk_tag", body | {"tag": "no spaces"}), 422)
+    assert_error(api.post("/apps/shop/problems/bulk_tag", {"problem_ids": [1, 2, 3]}), 422, "tag can't be blank.")
+    assert tagged() == [1]

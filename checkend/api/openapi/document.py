@@ -28,6 +28,8 @@ _VERBS = {"index": "list", "show": "get"}
 _IDS = {
     "app_index": "list_app_arrivals",
     "deliveries": "list_deliveries",
+    "facets": "get_problem_facets",
+    "occurrences": "get_problem_occurrences",
     "openapi_json": "get_openapi_json",
     "openapi_yaml": "get_openapi_yaml",
     "redeliver": "redeliver",
@@ -35,6 +37,7 @@ _IDS = {
     "rotate_secret": "rotate_channel_secret",
 }
 _SLUGS = {"app_id", "team_id", "user_id"}
+OPEN_BLUEPRINTS = {"api_health", "api_openapi"}
 ERRORS = {
     400: ("BadRequest", "The request is malformed, or its body is not a JSON object."),
     401: ("Unauthorized", "There is no valid API key."),
@@ -117,9 +120,9 @@ def _operation(view: Any, rule: Rule, method: str, components: Components) -> di
         schema, is_partial = view.body
         content = {"application/json": {"schema": components.body(schema, partial=is_partial)}}
         operation["requestBody"] = {"required": True, "content": content}
-    if permission is None:
+    if rule.endpoint.rpartition(".")[0] in OPEN_BLUEPRINTS:
         operation["security"] = []
-    else:
+    if permission is not None:
         operation["x-required-permission"] = permission
     return operation
 
@@ -161,8 +164,8 @@ def _responses(view: Any, rule: Rule, method: str, components: Components) -> di
     elif schema is not None:
         success["content"] = {"application/json": {"schema": _success_schema(view, schema, components)}}
     statuses = {400, 422, 500, 503}
-    if hasattr(view, "permission"):
-        statuses |= {401, 403}
+    if rule.endpoint.rpartition(".")[0] not in OPEN_BLUEPRINTS:
+        statuses |= {401, 403} if hasattr(view, "permission") else {401}
     if rule.arguments:
         statuses.add(404)
     if method not in SAFE_METHODS:
