@@ -22,6 +22,7 @@ from checkend.ingest.exceptions import (
 from checkend.ingest.facets import extract_facets, facet_sources
 from checkend.ingest.json_body import read_json
 from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter, LargeReportSlot
+from checkend.ingest.level import extract_level
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.quota import StorageLimits
 from checkend.ingest.rate_limit import RateLimiter
@@ -168,6 +169,7 @@ class Ingestion:
             facets=facets,
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
+            level=extract_level(report.details),
         )
 
     def prepare(self, app: IngestApp, report: NormalizedReport, received_at: int) -> PreparedReport:
@@ -196,6 +198,7 @@ class Ingestion:
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
             content=NoticeContent(grouping.version, grouping.reason, grouping.location, details, backtrace),
+            level=extract_level(report.details),
         )
 
     def close(self) -> None:

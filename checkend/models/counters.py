@@ -15,6 +15,12 @@ FACETS = ("environment", "revision", "host", "user", "url")
 FACET_VALUES = 50
 OTHER_VALUES = ""
 DAY_MICROS = 86_400_000_000
+MINUTE = 60_000_000  # µs
+
+# The reports of a problem since a time: its parameters are the time, the problem's id and the time again. Of the minute
+# in which the period begins, only the part that lies in it counts.
+COUNT_OF_MINUTES = f"CAST(round(total(count * min(1.0, (minute + {MINUTE} - ?) / {MINUTE}.0))) AS INTEGER)"
+SUM_OF_MINUTES = f"SELECT {COUNT_OF_MINUTES} FROM problem_minutes WHERE problem_id = ? AND minute > ? - {MINUTE}"
 
 
 class ProblemHour(Model):
