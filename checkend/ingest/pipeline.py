@@ -22,7 +22,6 @@ from checkend.ingest.exceptions import (
 from checkend.ingest.facets import extract_facets, facet_sources
 from checkend.ingest.json_body import read_json
 from checkend.ingest.large_reports import LARGE_BYTES, LargeReportLimiter, LargeReportSlot
-from checkend.ingest.level import extract_level
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.quota import StorageLimits
 from checkend.ingest.rate_limit import RateLimiter
@@ -31,6 +30,7 @@ from checkend.ingest.reports import IngestApp, IngestResult, NormalizedReport, N
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
 from checkend.ingest.store import ReportStore
 from checkend.ingest.writer import Writer
+from checkend.models.level import extract_level
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
 from checkend.services import services
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from checkend.ingest.level import DEFAULT_LEVEL
+from checkend.models.level import DEFAULT_LEVEL
 
 
 @dataclass(slots=True)

@@ -11,10 +11,12 @@ from typing import Any
 from checkend.db.connection import DatabaseConnection
 from checkend.ingest.problem_delta import Origin, ProblemDelta
 from checkend.ingest.releases import RELEASE_FACET, KnownReleases
-from checkend.models.counters import MINUTE, SUM_OF_MINUTES
+from checkend.models.counters import MINUTE, MINUTE_SINCE, REPORTS_SINCE
 from checkend.models.problem import NOT_MUTED
 
 _END_MUTE = f"UPDATE problems SET {', '.join(f'{column} = ?' for column in NOT_MUTED)}, updated_at = ? WHERE id = ?"
+
+_REPORTS_SINCE = f"SELECT {REPORTS_SINCE} FROM problem_minutes WHERE problem_id = :id AND {MINUTE_SINCE}"
 
 MuteEnd = tuple[dict[str, Any], Origin]
 
@@ -76,7 +78,7 @@ def _met_term(connection: DatabaseConnection, problem: ProblemDelta, releases: K
         return {"reason": "occurrences", "occurrences": mute.total}, latest
     if mute.rate is not None:
         since = latest[0].received_at - mute.rate_minutes * MINUTE
-        (count,) = connection.execute(SUM_OF_MINUTES, (since, problem.id, since)).fetchone()
+        (count,) = connection.execute(_REPORTS_SINCE, {"since": since, "id": problem.id}).fetchone()
         if count >= mute.rate:
             return {"reason": "rate", "occurrences": count, "minutes": mute.rate_minutes}, latest
     if mute.until_release:

@@ -17,10 +17,10 @@ OTHER_VALUES = ""
 DAY_MICROS = 86_400_000_000
 MINUTE = 60_000_000  # µs
 
-# The reports of a problem since a time: its parameters are the time, the problem's id and the time again. Of the minute
-# in which the period begins, only the part that lies in it counts.
-COUNT_OF_MINUTES = f"CAST(round(total(count * min(1.0, (minute + {MINUTE} - ?) / {MINUTE}.0))) AS INTEGER)"
-SUM_OF_MINUTES = f"SELECT {COUNT_OF_MINUTES} FROM problem_minutes WHERE problem_id = ? AND minute > ? - {MINUTE}"
+# The number of reports in problem_minutes since the time ``:since`` in µs, and the condition for their rows. Of the
+# minute in which the period begins, only the share that lies in it counts.
+REPORTS_SINCE = f"CAST(round(total(count * min(1.0, (minute + {MINUTE} - :since) / {MINUTE}.0))) AS INTEGER)"
+MINUTE_SINCE = f"minute > :since - {MINUTE}"
 
 
 class ProblemHour(Model):

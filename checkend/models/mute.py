@@ -7,13 +7,14 @@ depend on reports, and the notification worker those that end at a time.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from checkend import clock
 from checkend.db.session import db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import adjust_problem_counts
+from checkend.models.counters import ProblemMinute
 from checkend.models.problem import NOT_MUTED, UNRESOLVED, Problem
 
 MAX_MUTE_REASON = 500  # characters
@@ -70,6 +71,8 @@ def mute_problems(condition: ColumnElement[bool], terms: MuteTerms) -> int:
     }
     statement = update(Problem).where(*chosen).values(values)
     db.session.execute(statement.execution_options(synchronize_session=False))
+    # The occurrences that end a mute are those after it began.
+    db.session.execute(delete(ProblemMinute).where(ProblemMinute.problem_id.in_(select(Problem.id).where(*chosen))))
     for app_id, count, already_muted in by_app:
         adjust_problem_counts(app_id, muted=count - already_muted)
     db.session.expire_all()

@@ -12,7 +12,7 @@ from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import UNKNOWN, Frame, parse_stacktrace
 from checkend.models import App, Delivery, Notice, Problem
 from checkend.models.notice import latest_notices
-from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary
+from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary, remark_on
 from checkend.schemas.problem import ProblemSchema
 
 MAX_FRAMES = 5
@@ -31,8 +31,9 @@ def build_notification(delivery: Delivery, base_url: str) -> Notification | None
     problems = [existing[problem_id] for problem_id in delivery.problem_ids if problem_id in existing]
     if not problems and event is not Event.TEST:
         return None
-    if event is Event.DIGEST and len(problems) == 1:  # nothing else came up while it was collected
-        event = Event.NEW_PROBLEM
+    details = delivery.details
+    if event is Event.DIGEST and len(problems) == 1 and set(details.get("events", ())) <= {Event.NEW_PROBLEM}:
+        event, details = Event.NEW_PROBLEM, {}  # the others have been deleted
     summaries = [_summarize(problem, delivery, base_url) for problem in problems[:MAX_DIGEST_RESOURCES]]
     minutes = max(1, round((clock.now() - delivery.created_at).total_seconds() / 60))
     list_url = f"{base_url}/apps/{app.slug}/problems?sort=recent" if base_url else ""
@@ -44,7 +45,8 @@ def build_notification(delivery: Delivery, base_url: str) -> Notification | None
         problems=tuple(summaries),
         count=len(problems),
         period_minutes=minutes,
-        url=summaries[0].url if len(summaries) == 1 else list_url,
+        url=summaries[0].url if summaries and event is not Event.DIGEST else list_url,
+        details=details,
     )
 
 
@@ -67,6 +69,7 @@ def _summarize(problem: Problem, delivery: Delivery, base_url: str) -> ProblemSu
         frames=frames,
         resource=ProblemSchema().dump(problem),
         notice=_notice_resource(notice, environment, release, frames) if notice else {},
+        remark=remark_on(Event(delivery.event), delivery.details),
     )
 
 

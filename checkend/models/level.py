@@ -1,9 +1,12 @@
 """The level of a report: how severe its error is."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
-DEFAULT_LEVEL = "error"
-_LEVELS = {
+Level = Literal["debug", "info", "warning", "error", "fatal"]
+
+LEVELS: tuple[Level, ...] = get_args(Level)  # from the least to the most severe
+DEFAULT_LEVEL: Level = "error"
+_NAMES: dict[str, Level] = {
     "fatal": "fatal",
     "critical": "fatal",
     "emergency": "fatal",
@@ -17,7 +20,7 @@ _LEVELS = {
 }
 
 
-def extract_level(details: dict[str, dict[str, Any]]) -> str:
+def extract_level(details: dict[str, dict[str, Any]]) -> Level:
     """Return the level in a report's details, by its usual names; `DEFAULT_LEVEL` if there is none that is known."""
     context = details["context"]
     error = context.get("error")
@@ -25,6 +28,6 @@ def extract_level(details: dict[str, dict[str, Any]]) -> str:
     for source in sources:
         for name in ("level", "severity"):
             value = source.get(name)
-            if isinstance(value, str) and (level := _LEVELS.get(value[:20].strip().lower())):
+            if isinstance(value, str) and (level := _NAMES.get(value[:20].strip().lower())):
                 return level
     return DEFAULT_LEVEL
