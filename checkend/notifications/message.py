@@ -118,7 +118,7 @@ class Notification:
 def remark_on(event: Event, details: dict[str, Any]) -> tuple[str, str]:
     """Return the label and the text that explain an event with ``details``; both are empty if it needs none."""
     if event is Event.SPIKE and details.get("state") == "ended":
-        return "Last", _rate(details)
+        return "Now", _rate(details)
     if event is not Event.UNMUTED or not details:
         return "", ""
     match details["reason"]:
@@ -129,7 +129,7 @@ def remark_on(event: Event, details: dict[str, Any]) -> tuple[str, str]:
         case "release":
             return "Mute ended", f"it occurred in release {details['release']}"
         case _:
-            return "Mute ended", "it was muted until now"
+            return "Mute ended", "the set time has passed"
 
 
 def _rate(details: dict[str, Any]) -> str:

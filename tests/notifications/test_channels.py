@@ -285,7 +285,7 @@ def test_every_event_about_a_problem_names_it(name: str) -> None:
     notification, headline = EVENTS[name], HEADLINES[name]
     title = f"{headline.replace(': ', ', ')}: NoMethodError"
     for kind in HTTP_KINDS.keys() - {"webhook"}:
-        source = json.dumps(payload(kind, notification))
+        source = json.dumps(payload(kind, notification)).replace("\\", "")  # Discord's escapes
         assert headline in source or title in source, kind
         assert "NoMethodError" in source, kind
     assert title in body(mail(notification), "plain")
