@@ -169,7 +169,7 @@ class NotificationWorker:
         notification = build_notification(delivery, self._app.config["URL"])
         if notification is None:
             with write_transaction():
-                delivery.give_up("The problem was deleted before the notification was sent.")
+                delivery.give_up("The problem was deleted or muted before the notification was sent.")
             return
         channel, recipient = delivery.channel, delivery.recipient
         db.session.expunge_all()  # what is loaded is enough

@@ -174,6 +174,37 @@ def test_a_problem_that_is_no_longer_muted_is_announced_again(
     assert messages(receiver)[1:] == [("problem.threshold", {"occurrences": 10})]
 
 
+def test_what_waits_when_a_problem_is_muted_is_not_sent(
+    api: Api,
+    hook: Callable[..., str],
+    receiver: Receiver,
+    report: Report,
+    work: Work,
+    later: Later,
+    mute_problem: Mute,
+) -> None:
+    path = hook("new_problem", min_interval_seconds=600)
+    report("First")
+    work()
+    second, _ = report("Second")["problem_id"], report("Third")
+    work()
+    mute_problem(second)
+    later(700)
+    work()
+    assert [got.json["data"]["problem"]["error_class"] for got in receiver.requests] == ["First", "Third"]
+    report("Fourth")
+    work()
+    fifth = report("Fifth")["problem_id"]
+    work()
+    mute_problem(fifth)
+    later(700)
+    work()
+    assert len(receiver.requests) == 3
+    delivery = api.get(f"{path}/deliveries").get_json()["data"][0]
+    assert delivery["status"] == "gave_up"
+    assert delivery["last_error"] == "The problem was deleted or muted before the notification was sent."
+
+
 def end(
     app: Flask, make: Factory, problem_of: Callable[[int], Problem], receiver: Receiver, problem_id: int
 ) -> dict[str, Any]:
@@ -472,11 +503,11 @@ def test_channels_have_their_own_spikes_and_filters(
     hook("spike", name="Staging", spike_occurrences=5, environments=["staging"])
     hook("spike", name="Fatal", spike_occurrences=5, min_level="fatal")
     hook("spike", name="Rare", spike_occurrences=50)
-    hook("spike", name="Wanted", spike_occurrences=5, spike_minutes=1, environments=["Production"])
+    hook("spike", name="Wanted", spike_occurrences=5, spike_minutes=2, environments=["Production"])
     repeat(report, 10)
     later(6)
     work()
-    assert messages(receiver) == [("problem.spike", {"state": "started", "occurrences": 10, "minutes": 1})]
+    assert messages(receiver) == [("problem.spike", {"state": "started", "occurrences": 10, "minutes": 2})]
 
 
 def test_reports_are_counted_per_minute_only_where_somebody_waits_for_a_rate(
