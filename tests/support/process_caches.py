@@ -3,6 +3,7 @@
 Production makes one app per process, so none of this would save it anything.
 """
 
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Dialect, Engine
 from werkzeug.routing.rules import Rule
 
 from checkend.app import CheckendFlask
+from checkend.db import schema
 
 
 class _TemplateCode(BytecodeCache):
@@ -79,8 +81,15 @@ def _share_compiled_routes() -> None:
     Rule.compile = compile_once  # type: ignore[method-assign]  # the tests' own shortcut
 
 
+def _share_schema_statements() -> None:
+    """Generate the statements that create a database once."""
+    generate = schema.schema_statements
+    schema.schema_statements = cache(lambda: tuple(generate()))  # type: ignore[assignment]
+
+
 def share() -> None:
     """Share all of this between the apps of this process."""
     _share_compiled_templates()
     _share_compiled_statements()
     _share_compiled_routes()
+    _share_schema_statements()
