@@ -228,9 +228,7 @@ def _outcome(status: int) -> str:
 
 
 @pytest.mark.parametrize("act", ACTS, ids=str)
-def test_each_page_and_action_responds_to_each_role_as_the_table_says(
-    act: Act, request: pytest.FixtureRequest
-) -> None:
+def test_each_page_and_action_responds_to_each_role_as_the_table_says(act: Act, request: pytest.FixtureRequest) -> None:
     world: World = request.getfixturevalue("unchanged" if act.method == "GET" else "world")
     refused = [kind for kind in KINDS if _expected(act, kind) != "allowed"]
     allowed = [kind for kind in reversed(KINDS) if kind not in refused]
