@@ -59,6 +59,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("slow", "browser")])
 
 
+def pytest_collection_finish() -> None:
+    """Leave the modules and the tests themselves out of garbage collection: they stay until the end."""
+    gc.freeze()
+
+
 class SlowBody(io.BytesIO):
     """A request body; ``others_could_write`` has an entry for each read: whether the write lock was free."""
 
