@@ -8,6 +8,7 @@ restart neither repeats nor forgets anything.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import delete, exists, select, text
 
@@ -19,6 +20,7 @@ from checkend.models.problem import UNRESOLVED
 from checkend.notifications.events import environments_of, new_event
 from checkend.notifications.outbox import queue_event
 
+CHANGES_AT_ONCE = 100  # further ones are found by the next call
 PRUNED_AT_ONCE = 1_000
 
 # The problems with at least half as many reports as make a spike, whether or not they may notify anybody.
@@ -48,10 +50,11 @@ class Change:
 
 
 def find_changes(now: datetime) -> list[Change]:
-    """Return the spikes that started or ended since the last call that was followed by `record_changes`."""
+    """Return up to `CHANGES_AT_ONCE` spikes that started or ended and were not recorded yet."""
     is_watching = Channel.enabled & Channel.watches_spikes
     concerned = select(Channel).where(is_watching | exists().where(Spike.channel_id == Channel.id))
-    return [change for channel in db.session.scalars(concerned) for change in _changes_of(channel, now)]
+    channels = list(db.session.scalars(concerned.order_by(Channel.id)))
+    return list(islice((change for channel in channels for change in _changes_of(channel, now)), CHANGES_AT_ONCE))
 
 
 def _changes_of(channel: Channel, now: datetime) -> Iterator[Change]:

@@ -49,8 +49,8 @@ class ChannelForm(Form):
     environments = LinesField("Environments")
     min_level = SelectField("Minimum level", choices=list(LEVELS))
     min_interval_seconds = IntegerField("Minimum interval", [NumberRange(0, MAX_INTERVAL_SECONDS)])
-    spike_occurrences = _number("Occurrences in a spike", SPIKE_OCCURRENCES)
-    spike_minutes = _number("Minutes of a spike", SPIKE_MINUTES)
+    spike_occurrences = _number("Occurrences, at least", SPIKE_OCCURRENCES)
+    spike_minutes = _number("Within minutes", SPIKE_MINUTES)
 
     def validate_events(self, field: Field) -> None:
         if not field.data:
