@@ -1,7 +1,9 @@
 """The events that channels can choose beyond new problems: thresholds, spikes and the end of mutes; muted problems."""
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from checkend.db.schema import database_path
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.pipeline import ingestion
 from checkend.ingest.releases import MAX_RELEASES
-from checkend.models import App, AppRelease, Problem, ProblemMinute
+from checkend.models import App, AppRelease, NotificationPreference, Problem, ProblemMinute
 from checkend.models.mute import MuteTerms, mute, unmute
 from checkend.services import services
 from tests.support.api import Api
 from tests.support.factories import Factory
+from tests.support.mail_server import MailServer
 from tests.support.receiver import Receiver
 
 Report = Callable[..., dict[str, Any]]
@@ -541,6 +544,56 @@ def test_reports_are_counted_per_minute_only_where_somebody_waits_for_a_rate(
     later(3600)
     work()
     assert minutes() == 0
+
+
+def test_without_changes_the_worker_waits_for_no_lock(
+    app: Flask,
+    hook: Callable[..., str],
+    receiver: Receiver,
+    report: Report,
+    work: Work,
+    later: Later,
+    mute_problem: Mute,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hook("spike", spike_occurrences=10)
+    mute_problem(report("Muted")["problem_id"], until=clock.now() + timedelta(hours=1))
+    repeat(report, 10)
+    later(6)
+    work()
+    assert len(receiver.requests) == 1
+    with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        later(70)
+        began = time.monotonic()
+        work()
+        assert time.monotonic() - began < 2
+    assert "notifications are delayed" not in caplog.text
+
+
+def test_members_who_chose_new_problems_get_no_mail_about_other_events(
+    api: Api, shop: dict[str, Any], make: Factory, mail_server: MailServer, report: Report, work: Work
+) -> None:
+    ada, bob = make.user("ada@example.com"), make.user("bob@example.com")
+    team = make.team(owner_id=ada)
+    make.assign(team, shop["id"])
+    make.join(team, bob, "member")
+    make.run(lambda: NotificationPreference.set_level(bob, shop["id"], "new"))
+    api.post(f"/apps/{shop['id']}/channels", {"kind": "email", "name": "Mail", "events": ALL_EVENTS})
+    repeat(report, 12)
+    work()
+    titles = {(recipient, body(message).split("\n")[0].rstrip()) for recipient, message in mail_server.mails}
+    assert titles == {
+        ("ada@example.com", "New problem in Shop: NoMethodError"),
+        ("bob@example.com", "New problem in Shop: NoMethodError"),
+        ("ada@example.com", "Problem reached 10 occurrences in Shop: NoMethodError"),
+    }
+
+
+def body(message: Any) -> str:
+    """Return the plain text of a mail."""
+    part: bytes = message.get_payload(0).get_payload(decode=True)
+    return part.decode()
 
 
 # Digests
