@@ -21,7 +21,7 @@ class Capability(DescribedEnum):
 
     # on an app
     SEE_APP = "see_app", "See the app, its problems and notices"
-    RESOLVE = "resolve", "Resolve and reopen problems"
+    RESOLVE = "resolve", "Resolve, reopen, mute and unmute problems"
     TAG = "tag", "Add tags to problems and remove them"
     EDIT_APP = "edit_app", "Change the app's settings and alerts, see its ingestion key, send a test error"
     DELETE_PROBLEMS = "delete_problems", "Delete problems"

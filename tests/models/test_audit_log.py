@@ -37,7 +37,9 @@ NOT_AUDITED = {
     "alerts.redeliver",
     "api_channels.test",
     "api_channels.redeliver",
+    "problem.mute",
     "problem.resolve",
+    "problem.unmute",
     "problem.unresolve",
     "problem.add_tag",
     "problem.remove_tag",
@@ -47,9 +49,13 @@ NOT_AUDITED = {
     "passwords.forgotten",  # without mail; with it, tested below
     "setup.start",  # only before there is an admin; tested below
     "ingest.create",
+    "api_problems.mute",
     "api_problems.resolve",
+    "api_problems.unmute",
     "api_problems.unresolve",
+    "api_problems.bulk_mute",
     "api_problems.bulk_resolve",
+    "api_problems.bulk_unmute",
     "api_problems.bulk_unresolve",
     "api_tags.create",
     "api_tags.delete",
