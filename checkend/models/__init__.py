@@ -7,6 +7,7 @@ from checkend.models.channel import Channel, Delivery, NotificationPreference, P
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.invitation import Invitation
 from checkend.models.notice import Notice
+from checkend.models.outgoing_mail import OutgoingMail
 from checkend.models.problem import Problem, ProblemFilter
 from checkend.models.session import UserSession
 from checkend.models.tag import ProblemTag, Tag
@@ -25,6 +26,7 @@ __all__ = [
     "Notice",
     "NotificationPreference",
     "OldPassword",
+    "OutgoingMail",
     "Problem",
     "ProblemEvent",
     "ProblemFacet",

@@ -1,84 +1,62 @@
-"""Mail over SMTP.
+"""Mail: sending one, and what the response of the SMTP server means."""
 
-It requires ``MAIL_HOST``, and ``URL`` for the links in it: a link built from the ``Host`` header of a request could
-lead to the site of an attacker.
-"""
-
-import logging
-import smtplib
-import ssl
 from collections import Counter
-from collections.abc import Mapping
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
-from typing import Any
-from urllib.parse import urlsplit
+from email.utils import format_datetime
 
-from checkend.exceptions import CheckendError
+from checkend.models import OutgoingMail
+from checkend.notifications.mail_settings import MailSettings, is_configured
+from checkend.notifications.outbox import Outcome
 
-TIMEOUT_SECONDS = 15
+__all__ = ["NOT_CONFIGURED", "build_message", "is_configured", "outcomes", "send"]
 
-log = logging.getLogger("checkend.mail")
+NOT_CONFIGURED = "Mail is not configured: set CHECKEND_MAIL_HOST and CHECKEND_URL."
 
-# The number of mails that this process has ``sent``, and that ``failed``, for /metrics.
+# The number of mails that this process has ``sent``, and of attempts that ``failed``, for /metrics.
 outcomes: Counter[str] = Counter(sent=0, failed=0)
 
 
-class MailError(CheckendError):
-    """The SMTP server did not accept the mail; the message states why."""
-
-
-def is_configured(config: Mapping[str, Any]) -> bool:
-    """Return whether the settings allow sending mail."""
-    return bool(config["MAIL_HOST"] and config["URL"])
-
-
-def sender(config: Mapping[str, Any]) -> str:
-    """Return the From header."""
-    host = urlsplit(config["URL"]).hostname or "localhost"
-    return config["MAIL_FROM"] or f"Checkend <checkend@{host}>"
-
-
-def send_message(config: Mapping[str, Any], message: EmailMessage) -> None:
-    """Hand a message to the SMTP server. Raises what `smtplib` raises."""
-    with _connect(config) as server:
-        server.send_message(message)
-
-
-def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
-    """Send a mail. Raises `MailError`. Every step of the connection may take `TIMEOUT_SECONDS`."""
-    try:
-        send_message(config, _message(config, to, subject, text))
-        outcomes["sent"] += 1
-    except (OSError, smtplib.SMTPException, ValueError) as error:
-        outcomes["failed"] += 1
-        log.warning("mail to %s could not be sent: %s", to, error)
-        raise MailError(f"The mail could not be sent: {error}") from error
-
-
-def _message(config: Mapping[str, Any], to: str, subject: str, text: str) -> EmailMessage:
-    host = urlsplit(config["URL"]).hostname or "localhost"
+def build_message(settings: MailSettings, mail: OutgoingMail, text: str) -> EmailMessage:
+    """Return the same message on every attempt, with ``text`` as its body."""
     message = EmailMessage()
-    message["From"] = sender(config)
-    message["To"] = to
-    message["Subject"] = " ".join(subject.split())
-    message["Date"] = formatdate()
-    message["Message-ID"] = make_msgid(domain=host)
+    message["From"] = settings.sender
+    message["To"] = mail.recipient
+    message["Subject"] = " ".join(mail.subject.split())
+    message["Date"] = format_datetime(mail.created_at)
+    message["Message-ID"] = f"<{mail.message_id}@{settings.domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
     return message
 
 
-def _connect(config: Mapping[str, Any]) -> smtplib.SMTP:
-    host, port = config["MAIL_HOST"], config["MAIL_PORT"]
-    if config["MAIL_TLS"] == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            host, port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
-        )
-    else:
-        server = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
-        if config["MAIL_TLS"] == "starttls":
-            server.starttls(context=ssl.create_default_context())
-    if config["MAIL_USERNAME"]:
-        server.login(config["MAIL_USERNAME"], config["MAIL_PASSWORD"])
-    return server
+def send(settings: MailSettings, message: EmailMessage) -> Outcome:
+    """Hand a message to the SMTP server, and return what became of it.
+
+    A server that cannot be reached, a 4xx response and a rejected login are transient; another 5xx is permanent.
+    """
+    import smtplib
+
+    from checkend.notifications import smtp
+
+    try:
+        smtp.send(settings, message)
+    except smtplib.SMTPAuthenticationError as error:
+        # What is wrong is the settings, not this mail: it is sent when they are corrected.
+        return Outcome(_rejected(error.smtp_code, error.smtp_error).error, error.smtp_code)
+    except smtplib.SMTPResponseException as error:
+        return _rejected(error.smtp_code, error.smtp_error)
+    except smtplib.SMTPRecipientsRefused as error:
+        return _rejected(*next(iter(error.recipients.values())))
+    except TimeoutError:
+        return Outcome(f"The mail could not be sent: no response within {smtp.TIMEOUT_SECONDS:g} seconds.")
+    except (OSError, smtplib.SMTPException) as error:
+        return Outcome(f"The mail could not be sent: {error}")
+    except ValueError as error:  # an address that cannot be written in a header, say
+        return Outcome(f"The mail could not be sent: {error}", permanent=True)
+    return Outcome(status=250)
+
+
+def _rejected(status: int, reason: bytes | str) -> Outcome:
+    """Return what a mail server's response means: 4xx is transient, such as greylisting, and 5xx is permanent."""
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    return Outcome(f"The mail server responded {status}: {text}", status, permanent=500 <= status < 600)

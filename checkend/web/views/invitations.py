@@ -15,8 +15,7 @@ from checkend.exceptions import ApiError
 from checkend.models import Invitation, User
 from checkend.models.invitation import NO_LONGER_OPEN
 from checkend.models.user import NewPassword
-from checkend.notifications import mail
-from checkend.notifications.mail_queue import send_later
+from checkend.notifications import mail, outgoing_mail
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, SchemaValidator
 from checkend.web.lookups import get_or_404, team_for
@@ -50,7 +49,7 @@ class JoinForm(Form):
 
 @bp.post("")
 def create(slug: str) -> Any:
-    """Create an invitation, mail its link if mail is configured, and show the link once on the team's page."""
+    """Create an invitation, queue mail with its link if mail is configured, and show it once on the team's page."""
     team = team_for(Capability.INVITE, slug)
     form = InvitationForm()
     if form.validate():
@@ -58,10 +57,10 @@ def create(slug: str) -> Any:
             with write_transaction():
                 role = selected_role(team)
                 invitation, token = Invitation.create(team, form.email_address.data, role, current_user())
-            link = full_url("invitation.join", token=token)
-            mailed = mail.is_configured(current_app.config)
-            if mailed:
-                _mail_link(invitation, link)
+                link = full_url("invitation.join", token=token)
+                mailed = mail.is_configured()
+                if mailed:
+                    _queue_mail(invitation, link)
             secret = {"email_address": invitation.email_address, "role": invitation.role, "link": link}
             return redirect_with_secret(url_for("teams.show", slug=team.slug), **secret, mailed=mailed)
     return team_page(team, invitation_form=form)
@@ -113,9 +112,11 @@ def _accept(token: str, password: NewPassword | None) -> None:
             sessions.sign_in(user)
 
 
-def _mail_link(invitation: Invitation, link: str) -> None:
-    """Mail the link after the response."""
+def _queue_mail(invitation: Invitation, link: str) -> None:
     team, server = invitation.team, current_app.config["URL"]
     inviter = current_user().email_address
     text = MAIL.format(inviter=inviter, team=team.name, server=server, role=invitation.role, link=link)
-    send_later(invitation.email_address, f"Join {team.name} at Checkend", text)
+    subject = f"Join {team.name} at Checkend"
+    outgoing_mail.queue(
+        invitation.email_address, subject, text, expires_at=invitation.expires_at, invitation=invitation
+    )
