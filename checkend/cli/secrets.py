@@ -1,4 +1,4 @@
-"""``checkend secrets``: the keys that encrypt the secrets of channels."""
+"""``checkend secrets``: the keys that encrypt the secrets in the database."""
 
 import click
 
@@ -7,12 +7,14 @@ from checkend.cli._support.output import open_database
 
 @click.group("secrets")
 def group() -> None:
-    """Replace the key that encrypts the secrets of channels."""
+    """Replace the key that encrypts the secrets in the database."""
 
 
 @group.command("rotate", epilog="Example: checkend secrets rotate")
 def rotate() -> None:
-    """Create a new encryption key, encrypt the secrets of all channels with it, and remove the old keys.
+    """Create a new encryption key, encrypt all secrets with it, and remove the old keys.
+
+    These are the secrets of channels, the SMTP password and mail that waits to be sent.
 
     Works while a server is running, and can be interrupted at any point: the secrets stay readable, and the next run
     removes what is left of old keys. Secrets in backups of the database still need the old encryption_keys file.

@@ -6,6 +6,7 @@ from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.invitation import Invitation
+from checkend.models.mail_settings import StoredMailSettings
 from checkend.models.notice import Notice
 from checkend.models.outgoing_mail import OutgoingMail
 from checkend.models.problem import Problem, ProblemFilter
@@ -35,6 +36,7 @@ __all__ = [
     "ProblemMinute",
     "ProblemTag",
     "Spike",
+    "StoredMailSettings",
     "Tag",
     "Team",
     "TeamApp",

@@ -172,7 +172,8 @@ def open_connection(policy: OutboundPolicy | None, destination: Destination, dea
     addresses = _look_up(destination, deadline)
     for _, sockaddr in addresses:
         if policy and (rejection := policy.rejection(destination.server_name, ip_address(sockaddr[0]))):
-            raise DestinationRejectedError(f"The request to {destination.origin} was rejected: {rejection}")
+            what = "connection" if destination.scheme == "smtp" else "request"
+            raise DestinationRejectedError(f"The {what} to {destination.origin} was rejected: {rejection}")
     for attempts_left in range(len(addresses), 0, -1):
         try:
             sock = _open(*addresses[-attempts_left], timeout=remaining(deadline) / attempts_left)

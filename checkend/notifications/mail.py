@@ -3,14 +3,25 @@
 from collections import Counter
 from email.message import EmailMessage
 from email.utils import format_datetime
+from uuid import uuid4
 
+from checkend import clock
+from checkend.db.session import db
 from checkend.models import OutgoingMail
-from checkend.notifications.mail_settings import MailSettings, is_configured
+from checkend.notifications.encryption import SecretsUnreadableError
+from checkend.notifications.mail_settings import MailSettings, current_settings, is_configured
 from checkend.notifications.outbox import Outcome
 
-__all__ = ["NOT_CONFIGURED", "build_message", "is_configured", "outcomes", "send"]
+__all__ = ["NOT_CONFIGURED", "build_message", "is_configured", "outcomes", "send", "send_test"]
 
-NOT_CONFIGURED = "Mail is not configured: set CHECKEND_MAIL_HOST and CHECKEND_URL."
+NOT_CONFIGURED = (
+    "Mail is not configured: set CHECKEND_URL, and the mail server on the Mail page or with CHECKEND_MAIL_HOST."
+)
+
+TEST_TEXT = """This is a test mail from Checkend at {server}.
+
+Mail can be sent: invitations, password links and notifications by email will arrive.
+"""
 
 # The number of mails that this process has ``sent``, and of attempts that ``failed``, for /metrics.
 outcomes: Counter[str] = Counter(sent=0, failed=0)
@@ -37,6 +48,7 @@ def send(settings: MailSettings, message: EmailMessage) -> Outcome:
     import smtplib
 
     from checkend.notifications import smtp
+    from checkend.notifications.http import DestinationRejectedError
 
     try:
         smtp.send(settings, message)
@@ -51,6 +63,8 @@ def send(settings: MailSettings, message: EmailMessage) -> Outcome:
         return Outcome(f"The mail could not be sent: no response within {smtp.TIMEOUT_SECONDS:g} seconds.")
     except (OSError, smtplib.SMTPException) as error:
         return Outcome(f"The mail could not be sent: {error}")
+    except DestinationRejectedError as error:
+        return Outcome(str(error))
     except ValueError as error:  # an address that cannot be written in a header, say
         return Outcome(f"The mail could not be sent: {error}", permanent=True)
     return Outcome(status=250)
@@ -60,3 +74,23 @@ def _rejected(status: int, reason: bytes | str) -> Outcome:
     """Return what a mail server's response means: 4xx is transient, such as greylisting, and 5xx is permanent."""
     text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
     return Outcome(f"The mail server responded {status}: {text}", status, permanent=500 <= status < 600)
+
+
+def send_test(recipient: str) -> Outcome:
+    """Send a test mail now, outside of the outbox, and return what became of it."""
+    try:
+        settings = current_settings()
+    except SecretsUnreadableError as error:
+        return Outcome(str(error))
+    if settings is None:
+        return Outcome(NOT_CONFIGURED)
+    db.session.rollback()  # no read transaction stays open while the mail server takes its time
+    mail = OutgoingMail(
+        message_id=f"mail_{uuid4().hex}",
+        recipient=recipient,
+        subject="Test mail from Checkend",
+        created_at=clock.now(),
+    )
+    outcome = send(settings, build_message(settings, mail, TEST_TEXT.format(server=settings.url or "this server")))
+    outcomes["failed" if outcome.error else "sent"] += 1
+    return outcome

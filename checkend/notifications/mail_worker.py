@@ -25,11 +25,14 @@ log = logging.getLogger("checkend.mail")
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What became of an attempt. ``text`` and ``recipient`` are kept for the next one; None for no recipient at all."""
+    """What became of an attempt. ``recipient`` is None if there is nobody to write to.
+
+    ``written`` is the text that was written for this attempt, and is kept for the next one.
+    """
 
     outcome: Outcome
     recipient: str | None
-    text: str = ""
+    written: str | None = None
 
 
 class MailWorker:
@@ -104,23 +107,23 @@ def _attempt(mail: OutgoingMail) -> _Attempt:
     if mail.is_expired:
         return _Attempt(Outcome(EXPIRED, permanent=True), mail.recipient)
     try:
-        content: dict[str, Any] = secret_box().open(mail.body)
-    except SecretsUnreadableError:
-        error = "The mail cannot be decrypted with the file encryption_keys in the instance folder."
-        return _Attempt(Outcome(error, permanent=True), mail.recipient)
-    recipient, text = mail.recipient, content.get("text")
+        content: dict[str, Any] = secret_box().open(mail.body, "this mail")
+        settings = current_settings()
+    except SecretsUnreadableError as error:
+        return _Attempt(Outcome(str(error)), mail.recipient)
+    recipient, text, written = mail.recipient, content.get("text"), None
     if text is None:
-        written = password_mail.write_text(recipient, content["password_link"])
-        if written is None:
+        found = password_mail.write_text(recipient, content["password_link"])
+        if found is None:
             return _Attempt(Outcome(), None)
-        recipient, text = written
-    settings = current_settings()
+        recipient, written = found
     db.session.expunge_all()
     db.session.rollback()
-    if settings is None:
-        return _Attempt(Outcome(transport.NOT_CONFIGURED), recipient, text)
+    if settings is None or not settings.url:
+        return _Attempt(Outcome(transport.NOT_CONFIGURED), recipient, written)
     mail.recipient = recipient
-    return _Attempt(transport.send(settings, transport.build_message(settings, mail, text)), recipient, text)
+    message = transport.build_message(settings, mail, text or written or "")
+    return _Attempt(transport.send(settings, message), recipient, written)
 
 
 def _record(mail: OutgoingMail, attempt: _Attempt, now: datetime) -> None:
@@ -138,4 +141,5 @@ def _record(mail: OutgoingMail, attempt: _Attempt, now: datetime) -> None:
         mail.end("gave_up", outcome.error)
     else:
         mail.last_error, mail.next_attempt_at = outcome.error, now + retry_delay(mail.attempts, None)
-        mail.body = secret_box().seal({"text": attempt.text})
+        if attempt.written is not None:
+            mail.body = secret_box().seal({"text": attempt.written})

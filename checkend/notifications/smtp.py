@@ -18,9 +18,10 @@ MAX_RECEIVED_BYTES = 65_536
 
 
 def send(settings: MailSettings, message: EmailMessage) -> None:
-    """Hand a message to the SMTP server. Raises OSError, `smtplib.SMTPException` or ValueError.
+    """Hand a message to the SMTP server.
 
-    ``TIMEOUT_SECONDS`` cover everything: lookup, connection, TLS and every step of the conversation.
+    ``TIMEOUT_SECONDS`` cover everything: lookup, connection, TLS and every step of the conversation. Raises OSError,
+    ValueError, `smtplib.SMTPException` or `DestinationRejectedError`.
     """
     deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
@@ -47,7 +48,7 @@ class _Connection(smtplib.SMTP):
         super().__init__(settings.host, settings.port, local_hostname=_ehlo_name(settings.domain))
 
     def _get_socket(self, host: str, port: int, timeout: float) -> DeadlineSocket:
-        sock = http.open_connection(None, http.Destination("smtp", host, port, ""), self._deadline)
+        sock = http.open_connection(self._settings.policy, http.Destination("smtp", host, port, ""), self._deadline)
         sock.allowance = MAX_RECEIVED_BYTES
         if self._settings.tls != "tls":
             return sock

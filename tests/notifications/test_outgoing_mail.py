@@ -252,12 +252,20 @@ def test_the_number_of_mails_that_wait_is_limited(
     assert len(rows(app)) == 2
 
 
-def test_mail_without_its_key_fails_with_the_reason(app: Flask, mail: int, mail_server: MailServer) -> None:
-    (Path(app.instance_path) / "encryption_keys").write_text("another key\n")
+def test_mail_without_its_key_waits_until_the_key_is_back(
+    app: Flask, mail: int, mail_server: MailServer, later: Later
+) -> None:
+    keys = Path(app.instance_path) / "encryption_keys"
+    key = keys.read_text()
+    keys.write_text("another key\n")
     send_mail(app)
     [row] = rows(app)
-    assert row["status"] == "failed"
-    assert "cannot be decrypted with the file encryption_keys" in row["last_error"]
+    assert row["status"] == "pending"
+    assert row["last_error"].startswith("The secrets of this mail cannot be decrypted with the file encryption_keys")
+    keys.write_text(key)
+    later(40)
+    send_mail(app)
+    assert len(mail_server.mails) == 1
 
 
 def test_old_mail_is_deleted(app: Flask, mail: int, mail_server: MailServer, later: Later) -> None:

@@ -1,4 +1,4 @@
-"""Mail that waits to be sent."""
+"""Mail that waits to be sent, and the settings of the mail server."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -34,4 +34,16 @@ def upgrade() -> None:
     op.create_index("ix_outgoing_mail_invitation_id", "outgoing_mail", ["invitation_id"])
     op.create_index(
         "ix_outgoing_mail_due", "outgoing_mail", ["next_attempt_at"], sqlite_where=sa.text("status = 'pending'")
+    )
+    op.create_table(
+        "mail_settings",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("tls", sa.String(10), nullable=False),
+        sa.Column("username", sa.String(255), nullable=False),
+        sa.Column("password", sa.LargeBinary(), nullable=True),
+        sa.Column("from_address", sa.String(320), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_mail_settings"),
     )
