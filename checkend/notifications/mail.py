@@ -8,6 +8,7 @@ from uuid import uuid4
 from checkend import clock
 from checkend.db.session import db
 from checkend.models import OutgoingMail
+from checkend.notifications.channels.text import fit
 from checkend.notifications.encryption import SecretsUnreadableError
 from checkend.notifications.mail_settings import MailSettings, current_settings, is_configured
 from checkend.notifications.outbox import Outcome
@@ -18,6 +19,7 @@ NOT_CONFIGURED = (
     "Mail is not configured: set CHECKEND_URL, and the mail server on the Mail page or with CHECKEND_MAIL_HOST."
 )
 
+RESPONSE_LIMIT = 1_000
 TEST_TEXT = """This is a test mail from Checkend at {server}.
 
 Mail can be sent: invitations, password links and notifications by email will arrive.
@@ -72,7 +74,7 @@ def send(settings: MailSettings, message: EmailMessage) -> Outcome:
 
 def _rejected(status: int, reason: bytes | str) -> Outcome:
     """Return what a mail server's response means: 4xx is transient, such as greylisting, and 5xx is permanent."""
-    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    text = fit(reason.decode(errors="replace") if isinstance(reason, bytes) else reason, RESPONSE_LIMIT)
     return Outcome(f"The mail server responded {status}: {text}", status, permanent=500 <= status < 600)
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
 from checkend.db.session import db
 from checkend.models import App, Channel, Delivery, OutgoingMail, Problem, ProblemEvent
-from checkend.models.channel import give_up_pending, subscribed_members
+from checkend.models.channel import FAILURES_SHOWN, give_up_pending, subscribed_members
+from checkend.notifications.channel_failure import mail_admins
 
 EVENTS_PER_STEP = 500
 # A burst: when a channel got this many messages within the window, what follows is collected into a digest.
@@ -173,6 +174,8 @@ def record_outcome(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
     if rejected_for_good:
         channel.enabled = False
         give_up_pending([channel])
+    if channel.failures == FAILURES_SHOWN or (rejected_for_good and channel.failures < FAILURES_SHOWN):
+        mail_admins(channel)  # once until the channel works again, which resets the count
     if outcome.permanent or rejected_for_good:
         delivery.status, delivery.next_attempt_at = "failed", None
     elif delivery.attempts > len(RETRY_DELAYS):
