@@ -122,7 +122,10 @@ def _attempt(mail: OutgoingMail) -> _Attempt:
     if settings is None or not settings.url:
         return _Attempt(Outcome(transport.NOT_CONFIGURED), recipient, written)
     mail.recipient = recipient
-    message = transport.build_message(settings, mail, text or written or "")
+    try:
+        message = transport.build_message(settings, mail, text or written or "")
+    except ValueError as error:  # an address that cannot be written in a header, say
+        return _Attempt(Outcome(f"The mail could not be written: {error}", permanent=True), recipient)
     return _Attempt(transport.send(settings, message), recipient, written)
 
 

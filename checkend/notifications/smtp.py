@@ -29,6 +29,7 @@ def send(settings: MailSettings, message: EmailMessage) -> None:
             if settings.tls == "starttls":
                 server.starttls(context=_tls_context())
             if settings.username:
+                _require_ascii(settings)
                 server.login(settings.username, settings.password)
             server.send_message(message)
             with suppress(OSError, smtplib.SMTPException):  # the mail was accepted already
@@ -48,7 +49,8 @@ class _Connection(smtplib.SMTP):
         super().__init__(settings.host, settings.port, local_hostname=_ehlo_name(settings.domain))
 
     def _get_socket(self, host: str, port: int, timeout: float) -> DeadlineSocket:
-        sock = http.open_connection(self._settings.policy, http.Destination("smtp", host, port, ""), self._deadline)
+        destination = http.Destination("smtp", host.lower(), port, "")
+        sock = http.open_connection(self._settings.policy, destination, self._deadline)
         sock.allowance = MAX_RECEIVED_BYTES
         if self._settings.tls != "tls":
             return sock
@@ -78,6 +80,12 @@ def _tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.sslsocket_class = DeadlineTlsSocket
     return context
+
+
+def _require_ascii(settings: MailSettings) -> None:
+    """Reject what smtplib cannot encode; its own error would quote a part of the password."""
+    if not (settings.username + settings.password).isascii():
+        raise smtplib.SMTPException("The user name and the password must consist of ASCII characters.")
 
 
 def _ehlo_name(domain: str) -> str:

@@ -168,6 +168,10 @@ def _walk_teams(walk: Walk) -> None:
     walk.form("/teams/new/delete", {"confirm": "Newer"}, "team.deleted")
     invite = {"email_address": "guest@example.com", "role": "viewer"}
     walk.form("/teams/core/invitations", invite, "invitation.created")
+    walk.form(f"/teams/core/invitations/{ids['invitation_id']}/resend")  # mail is not configured
+    walk.app.config.update(URL="http://localhost", MAIL_HOST="127.0.0.1", MAIL_PORT=1)
+    walk.form(f"/teams/core/invitations/{ids['invitation_id']}/resend", None, "invitation.renewed")
+    walk.app.config.update(URL="", MAIL_HOST="")
     walk.form(f"/teams/core/invitations/{ids['invitation_id']}/revoke", None, "invitation.revoked")
     token = make.run(lambda: Invitation.create(Team.newest_first()[-1], "guest@example.com", "viewer", _owner())[1])
     walk.secrets.append(token)
@@ -197,6 +201,13 @@ def _walk_server(walk: Walk) -> None:
     walk.form(f"/api-keys/{key_id}/revoke", None, "api_key.revoked")
     walk.form(f"/api-keys/{key_id}/revoke")  # no change
     walk.form(f"/api-keys/{key_id}/delete", None, "api_key.deleted")
+    mail = {"host": "127.0.0.1", "port": "1", "tls": "none", "username": "ada", "password": "smtp password"}
+    walk.secrets.append("smtp password")
+    walk.form("/mail", mail, "mail_settings.changed")
+    walk.form("/mail", mail | {"password": ""})  # no change
+    walk.form("/mail/test", {"email_address": "ada@example.com"}, "mail.tested")
+    walk.form("/mail/delete", None, "mail_settings.deleted")
+    walk.form("/mail/delete")  # no change
     walk.form("/apps/new", {"name": "Web", "team": "0"}, "app.created")
     settings = {"name": "Web", "retention_days": "7", "grouping": list(RULES)}
     walk.form("/apps/web/settings", settings, "app.changed")

@@ -1,5 +1,6 @@
 """Mail about accounts waits in the database: it is sent after the response, survives restarts, and reveals nobody."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
+from checkend.auth.login_throttle import PER_ACCOUNT, LoginThrottle
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.session import db
 from checkend.models import Invitation, OutgoingMail, Team, User
@@ -22,7 +24,7 @@ from checkend.services import services
 from tests.support.api import counting
 from tests.support.factories import Factory
 from tests.support.mail_server import MailServer, send_mail
-from tests.support.pages import sign_in, submit
+from tests.support.pages import follow, sign_in, submit
 
 ADA, NOBODY = "ada@example.com", "nobody@example.com"
 Later = Callable[[float], None]
@@ -161,6 +163,56 @@ def test_the_page_of_the_team_says_why_an_invitation_was_not_mailed(
     send_mail(app)
     page = client.get("/teams/core").text
     assert "The mail was not sent. The mail server responded 550: &lt;b&gt;no such user&lt;/b&gt;" in page
+
+
+def test_an_invitation_is_mailed_again_with_a_new_link(app: Flask, make: Factory, mail_server: MailServer) -> None:
+    mail_server.recipient_response = "550 no such user"
+    client, guest = invite(app, make), app.test_client()
+    send_mail(app)
+    mail_server.recipient_response = "250 ok"
+    for _ in range(2):
+        page = follow(client, submit(client, "/teams/core/invitations/1/resend"))
+        assert "The invitation for guest@example.com will be mailed within a few seconds." in page
+        send_mail(app)
+    assert "mail sent" in client.get("/teams/core").text
+    links = [
+        re.findall(r"https://errors.example.com(/invitations/\S+)", text_of(mail)) for _, mail in mail_server.mails
+    ]
+    assert [guest.get(link).status_code for [link] in links] == [404, 200]
+
+
+def test_an_invitation_that_waits_for_another_attempt_is_sent_now_with_the_same_link(
+    app: Flask, make: Factory, mail_server: MailServer
+) -> None:
+    mail_server.recipient_response = "451 later"
+    client = invite(app, make)
+    send_mail(app)
+    mail_server.recipient_response = "250 ok"
+    submit(client, "/teams/core/invitations/1/resend")
+    send_mail(app)
+    assert [row["status"] for row in rows(app)] == ["sent"]
+
+
+def test_an_invitation_cannot_be_resent_without_end_or_without_mail(
+    app: Flask, make: Factory, mail_server: MailServer
+) -> None:
+    client = invite(app, make)
+    statuses = [submit(client, "/teams/core/invitations/1/resend").status_code for _ in range(PER_ACCOUNT + 1)]
+    assert statuses == [302] * PER_ACCOUNT + [429]
+    services(app).login_throttle = LoginThrottle()
+    app.config["MAIL_HOST"] = ""
+    page = follow(client, submit(client, "/teams/core/invitations/1/resend"))
+    assert "This server cannot send mail." in page
+    assert "/invitations/1/resend" not in page
+
+
+def test_a_revoked_invitation_cannot_be_resent(app: Flask, make: Factory) -> None:
+    client = invite(app, make)
+    send_mail(app)
+    make.run(lambda: db.session.get_one(Invitation, 1).revoke())
+    page = follow(client, submit(client, "/teams/core/invitations/1/resend"))
+    assert "This invitation has been used or revoked" in page
+    assert len(rows(app)) == 1
 
 
 def test_a_lease_that_was_not_recorded_ends(app: Flask, mail: int, mail_server: MailServer, later: Later) -> None:

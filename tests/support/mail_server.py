@@ -17,12 +17,12 @@ class MailServer:
     """A real SMTP server on a free port, as far as a client without encryption needs one.
 
     ``recipient_response`` is what it responds to recipients, ``greeting_delay`` the seconds before each byte of its
-    first line.
+    first line, ``accept_delay`` the seconds before it responds to a mail that it recorded.
     """
 
     def __init__(self) -> None:
         self.recipient_response = "250 ok"
-        self.greeting_delay = 0.0
+        self.greeting_delay = self.accept_delay = 0.0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.mails: list[tuple[str, Message]] = []
@@ -62,6 +62,7 @@ class MailServer:
                 while (text := stream.readline()) != b".\r\n":
                     lines.append(text.removeprefix(b".") if text.startswith(b"..") else text)
                 self.mails.append((recipient, email.message_from_bytes(b"".join(lines))))
+                time.sleep(self.accept_delay)
             say("221 bye" if verb == "QUIT" else "250 ok")
             if verb == "QUIT":
                 return

@@ -1,5 +1,6 @@
 """An SMTP server with STARTTLS, TLS and login, and a certificate authority for it."""
 
+import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -67,11 +68,13 @@ class CertificateAuthority:
 class TlsMailServer(Controller):
     """An SMTP server on a free port of 127.0.0.1 that accepts mail only over TLS and after login.
 
-    ``mails`` has the recipient, the content, and the TLS version for each.
+    ``mails`` has the recipient, the content, and the TLS version for each. It responds to recipients after
+    ``delay_seconds``.
     """
 
     def __init__(self, context: ssl.SSLContext, *, starttls: bool) -> None:
         self.mails: list[tuple[str, bytes, str]] = []
+        self.delay_seconds = 0.0
         self._starttls_context = context if starttls else None
         super().__init__(self, "127.0.0.1", 0, ssl_context=None if starttls else context)
 
@@ -84,6 +87,14 @@ class TlsMailServer(Controller):
             auth_require_tls=self._starttls_context is not None,
             authenticator=_authenticate,
         )
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        """Accept the recipient."""
+        await asyncio.sleep(self.delay_seconds)
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Record the mail."""

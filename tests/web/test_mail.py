@@ -3,6 +3,7 @@
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -286,6 +287,26 @@ def test_a_certificate_for_another_host_is_rejected(
     save(admin, server.port, tls=tls, username=USERNAME, password=PASSWORD)
     assert "IP address mismatch" in send_test(admin)
     server.stop()
+
+
+def test_a_mail_server_that_hangs_after_the_handshake_is_left_in_time(
+    admin: FlaskClient, tls_server: tuple[TlsMailServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, tls = tls_server
+    server.delay_seconds = 5
+    save(admin, server.port, tls=tls, username=USERNAME, password=PASSWORD)
+    monkeypatch.setattr(smtp, "TIMEOUT_SECONDS", 0.5)
+    began = time.monotonic()
+    assert "The mail could not be sent: no response within 0.5 seconds." in send_test(admin)
+    assert time.monotonic() - began < 3
+
+
+def test_a_password_that_smtp_cannot_carry_is_not_quoted(
+    admin: FlaskClient, tls_server: tuple[TlsMailServer, str]
+) -> None:
+    server, tls = tls_server
+    save(admin, server.port, tls=tls, username=USERNAME, password="pässword")
+    assert send_test(admin).endswith("The user name and the password must consist of ASCII characters.")
 
 
 def test_without_starttls_nothing_is_sent(admin: FlaskClient, mail_server: MailServer) -> None:

@@ -126,6 +126,7 @@ TEAMS = [
     Act("team_members.assign_app", "POST", Capability.ASSIGN_APPS, {"app": "shop"}, CORE),
     Act("team_members.remove_app", "POST", Capability.ASSIGN_APPS, values=CORE | {"app_slug": "shop"}),
     Act("invitations.create", "POST", Capability.INVITE, {"email_address": "x@example.com", "role": "viewer"}, CORE),
+    Act("invitations.resend", "POST", Capability.INVITE, values=CORE | {"invitation_id": "invitation_id"}),
     Act("invitations.revoke", "POST", Capability.INVITE, values=CORE | {"invitation_id": "invitation_id"}),
     Act("teams.hand_over", "POST", Capability.TRANSFER_TEAM, {"member": "1"}, CORE),
     Act("teams.delete", "POST", Capability.DELETE_TEAM, {"confirm": "core"}, CORE),

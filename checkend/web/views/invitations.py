@@ -7,12 +7,14 @@ from flask_login import current_user as session_user
 from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField
 
+from checkend import clock
 from checkend.auth import sessions
+from checkend.auth.login_throttle import login_throttle
 from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
 from checkend.db.transactions import write_transaction
-from checkend.exceptions import ApiError
-from checkend.models import Invitation, User
+from checkend.exceptions import ApiError, DomainError
+from checkend.models import Invitation, OutgoingMail, User
 from checkend.models.invitation import NO_LONGER_OPEN
 from checkend.models.user import NewPassword
 from checkend.notifications import mail, outgoing_mail
@@ -30,7 +32,7 @@ public_bp = Blueprint("invitation", __name__)
 
 MAIL = """{inviter} has invited you to join the team {team} at {server} with the role {role}.
 
-To join, open this link within seven days:
+To join, open this link until {until}:
 {link}
 """
 
@@ -75,6 +77,16 @@ def revoke(slug: str, invitation_id: int) -> Response:
     return run_and_redirect(invitation.revoke, message, url_for("teams.show", slug=team.slug))
 
 
+@bp.post("/<int:invitation_id>/resend")
+def resend(slug: str, invitation_id: int) -> Response:
+    """Mail an invitation again, with a new link unless the mail with the current one is still waiting."""
+    team = team_for(Capability.INVITE, slug)
+    invitation = get_or_404(Invitation, invitation_id, team_id=team.id)
+    login_throttle().take(f"invitation {invitation.id}")
+    message = f"The invitation for {invitation.email_address} will be mailed within a few seconds."
+    return run_and_redirect(lambda: _resend(invitation), message, url_for("teams.show", slug=team.slug))
+
+
 @public_bp.route("/invitations/<token>", methods=["GET", "POST"])
 def join(token: str) -> Any:
     """Accept an invitation as the signed-in user, or with a new account for the invited email address."""
@@ -112,10 +124,21 @@ def _accept(token: str, password: NewPassword | None) -> None:
             sessions.sign_in(user)
 
 
+def _resend(invitation: Invitation) -> None:
+    if not mail.is_configured():
+        raise DomainError("This server cannot send mail. Ask a site admin to set it up.")
+    waiting = OutgoingMail.of_invitations([invitation]).get(invitation.id)
+    if waiting is not None and waiting.status == "pending":
+        waiting.next_attempt_at = clock.now()
+    else:
+        _queue_mail(invitation, full_url("invitation.join", token=invitation.renew_token()))
+
+
 def _queue_mail(invitation: Invitation, link: str) -> None:
     team, server = invitation.team, current_app.config["URL"]
-    inviter = current_user().email_address
-    text = MAIL.format(inviter=inviter, team=team.name, server=server, role=invitation.role, link=link)
+    inviter = invitation.invited_by.email_address if invitation.invited_by else "An admin"
+    until = f"{invitation.expires_at:%-d %B %Y, %H:%M} UTC"
+    text = MAIL.format(inviter=inviter, team=team.name, server=server, role=invitation.role, until=until, link=link)
     subject = f"Join {team.name} at Checkend"
     outgoing_mail.queue(
         invitation.email_address, subject, text, expires_at=invitation.expires_at, invitation=invitation
