@@ -24,8 +24,11 @@ def rotate() -> None:
         from checkend.notifications.encryption import secret_box
 
         box = secret_box()
-        old_keys, count = secret_rotation.encrypt_with_new_key(box)
+        done = secret_rotation.encrypt_with_new_key(box)
     with open_database(writing=True):
-        secret_rotation.remove_keys(box, old_keys)
-    click.echo(f"Encrypted the secrets of {count} channel{'' if count == 1 else 's'} with a new key.")
+        secret_rotation.remove_keys(box, done.old_keys)
+    encrypted = [f"the secrets of {done.channels} channel{'' if done.channels == 1 else 's'}"]
+    encrypted += ["the SMTP password"] if done.password else []
+    encrypted += [f"{done.mails} waiting mail{'' if done.mails == 1 else 's'}"] if done.mails else []
+    click.echo(f"Encrypted {' and '.join(filter(None, [', '.join(encrypted[:-1]), encrypted[-1]]))} with a new key.")
     click.echo(f"Back up {box.path}, apart from the database.")

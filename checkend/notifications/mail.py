@@ -45,7 +45,9 @@ def build_message(settings: MailSettings, mail: OutgoingMail, text: str) -> Emai
 def send(settings: MailSettings, message: EmailMessage) -> Outcome:
     """Hand a message to the SMTP server, and return what became of it.
 
-    A server that cannot be reached, a 4xx response and a rejected login are transient; another 5xx is permanent.
+    A recipient or a message that is rejected with 5xx, as well as an address that cannot be written in a header, fails
+    for good. Everything else is transient, also a login or a sender that is rejected: what is wrong is the settings,
+    and the mail is sent when they are corrected.
     """
     import smtplib
 
@@ -54,28 +56,25 @@ def send(settings: MailSettings, message: EmailMessage) -> Outcome:
 
     try:
         smtp.send(settings, message)
-    except smtplib.SMTPAuthenticationError as error:
-        # What is wrong is the settings, not this mail: it is sent when they are corrected.
-        return Outcome(_rejected(error.smtp_code, error.smtp_error).error, error.smtp_code)
-    except smtplib.SMTPResponseException as error:
-        return _rejected(error.smtp_code, error.smtp_error)
+    except smtplib.SMTPDataError as error:
+        return _rejected(error.smtp_code, error.smtp_error, permanent=error.smtp_code >= 500)
     except smtplib.SMTPRecipientsRefused as error:
-        return _rejected(*next(iter(error.recipients.values())))
-    except TimeoutError:
-        return Outcome(f"The mail could not be sent: no response within {smtp.TIMEOUT_SECONDS:g} seconds.")
-    except (OSError, smtplib.SMTPException) as error:
-        return Outcome(f"The mail could not be sent: {error}")
+        status, reason = next(iter(error.recipients.values()))
+        return _rejected(status, reason, permanent=status >= 500)
+    except smtplib.SMTPResponseException as error:
+        return _rejected(error.smtp_code, error.smtp_error, permanent=False)
     except DestinationRejectedError as error:
         return Outcome(str(error))
-    except ValueError as error:  # an address that cannot be written in a header, say
+    except (OSError, smtplib.SMTPException) as error:
+        return Outcome(f"The mail could not be sent: {smtp.describe(error)}.")
+    except ValueError as error:
         return Outcome(f"The mail could not be sent: {error}", permanent=True)
     return Outcome(status=250)
 
 
-def _rejected(status: int, reason: bytes | str) -> Outcome:
-    """Return what a mail server's response means: 4xx is transient, such as greylisting, and 5xx is permanent."""
+def _rejected(status: int, reason: bytes | str, *, permanent: bool) -> Outcome:
     text = fit(reason.decode(errors="replace") if isinstance(reason, bytes) else reason, RESPONSE_LIMIT)
-    return Outcome(f"The mail server responded {status}: {text}", status, permanent=500 <= status < 600)
+    return Outcome(f"The mail server responded {status}: {text}", status, permanent)
 
 
 def send_test(recipient: str) -> Outcome:

@@ -9,6 +9,7 @@ uses the new key, and what one encrypted before is encrypted again by step 1. Ro
 keys that they found.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -20,12 +21,21 @@ from checkend.notifications.encryption import SecretBox, SecretsUnreadableError
 from checkend.notifications.mail_settings import OWNER
 
 
-def encrypt_with_new_key(box: SecretBox) -> tuple[list[str], int]:
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What was encrypted again: how many channels and mails, and whether there is an SMTP password."""
+
+    old_keys: list[str]
+    channels: int
+    mails: int
+    password: bool
+
+
+def encrypt_with_new_key(box: SecretBox) -> Rotation:
     """Add a key and encrypt all secrets with it; for a write transaction of its own.
 
     These are the secrets of channels, the SMTP password and the mail that waits. Mail that cannot be decrypted is given
-    up. Returns the old keys and the number of channels. Raises `DomainError`, before anything is changed, if another
-    secret cannot be decrypted.
+    up. Raises `DomainError`, before anything is changed, if another secret cannot be decrypted.
     """
     channels = list(db.session.scalars(select(Channel).where(Channel.secrets.is_not(None)).order_by(Channel.id)))
     opened = []
@@ -46,7 +56,7 @@ def encrypt_with_new_key(box: SecretBox) -> tuple[list[str], int]:
         settings.password = box.seal(password)
     for mail, content in mails:
         mail.body = box.seal(content)
-    return old_keys, len(channels)
+    return Rotation(old_keys, len(channels), len(mails), settings is not None)
 
 
 def _open_password(box: SecretBox) -> tuple[StoredMailSettings | None, dict[str, Any]]:

@@ -25,7 +25,7 @@ RETRY_STATUSES = frozenset({408, 425, 429})  # of the client errors, those that 
 
 
 class Sender:
-    """Sends notifications for ``app``. Needs no app context, and holds no database lock while it waits for anyone."""
+    """Sends notifications for ``app``, in a context of it. Holds no database lock while it waits for anyone."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app

@@ -1,6 +1,7 @@
 """SMTP with a deadline for the whole conversation; imported with the first mail."""
 
 import smtplib
+import socket
 import ssl
 import time
 from contextlib import closing, suppress
@@ -38,6 +39,22 @@ def send(settings: MailSettings, message: EmailMessage) -> None:
         if time.monotonic() >= deadline:
             raise TimeoutError from error
         raise
+
+
+def describe(error: Exception) -> str:
+    """Return why a mail could not be sent, as the end of a sentence."""
+    match error:
+        case TimeoutError():
+            return f"no response within {TIMEOUT_SECONDS:g} seconds"
+        case ssl.SSLCertVerificationError():
+            return f"the TLS certificate of the mail server is not valid ({error.verify_message.rstrip('.')})"
+        case ssl.SSLError():
+            return f"TLS error ({error.reason or error.strerror}); check that the encryption fits the port"
+        case socket.gaierror():
+            return f"the host name could not be resolved ({error.strerror})"
+        case OSError() if error.strerror:
+            return error.strerror
+    return str(error).rstrip(".")
 
 
 class _Connection(smtplib.SMTP):
@@ -85,7 +102,7 @@ def _tls_context() -> ssl.SSLContext:
 def _require_ascii(settings: MailSettings) -> None:
     """Reject what smtplib cannot encode; its own error would quote a part of the password."""
     if not (settings.username + settings.password).isascii():
-        raise smtplib.SMTPException("The user name and the password must consist of ASCII characters.")
+        raise smtplib.SMTPException("the user name and the password must consist of ASCII characters")
 
 
 def _ehlo_name(domain: str) -> str:

@@ -50,7 +50,7 @@ class MailServer:
             stream.write(character.encode())
             stream.flush()
         say("" if self.greeting_delay else "220 test")
-        while line := stream.readline().decode().strip():
+        while line := stream.readline().decode(errors="replace").strip():
             verb = line[:4].upper()
             if verb == "RCPT":
                 recipient = line.partition("<")[2].partition(">")[0]
