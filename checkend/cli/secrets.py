@@ -1,8 +1,13 @@
 """``checkend secrets``: the keys that encrypt the secrets in the database."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from checkend.cli._support.output import open_database
+
+if TYPE_CHECKING:
+    from checkend.notifications.secret_rotation import Rotation
 
 
 @click.group("secrets")
@@ -27,8 +32,14 @@ def rotate() -> None:
         done = secret_rotation.encrypt_with_new_key(box)
     with open_database(writing=True):
         secret_rotation.remove_keys(box, done.old_keys)
-    encrypted = [f"the secrets of {done.channels} channel{'' if done.channels == 1 else 's'}"]
-    encrypted += ["the SMTP password"] if done.password else []
-    encrypted += [f"{done.mails} waiting mail{'' if done.mails == 1 else 's'}"] if done.mails else []
-    click.echo(f"Encrypted {' and '.join(filter(None, [', '.join(encrypted[:-1]), encrypted[-1]]))} with a new key.")
+    click.echo(f"Encrypted {_describe(done)} with a new key.")
     click.echo(f"Back up {box.path}, apart from the database.")
+
+
+def _describe(done: "Rotation") -> str:
+    items = [f"the secrets of {done.channels} channel{'' if done.channels == 1 else 's'}"]
+    if done.password:
+        items.append("the SMTP password")
+    if done.mails:
+        items.append(f"{done.mails} waiting mail{'' if done.mails == 1 else 's'}")
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
