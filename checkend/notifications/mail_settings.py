@@ -91,12 +91,15 @@ def is_configured() -> bool:
 def save_settings(box: SecretBox, values: Mapping[str, Any], password: str) -> None:
     """Store the settings; for a write transaction. ``values`` are the columns except for the password.
 
-    An empty password keeps the current one. Raises `DomainError` for another host without a password: an account that
-    was entered for one server is not revealed to another.
+    An empty password keeps the current one. Raises `DomainError` for a user name without a password, and for another
+    host without a password: an account that was entered for one server is not revealed to another.
     """
     row = StoredMailSettings.load() or StoredMailSettings(id=1, host="", username="", from_address="")
-    if row.password and values["username"] and not password and values["host"] != row.host:
-        raise DomainError("Enter the password again: it is only sent to the mail server that it was entered for.")
+    if values["username"] and not password:
+        if row.password is None:
+            raise DomainError("Enter the password of this user name, or leave the user name empty.")
+        if values["host"] != row.host:
+            raise DomainError("Enter the password again: it is only sent to the mail server that it was entered for.")
     changed = {name for name, value in values.items() if getattr(row, name) != value}
     for name, value in values.items():
         setattr(row, name, value)

@@ -1,11 +1,15 @@
 """The mail settings of the dashboard: they take effect at once, the configuration wins, the password stays secret."""
 
+import email
 import logging
 import re
+import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from email import policy
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from checkend.app import create_app
 from checkend.cli import main
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.session import db
-from checkend.models import Team, User, audit_log
+from checkend.models import App, Channel, Team, User, audit_log
 from checkend.notifications import smtp
 from checkend.services import services
 from tests.support.factories import Factory
@@ -151,6 +155,7 @@ def test_changes_are_in_the_audit_log_without_the_password(
         ({"host": "a b"}, "Host must be a host name or an IP address, without a port."),
         ({"port": "0"}, "Port must be a whole number from 1 to 65535."),
         ({"tls": "ssl"}, "Not a valid choice"),
+        ({"username": "checkend"}, "Enter the password of this user name, or leave the user name empty."),
         ({"from_address": "Checkend"}, "From must be an email address, or a name and an address"),
         ({"from_address": "a@example.com\r\nBcc: b@example.com"}, "From must not contain control characters."),
     ],
@@ -252,6 +257,53 @@ def test_mail_is_sent_over_tls_after_login(admin: FlaskClient, tls_server: tuple
     assert recipient == ROOT
     assert b"Subject: Test mail from Checkend" in content
     assert version == "TLSv1.3"
+
+
+def test_notifications_go_through_the_same_server(
+    app: Flask, admin: FlaskClient, tls_server: tuple[TlsMailServer, str]
+) -> None:
+    server, tls = tls_server
+    save(admin, server.port, tls=tls, username=USERNAME, password=PASSWORD, from_address="Fehler Ü <e@example.com>")
+    make = Factory(app)
+    config = {"recipients": ["ops@example.com"]}
+    shop = make.app()["id"]
+    make.run(lambda: Channel.create(db.session.get_one(App, shop), kind="email", name="Mail", config=config).id)
+    page = follow(admin, submit(admin, "/apps/shop/alerts/1/test"))
+    assert "The test message through &#39;Mail&#39; was delivered." in page
+    [(recipient, content, _)] = server.mails
+    assert recipient == "ops@example.com"
+    assert email.message_from_bytes(content, policy=policy.default)["From"] == "Fehler Ü <e@example.com>"
+
+
+def test_a_test_message_needs_no_url(tmp_path: Path, mail_server: MailServer) -> None:
+    app = create_app({"OUTBOUND_ALLOW": "127.0.0.1"}, instance_path=tmp_path)
+    Factory(app).user(ROOT, site_admin=True)
+    admin = app.test_client()
+    sign_in(admin, ROOT)
+    page = save(admin, mail_server.port)
+    assert "Set the environment variable <code>CHECKEND_URL</code>" in page
+    assert "accepted the test message" in send_test(admin)
+    assert "This server cannot send mail." in app.test_client().get("/forgotten-password").text
+    services(app).close()
+
+
+def test_a_mail_server_that_never_stops_talking_is_left(admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT_SECONDS", 5)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while True:
+                connection.sendall(b"220-welcome\r\n" * 1000)
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    save(admin, listener.getsockname()[1])
+    assert "The mail could not be sent: Connection unexpectedly closed" in send_test(admin)
+    thread.join(5)
+    listener.close()
+    assert not thread.is_alive()
 
 
 def test_the_wrong_encryption_for_the_port_is_explained(admin: FlaskClient, mail_server: MailServer) -> None:
