@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import clock
+from checkend.auth import password_reset
 from checkend.auth.login_throttle import PER_ACCOUNT, LoginThrottle
 from checkend.db.connection import DATABASE_FILE_NAME
 from checkend.db.session import db
@@ -279,10 +280,13 @@ def test_every_request_for_a_password_link_takes_the_write_lock_as_often(
     assert counts == [2, 2]
 
 
-def test_a_password_link_is_created_when_it_is_mailed(
-    app: Flask, client: FlaskClient, mail_server: MailServer, later: Later
+def test_a_password_link_is_created_once_when_it_is_mailed(
+    app: Flask, client: FlaskClient, mail_server: MailServer, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    created, create_token = [], password_reset.create_token
+    monkeypatch.setattr(password_reset, "create_token", lambda user: created.append(user.id) or create_token(user))
     ask_for_link(client, ADA.upper())
+    assert created == []
     mail_server.recipient_response = "451 later"
     send_mail(app)
     mail_server.recipient_response = "250 ok"
@@ -290,6 +294,7 @@ def test_a_password_link_is_created_when_it_is_mailed(
     send_mail(app)
     [(recipient, message)] = mail_server.mails
     [link] = [line for line in text_of(message).splitlines() if "/new-password/" in line]
+    assert created == [1]
     assert recipient == ADA
     assert client.get(link.removeprefix("https://errors.example.com")).status_code == 200
 
