@@ -108,6 +108,14 @@ def test_a_permanent_failure_ends_the_mail(app: Flask, mail: int, mail_server: M
     assert row["last_error"] == "The mail server responded 550: no such user"
 
 
+def test_a_sender_that_is_rejected_is_tried_again(app: Flask, mail: int, mail_server: MailServer) -> None:
+    """What is wrong is the setting of the sender, not the mail."""
+    mail_server.sender_response = "550 not your address"
+    send_mail(app)
+    [row] = rows(app)
+    assert (row["status"], row["last_error"]) == ("pending", "The mail server responded 550: not your address")
+
+
 def test_a_mail_is_given_up_after_a_day(app: Flask, mail: int, mail_server: MailServer, later: Later) -> None:
     mail_server.close()
     for _ in range(11):

@@ -16,12 +16,12 @@ from checkend.services import services
 class MailServer:
     """A real SMTP server on a free port, as far as a client without encryption needs one.
 
-    ``recipient_response`` is what it responds to recipients, ``greeting_delay`` the seconds before each byte of its
-    first line, ``accept_delay`` the seconds before it responds to a mail that it recorded.
+    ``sender_response`` and ``recipient_response`` are what it responds to senders and recipients. ``greeting_delay`` is
+    the time in seconds before each byte of its first line, ``accept_delay`` that before it accepts a mail.
     """
 
     def __init__(self) -> None:
-        self.recipient_response = "250 ok"
+        self.sender_response = self.recipient_response = "250 ok"
         self.greeting_delay = self.accept_delay = 0.0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -52,6 +52,9 @@ class MailServer:
         say("" if self.greeting_delay else "220 test")
         while line := stream.readline().decode(errors="replace").strip():
             verb = line[:4].upper()
+            if verb == "MAIL":
+                say(self.sender_response)
+                continue
             if verb == "RCPT":
                 recipient = line.partition("<")[2].partition(">")[0]
                 say(self.recipient_response)
