@@ -40,6 +40,7 @@ class Capability(DescribedEnum):
     CREATE_TEAM = "create_team", "Create teams"
     MANAGE_API_KEYS = "manage_api_keys", "Create, revoke and delete API keys"
     MANAGE_USERS = "manage_users", "Create and delete users, grant site admin, create password reset links"
+    MANAGE_MAIL = "manage_mail", "Change the mail settings and send test mail"
 
 
 _VIEWER = {Capability.SEE_APP, Capability.SEE_TEAM}
