@@ -48,4 +48,4 @@ def end_mutes(now: datetime) -> None:
     """Unmute the problems that `mutes_ending` returns, each with an event."""
     problems = mutes_ending(now)
     db.session.add_all([new_event("unmuted", problem, {"reason": "until"}, now) for problem in problems])
-    unmute_problems(Problem.id.in_([problem.id for problem in problems]))
+    unmute_problems(select(Problem.id).where(Problem.id.in_([problem.id for problem in problems])))

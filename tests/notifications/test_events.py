@@ -19,8 +19,7 @@ from checkend.db.schema import database_path
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.pipeline import ingestion
 from checkend.ingest.releases import MAX_RELEASES
-from checkend.models import App, AppRelease, NotificationPreference, Problem, ProblemMinute
-from checkend.models.mute import MuteTerms, mute, unmute
+from checkend.models import App, AppRelease, NotificationPreference, Problem, ProblemMinute, mute
 from checkend.services import services
 from tests.support.api import Api
 from tests.support.factories import Factory
@@ -53,7 +52,7 @@ def mute_problem(make: Factory) -> Mute:
 
     def act(problem_id: int, **terms: Any) -> None:
         with make.writing() as session:
-            mute(session.get_one(Problem, problem_id), MuteTerms(**terms))
+            mute.mute_problem(session.get_one(Problem, problem_id), mute.MuteTerms(**terms))
 
     return act
 
@@ -169,7 +168,7 @@ def test_a_problem_that_is_no_longer_muted_is_announced_again(
     work()
     mute_problem(problem_id)
     with make.writing() as session:
-        unmute(session.get_one(Problem, problem_id))
+        mute.unmute_problem(session.get_one(Problem, problem_id))
     work()
     assert len(receiver.requests) == 1  # whoever ends a mute knows
     repeat(report, 5)
