@@ -19,7 +19,7 @@ from checkend.db.schema import database_path
 from checkend.ingest.normalize import normalize_report
 from checkend.ingest.pipeline import ingestion
 from checkend.ingest.releases import MAX_RELEASES
-from checkend.models import App, AppRelease, NotificationPreference, Problem, ProblemMinute, mute
+from checkend.models import App, AppRelease, NotificationPreference, Problem, ProblemMinute
 from checkend.services import services
 from tests.support.api import Api
 from tests.support.factories import Factory
@@ -47,12 +47,12 @@ def hook(api: Api, shop: dict[str, Any], receiver: Receiver) -> Callable[..., st
 
 
 @pytest.fixture
-def mute_problem(make: Factory) -> Mute:
+def mute_problem(api: Api, shop: dict[str, Any]) -> Mute:
     """Provide a function that mutes a problem."""
 
     def act(problem_id: int, **terms: Any) -> None:
-        with make.writing() as session:
-            mute.mute_problem(session.get_one(Problem, problem_id), mute.MuteTerms(**terms))
+        response = api.post(f"/apps/{shop['id']}/problems/{problem_id}/mute", terms)
+        assert response.status_code == 200, response.get_data(as_text=True)
 
     return act
 
@@ -161,14 +161,19 @@ def test_a_muted_problem_counts_but_notifies_nobody(
 
 
 def test_a_problem_that_is_no_longer_muted_is_announced_again(
-    hook: Callable[..., str], receiver: Receiver, report: Report, work: Work, make: Factory, mute_problem: Mute
+    api: Api,
+    shop: dict[str, Any],
+    hook: Callable[..., str],
+    receiver: Receiver,
+    report: Report,
+    work: Work,
+    mute_problem: Mute,
 ) -> None:
     hook()
     problem_id = repeat(report, 5)
     work()
     mute_problem(problem_id)
-    with make.writing() as session:
-        mute.unmute_problem(session.get_one(Problem, problem_id))
+    assert api.post(f"/apps/{shop['id']}/problems/{problem_id}/unmute").status_code == 200
     work()
     assert len(receiver.requests) == 1  # whoever ends a mute knows
     repeat(report, 5)
@@ -287,7 +292,7 @@ def test_a_mute_ends_at_a_time(
 ) -> None:
     hook("unmuted", environments=["Production"], min_level="warning")
     problem_id = report(level="warning")["problem_id"]
-    mute_problem(problem_id, until=clock.now() + timedelta(hours=1))
+    mute_problem(problem_id, until=clock.iso(clock.now() + timedelta(hours=1)))
     later(3500)
     work()
     assert problem_of(problem_id).muted
@@ -556,7 +561,7 @@ def test_without_changes_the_worker_waits_for_no_lock(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     hook("spike", spike_occurrences=10)
-    mute_problem(report("Muted")["problem_id"], until=clock.now() + timedelta(hours=1))
+    mute_problem(report("Muted")["problem_id"], until=clock.iso(clock.now() + timedelta(hours=1)))
     repeat(report, 10)
     later(6)
     work()
