@@ -227,7 +227,14 @@ def _walk_server(walk: Walk) -> None:
 
 
 def _walk_channels(walk: Walk) -> None:
-    path, events = "/apps/shop/alerts", {"events": "new_problem", "min_interval_seconds": "0"}
+    path = "/apps/shop/alerts"
+    events = {
+        "events": "new_problem",
+        "min_level": "debug",
+        "min_interval_seconds": "0",
+        "spike_occurrences": "100",
+        "spike_minutes": "5",
+    }
     walk.form(f"{path}/events", {"notify_on_new_problem": "y"}, "app.changed")
     walk.form(f"{path}/events", {"notify_on_new_problem": "y"})  # no change
     slack = {"name": "Slack", "url": "https://hooks.slack.com/services/verysecret"} | events

@@ -45,7 +45,13 @@ PROBLEM = {"problem_id": "problem_id"}
 CHANNEL = SHOP | {"channel_id": "channel_id"}
 DELIVERY = CHANNEL | {"delivery_id": "delivery_id"}
 NOTICE = PROBLEM | {"notice_id": "notice_id"}
-FILTERS = {"events": "new_problem", "min_interval_seconds": "0"}
+FILTERS = {
+    "events": "new_problem",
+    "min_level": "debug",
+    "min_interval_seconds": "0",
+    "spike_occurrences": "100",
+    "spike_minutes": "5",
+}
 EVERYWHERE = [
     Act("home.index", "GET", None),
     Act("problems.index", "GET", None),
