@@ -79,7 +79,7 @@ def test_a_problem_is_muted_for_more_occurrences(key: str, live_server: str, bro
     page.get_by_label("Number of further occurrences").fill("25")  # selects its choice
     page.get_by_label("Reason").fill("waiting for the fix")
     page.get_by_role("button", name="Mute", exact=True).click()
-    page.get_by_text("Muted for 25 more occurrences").wait_for()
+    page.locator(".page-header", has_text="Muted for 25 more occurrences").wait_for()
     assert "waiting for the fix" in page.locator(".page-header").inner_text()
     page.get_by_role("button", name="Unmute").click()
     page.get_by_text("Unmuted.").wait_for()
