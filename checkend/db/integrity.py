@@ -19,6 +19,12 @@ COUNTS = (
         "FROM problems p WHERE p.app_id = a.id AND p.status = 'unresolved') AS n FROM apps a) "
         "WHERE unresolved_problems_count <> n",
     ),
+    (
+        "app {} counts {} muted problems, but has {}",
+        "SELECT slug, muted_problems_count, n FROM (SELECT a.slug, a.muted_problems_count, (SELECT count(*) "
+        "FROM problems p WHERE p.app_id = a.id AND p.muted_at IS NOT NULL) AS n FROM apps a) "
+        "WHERE muted_problems_count <> n",
+    ),
     (  # "<", not "<>": retention removes notices, but the count includes all that were ever stored
         "problem {} counts {} notices, but has {}",
         "SELECT id, notices_count, n FROM (SELECT p.id, p.notices_count, (SELECT count(*) FROM notices n "

@@ -3,10 +3,12 @@
 from checkend.models.api_key import ApiKey
 from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
-from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent
-from checkend.models.counters import AppHour, ProblemFacet, ProblemHour
+from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
+from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.invitation import Invitation
+from checkend.models.mail_settings import StoredMailSettings
 from checkend.models.notice import Notice
+from checkend.models.outgoing_mail import OutgoingMail
 from checkend.models.problem import Problem, ProblemFilter
 from checkend.models.session import UserSession
 from checkend.models.tag import ProblemTag, Tag
@@ -17,6 +19,7 @@ __all__ = [
     "ApiKey",
     "App",
     "AppHour",
+    "AppRelease",
     "Backtrace",
     "Channel",
     "Delivery",
@@ -24,12 +27,16 @@ __all__ = [
     "Notice",
     "NotificationPreference",
     "OldPassword",
+    "OutgoingMail",
     "Problem",
     "ProblemEvent",
     "ProblemFacet",
     "ProblemFilter",
     "ProblemHour",
+    "ProblemMinute",
     "ProblemTag",
+    "Spike",
+    "StoredMailSettings",
     "Tag",
     "Team",
     "TeamApp",

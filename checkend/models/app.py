@@ -35,6 +35,7 @@ class App(Model):
     notify_on_reoccurrence: Mapped[bool] = mapped_column(Boolean, default=True)
     problems_count: Mapped[int] = mapped_column(Integer, default=0)
     unresolved_problems_count: Mapped[int] = mapped_column(Integer, default=0)
+    muted_problems_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     retention_days: Mapped[int | None] = mapped_column(Integer)
     retention_notices: Mapped[int | None] = mapped_column(Integer)
@@ -78,6 +79,11 @@ class App(Model):
         audit_log.record("ingestion_key.regenerated", self.label)
 
     @property
+    def open_problems_count(self) -> int:
+        """The number of problems that are neither resolved nor muted."""
+        return self.unresolved_problems_count - self.muted_problems_count
+
+    @property
     def label(self) -> str:
         """The app's name in the audit log."""
         return f"app {self.id} ({self.name})"
@@ -88,11 +94,12 @@ class App(Model):
         return frozenset(self.grouping_off.split())
 
 
-def adjust_problem_counts(app_id: int, *, problems: int = 0, unresolved: int = 0) -> None:
-    """Add to the counts of an app's problems and unresolved problems."""
+def adjust_problem_counts(app_id: int, *, problems: int = 0, unresolved: int = 0, muted: int = 0) -> None:
+    """Add to the counts of an app's problems, of the unresolved ones, and of those among them that are muted."""
     counts = {
         "problems_count": App.problems_count + problems,
         "unresolved_problems_count": App.unresolved_problems_count + unresolved,
+        "muted_problems_count": App.muted_problems_count + muted,
         "updated_at": App.updated_at,  # a new count is not a change of the app itself
     }
     statement = update(App).where(App.id == app_id).values(counts)

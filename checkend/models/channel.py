@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from checkend import clock
 from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
@@ -31,6 +31,7 @@ from checkend.models.team import TeamApp, TeamMember
 from checkend.models.user import User
 
 PreferenceLevel = Literal["all", "new", "none"]
+Level = Literal["fatal", "error", "warning", "info", "debug"]
 DeliveryStatus = Literal["pending", "delivered", "failed", "gave_up"]
 
 DEFAULT_EVENTS = ("new_problem", "reoccurrence")
@@ -52,10 +53,12 @@ class ProblemEvent(Model):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     app_id: Mapped[int] = mapped_column(Integer)
     problem_id: Mapped[int] = mapped_column(Integer)
-    notice_id: Mapped[int] = mapped_column(Integer)
+    notice_id: Mapped[int | None] = mapped_column(Integer)
     event: Mapped[str] = mapped_column(String(20))
     environment: Mapped[str] = mapped_column(String)
     release: Mapped[str] = mapped_column(String)
+    level: Mapped[str] = mapped_column(String(10), default="error", server_default=text("'error'"))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     created_at: Mapped[datetime] = created_column()
 
 
@@ -65,6 +68,9 @@ class Channel(Model):
     ``failures`` counts the attempts that failed since the last one that succeeded, ``rejections`` those in a row that
     the receiver rejected as unauthorized or unknown. A channel that its receiver rejects for good is disabled, and
     ``last_error`` says why. ``secret_rotated_at`` is when a webhook's signing secret was last replaced.
+
+    A problem spikes when it occurs ``spike_occurrences`` times within ``spike_minutes``. Ingestion counts occurrences
+    per minute only for apps with a channel that has ``watches_spikes``, which `_note_spikes` maintains.
     """
 
     __tablename__ = "channels"
@@ -77,7 +83,11 @@ class Channel(Model):
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
     events: Mapped[list[str]] = mapped_column(JSON, default=lambda: list(DEFAULT_EVENTS))
     environments: Mapped[list[str]] = mapped_column(JSON, default=list)
+    min_level: Mapped[Level] = mapped_column(String(10), default="debug", server_default=text("'debug'"))
     min_interval_seconds: Mapped[int] = mapped_column(Integer, default=0)
+    spike_occurrences: Mapped[int] = mapped_column(Integer, default=100, server_default=text("100"))
+    spike_minutes: Mapped[int] = mapped_column(Integer, default=5, server_default=text("5"))
+    watches_spikes: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("0"))
     config: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
     secret_rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -90,6 +100,11 @@ class Channel(Model):
     updated_at: Mapped[datetime] = updated_column()
 
     app: Mapped[App] = relationship()
+
+    @validates("events")
+    def _note_spikes(self, _: str, events: list[str]) -> list[str]:
+        self.watches_spikes = "spike" in events
+        return events
 
     @classmethod
     def create(cls, app: App, **fields: Any) -> "Channel":
@@ -182,6 +197,7 @@ class Delivery(Model):
     notice_id: Mapped[int | None] = mapped_column(Integer)
     environment: Mapped[str] = mapped_column(String, default="")
     release: Mapped[str] = mapped_column(String, default="")
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     status: Mapped[DeliveryStatus] = mapped_column(String(10), default="pending")
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=clock.now)
@@ -213,6 +229,17 @@ class Delivery(Model):
             raise DomainError("The channel is disabled. Enable it first.")
         self.status, self.attempts, self.next_attempt_at = "pending", 0, clock.now()
         self.leased_until = self.delivered_at = None
+
+
+class Spike(Model):
+    """A spike of a problem that a channel was notified of, until it ends."""
+
+    __tablename__ = "spikes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
+    problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id", ondelete="CASCADE"), primary_key=True, index=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class NotificationPreference(Model):

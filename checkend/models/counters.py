@@ -28,6 +28,32 @@ class ProblemHour(Model):
     count: Mapped[int] = mapped_column(Integer)
 
 
+class ProblemMinute(Model):
+    """The number of reports of a problem that arrived in the minute that begins at ``minute``, duplicates included.
+
+    Kept only as long as somebody waits for a rate: problems of an app with a channel that is notified of spikes, and
+    problems that are muted until they occur often enough.
+    """
+
+    __tablename__ = "problem_minutes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id", ondelete="CASCADE"), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+
+
+class AppRelease(Model):
+    """A release that an app sent a report from, and when it first did."""
+
+    __tablename__ = "app_releases"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class AppHour(Model):
     """The number of occurrences of all problems of an app in the hour that begins at ``hour``."""
 

@@ -36,6 +36,18 @@ Status = Literal["resolved", "unresolved"]
 RESOLVED: Status = "resolved"
 UNRESOLVED: Status = "unresolved"
 
+# The values of a problem's columns while it is not muted.
+NOT_MUTED: dict[str, Any] = {
+    "muted_at": None,
+    "muted_by": None,
+    "mute_reason": None,
+    "muted_until": None,
+    "mute_total": None,
+    "mute_rate": None,
+    "mute_rate_minutes": None,
+    "mute_until_release": False,
+}
+
 
 class Problem(Model):
     """A problem of an app. Reports with its fingerprint belong to it.
@@ -46,6 +58,10 @@ class Problem(Model):
     ``first_message`` is the message of the report that opened the problem; ``latest_message`` is the message of the
     latest stored notice if it differs, else NULL. ``search_text`` is the text in the search index
     (`checkend.models.search_index.search_text`); while ``search_pending``, it lacks the latest message.
+
+    ``regressed_at`` is when a report last reopened the problem. A problem is muted while ``muted_at`` is set; only
+    unresolved problems are, because resolving one ends its mute. The other columns say by whom, why and until when
+    (`checkend.models.mute.MuteTerms`): ``mute_total`` is the number of occurrences at which the mute ends.
     """
 
     __tablename__ = "problems"
@@ -56,6 +72,8 @@ class Problem(Model):
         Index("ix_problems_notices", "app_id", "notices_count"),
         Index("ix_problems_status_notices", "app_id", "status", "notices_count"),
         Index("ix_problems_all_recent", "last_noticed_at"),
+        Index("ix_problems_muted", "app_id", "last_noticed_at", sqlite_where=text("muted_at IS NOT NULL")),
+        Index("ix_problems_muted_until", "muted_until", sqlite_where=text("muted_until IS NOT NULL")),
         Index("ix_problems_search_pending", "id", sqlite_where=text("search_pending")),
         {"sqlite_autoincrement": True},
     )
@@ -77,6 +95,15 @@ class Problem(Model):
     first_noticed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_noticed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    regressed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    muted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    muted_by: Mapped[str | None] = mapped_column(String)
+    mute_reason: Mapped[str | None] = mapped_column(String)
+    muted_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    mute_total: Mapped[int | None] = mapped_column(Integer)
+    mute_rate: Mapped[int | None] = mapped_column(Integer)
+    mute_rate_minutes: Mapped[int | None] = mapped_column(Integer)
+    mute_until_release: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("0"))
     created_at: Mapped[datetime] = created_column()
     updated_at: Mapped[datetime] = updated_column()
 
@@ -93,6 +120,11 @@ class Problem(Model):
     def occurrences(self) -> int:
         """Number of reports: stored notices and duplicates."""
         return self.notices_count + self.deduplicated_count
+
+    @property
+    def muted(self) -> bool:
+        """Return whether the problem is muted."""
+        return self.muted_at is not None
 
     def resolve(self) -> None:
         """Mark the problem as resolved; no change if it is."""
@@ -118,20 +150,22 @@ class Problem(Model):
 def set_status(condition: ColumnElement[bool], status: Status) -> int:
     """Resolve or reopen the problems that meet ``condition``, and update the counts of their apps.
 
-    Return how many of them had another status.
+    Resolving ends mutes: whoever is told that a problem is fixed wants to hear of it when it is not. Return how many of
+    the problems had another status.
     """
     changing = [condition, Problem.status != status]
-    by_app = db.session.execute(select(Problem.app_id, func.count()).where(*changing).group_by(Problem.app_id)).all()
+    counts = select(Problem.app_id, func.count(), func.count(Problem.muted_at)).where(*changing)
+    by_app = db.session.execute(counts.group_by(Problem.app_id)).all()
     if not by_app:
         return 0
     now = clock.now()
-    values = {"status": status, "resolved_at": now if status == RESOLVED else None, "updated_at": now}
+    values = {"status": status, "resolved_at": now if status == RESOLVED else None, "updated_at": now, **NOT_MUTED}
     statement = update(Problem).where(*changing).values(values)
     db.session.execute(statement.execution_options(synchronize_session=False))
-    for app_id, count in by_app:
-        adjust_problem_counts(app_id, unresolved=-count if status == RESOLVED else count)
+    for app_id, count, muted in by_app:
+        adjust_problem_counts(app_id, unresolved=-count if status == RESOLVED else count, muted=-muted)
     db.session.expire_all()
-    return sum(count for _, count in by_app)
+    return sum(count for _, count, _ in by_app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +173,7 @@ class ProblemFilter:
     """A filter and sort order for problems. Empty parts do not limit; times bound ``last_noticed_at``, inclusive."""
 
     status: Status | None = None
+    muted: bool | None = None
     search: str = ""
     tags: tuple[str, ...] = ()
     date_from: datetime | None = None
@@ -149,7 +184,7 @@ class ProblemFilter:
 
     @property
     def narrows_beyond_status(self) -> bool:
-        """Return whether anything but the status excludes problems."""
+        """Return whether anything but the status and mutes excludes problems."""
         return bool(
             self.search or self.tags or self.date_from or self.date_to or self.min_notices > 0 or self.environment
         )
@@ -169,26 +204,34 @@ def find_problems(scope: AppScope, filters: ProblemFilter) -> Select[tuple[Probl
 
 
 def new_problems(scope: AppScope, since: datetime, limit: int) -> list[Problem]:
-    """Return up to ``limit`` problems of the apps in ``scope`` that were first noticed at or after ``since``.
+    """Return up to ``limit`` problems of the apps in ``scope`` first noticed at or after ``since`` and not muted.
 
     Newest first. They were last noticed since then too: that condition limits the rows that are read.
     """
-    statement = where_problems(select(Problem), scope, ProblemFilter(date_from=since))
+    statement = where_problems(select(Problem), scope, ProblemFilter(date_from=since, muted=False))
     statement = statement.where(Problem.first_noticed_at >= since)
     statement = statement.options(defer(Problem.search_text), selectinload(Problem.tags), joinedload(Problem.app))
     return list(db.session.scalars(statement.order_by(Problem.first_noticed_at.desc(), Problem.id.desc()).limit(limit)))
 
 
 def count_problems(scope: AppScope, filters: ProblemFilter) -> int:
-    """Return how many problems `find_problems` selects; without a filter beyond the status, from the apps' counters."""
+    """Return how many problems `find_problems` selects.
+
+    From the apps' counters, unless the filter narrows beyond status and mutes.
+    """
     if filters.narrows_beyond_status:
         return db.session.scalar(where_problems(select(func.count()).select_from(Problem), scope, filters)) or 0
-    columns = {
+    if filters.muted and filters.status == RESOLVED:  # a resolved problem is never muted
+        return 0
+    columns: dict[Status | None, Any] = {
         None: App.problems_count,
         UNRESOLVED: App.unresolved_problems_count,
         RESOLVED: App.problems_count - App.unresolved_problems_count,
     }
-    statement = select(func.coalesce(func.sum(columns[filters.status]), 0))
+    column = App.muted_problems_count if filters.muted else columns[filters.status]
+    if filters.muted is False and filters.status != RESOLVED:
+        column = column - App.muted_problems_count
+    statement = select(func.coalesce(func.sum(column), 0))
     return db.session.scalar(scope.narrow(statement, App.id)) or 0
 
 
@@ -197,6 +240,8 @@ def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilt
     statement = scope.narrow(statement, Problem.app_id)
     if filters.status:
         statement = statement.where(Problem.status == filters.status)
+    if filters.muted is not None:
+        statement = statement.where(Problem.muted_at.is_not(None) if filters.muted else Problem.muted_at.is_(None))
     if filters.search:
         statement = statement.where(contains_text(Problem.id, Problem.search_text, filters.search))
     if filters.tags:

@@ -155,14 +155,14 @@ def _delete_oldest_notices(problem_id: int) -> int:
 def delete_problems(ids: list[int]) -> int:
     """Delete the problems with their notices and counters; return how many there were."""
     selected = Problem.id.in_(ids)
-    counts = select(Problem.app_id, Problem.status, func.count()).where(selected)
+    counts = select(Problem.app_id, Problem.status, func.count(), func.count(Problem.muted_at)).where(selected)
     by_app = db.session.execute(counts.group_by(Problem.app_id, Problem.status)).all()
     release_problems(ids)
     _execute(delete(Problem).where(selected))
-    for app_id, status, count in by_app:
-        adjust_problem_counts(app_id, problems=-count, unresolved=-count if status == UNRESOLVED else 0)
+    for app_id, status, count, muted in by_app:
+        adjust_problem_counts(app_id, problems=-count, unresolved=-count if status == UNRESOLVED else 0, muted=-muted)
     db.session.expire_all()
-    return sum(count for _, _, count in by_app)
+    return sum(count for _, _, count, _ in by_app)
 
 
 def _execute(statement: Any) -> int:

@@ -39,8 +39,8 @@ class SecretBox:
         """Return the secrets as an encrypted token."""
         return self._fernet().encrypt(json.dumps(secrets).encode())
 
-    def open(self, token: bytes | None) -> dict[str, Any]:
-        """Return the secrets in ``token``; {} for None. Raises `SecretsUnreadableError`."""
+    def open(self, token: bytes | None, owner: str = "this channel") -> dict[str, Any]:
+        """Return the secrets in ``token``; {} for None. Raises `SecretsUnreadableError`, which names the ``owner``."""
         from cryptography.fernet import InvalidToken
 
         if token is None:
@@ -49,7 +49,7 @@ class SecretBox:
             secrets: dict[str, Any] = json.loads(self._fernet().decrypt(token))
         except InvalidToken:
             raise SecretsUnreadableError(
-                f"The secrets of this channel cannot be decrypted with the file {KEYS_FILE_NAME} in the instance "
+                f"The secrets of {owner} cannot be decrypted with the file {KEYS_FILE_NAME} in the instance "
                 "folder. Restore that file from a backup, or enter the secrets again."
             ) from None
         return secrets

@@ -1,4 +1,4 @@
-"""All documents: their links, images and settings exist."""
+"""All documents, and the files for deployment: their links, images and settings exist."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ from checkend.config import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DEPLOYMENT = sorted(ROOT.glob("deploy/*"))
 # Variables of SDKs and commands, which are not settings of the server.
 OTHER_VARIABLES = {"API_KEY", "ENDPOINT", "ENVIRONMENT", "INSTANCE_PATH", "MANAGEMENT_KEY"}
 
@@ -32,7 +33,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in _anchors(target), f"{file}#{anchor}"
 
 
-@each_page
+@pytest.mark.parametrize("page", [*PAGES, *DEPLOYMENT], ids=lambda page: str(page.relative_to(ROOT)))
 def test_settings_exist_and_have_the_default_that_is_stated(page: Path) -> None:
     defaults = {setting.name: setting.default for setting in SETTINGS}
     text = page.read_text(encoding="utf-8")
@@ -49,3 +50,9 @@ def test_each_image_is_shown_by_a_page() -> None:
 def test_the_readme_links_to_every_document() -> None:
     linked = {file for file, _ in _LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
     assert {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md"} <= linked
+
+
+def test_operations_links_to_each_file_for_deployment() -> None:
+    linked = {file for file, _ in _LINK.findall((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"))}
+    assert DEPLOYMENT
+    assert {f"../deploy/{path.name}" for path in DEPLOYMENT} <= linked

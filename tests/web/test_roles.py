@@ -23,7 +23,7 @@ from checkend.services import services
 from tests.support.team import KINDS, World, build
 
 DOCS = Path(__file__).parents[2] / "docs" / "permissions.md"
-ON_SERVER = {Capability.CREATE_TEAM, Capability.MANAGE_API_KEYS, Capability.MANAGE_USERS}
+ON_SERVER = {Capability.CREATE_TEAM, Capability.MANAGE_API_KEYS, Capability.MANAGE_USERS, Capability.MANAGE_MAIL}
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,15 @@ PROBLEMS = [
     Act("notice.as_raw", "GET", Capability.SEE_APP, values=NOTICE),
     Act("problem.resolve", "POST", Capability.RESOLVE, values=PROBLEM),
     Act("problem.unresolve", "POST", Capability.RESOLVE, values=PROBLEM),
+    Act("problem.mute", "POST", Capability.RESOLVE, {"mute": "forever"}, PROBLEM),
+    Act("problem.unmute", "POST", Capability.RESOLVE, values=PROBLEM),
     Act("problem.add_tag", "POST", Capability.TAG, {"tag": "new"}, PROBLEM),
     Act("problem.remove_tag", "POST", Capability.TAG, values=PROBLEM | {"tag_id": "tag_id"}),
     Act("problem.delete", "POST", Capability.DELETE_PROBLEMS, values=PROBLEM),
     Act("problems.app_bulk_update", "POST", Capability.RESOLVE, {"action": "resolve", "id": "1"}, SHOP),
     Act("problems.app_bulk_update", "POST", Capability.RESOLVE, {"action": "unresolve", "id": "1"}, SHOP),
+    Act("problems.app_bulk_update", "POST", Capability.RESOLVE, {"action": "mute", "mute": "1d", "id": "1"}, SHOP),
+    Act("problems.app_bulk_update", "POST", Capability.RESOLVE, {"action": "unmute", "id": "1"}, SHOP),
     Act("problems.app_bulk_update", "POST", Capability.TAG, {"action": "tag", "id": "1", "tag": "x"}, SHOP),
     Act("problems.app_bulk_update", "POST", Capability.TAG, {"action": "untag", "id": "1", "tag": "seen"}, SHOP),
     Act(
@@ -127,6 +131,7 @@ TEAMS = [
     Act("team_members.assign_app", "POST", Capability.ASSIGN_APPS, {"app": "shop"}, CORE),
     Act("team_members.remove_app", "POST", Capability.ASSIGN_APPS, values=CORE | {"app_slug": "shop"}),
     Act("invitations.create", "POST", Capability.INVITE, {"email_address": "x@example.com", "role": "viewer"}, CORE),
+    Act("invitations.resend", "POST", Capability.INVITE, values=CORE | {"invitation_id": "invitation_id"}),
     Act("invitations.revoke", "POST", Capability.INVITE, values=CORE | {"invitation_id": "invitation_id"}),
     Act("teams.hand_over", "POST", Capability.TRANSFER_TEAM, {"member": "1"}, CORE),
     Act("teams.delete", "POST", Capability.DELETE_TEAM, {"confirm": "core"}, CORE),
@@ -140,6 +145,10 @@ SERVER = [
     Act("api_keys.created", "GET", Capability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
     Act("api_keys.revoke", "POST", Capability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
     Act("api_keys.delete", "POST", Capability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
+    Act("mail.show", "GET", Capability.MANAGE_MAIL),
+    Act("mail.save", "POST", Capability.MANAGE_MAIL, {"host": "mail.example.com", "port": "25", "tls": "none"}),
+    Act("mail.send_test", "POST", Capability.MANAGE_MAIL, {"email_address": "x@example.com"}),
+    Act("mail.delete", "POST", Capability.MANAGE_MAIL),
     Act("users.index", "GET", Capability.MANAGE_USERS),
     Act("users.create", "POST", Capability.MANAGE_USERS, {"email_address": "x@example.com"}),
     Act("users.password_link", "POST", Capability.MANAGE_USERS, values=SUNDAY),
