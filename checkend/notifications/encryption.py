@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 KEYS_FILE_NAME = "encryption_keys"
+_UNREADABLE = (
+    f"The secrets of this channel cannot be decrypted with the file {KEYS_FILE_NAME} in the instance folder. Restore "
+    "that file from a backup, or enter the secrets again."
+)
 
 
 def secret_box() -> "SecretBox":
@@ -45,13 +49,12 @@ class SecretBox:
 
         if token is None:
             return {}
+        if not self.path.exists():  # a new key could not decrypt it either
+            raise SecretsUnreadableError(_UNREADABLE)
         try:
             secrets: dict[str, Any] = json.loads(self._fernet().decrypt(token))
         except InvalidToken:
-            raise SecretsUnreadableError(
-                f"The secrets of this channel cannot be decrypted with the file {KEYS_FILE_NAME} in the instance "
-                "folder. Restore that file from a backup, or enter the secrets again."
-            ) from None
+            raise SecretsUnreadableError(_UNREADABLE) from None
         return secrets
 
     def add_key(self) -> list[str]:

@@ -45,6 +45,12 @@ def send_message(config: Mapping[str, Any], message: EmailMessage) -> None:
         server.send_message(message)
 
 
+def check_connection(config: Mapping[str, Any]) -> None:
+    """Connect to the SMTP server and log in, as for sending a mail. Raises OSError and what `smtplib` raises."""
+    with _connect(config) as server:
+        server.noop()
+
+
 def send(config: Mapping[str, Any], to: str, subject: str, text: str) -> None:
     """Send a mail. Raises `MailError`. Every step of the connection may take `TIMEOUT_SECONDS`."""
     try:
@@ -77,8 +83,12 @@ def _connect(config: Mapping[str, Any]) -> smtplib.SMTP:
         )
     else:
         server = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
+    try:
         if config["MAIL_TLS"] == "starttls":
             server.starttls(context=ssl.create_default_context())
-    if config["MAIL_USERNAME"]:
-        server.login(config["MAIL_USERNAME"], config["MAIL_PASSWORD"])
+        if config["MAIL_USERNAME"]:
+            server.login(config["MAIL_USERNAME"], config["MAIL_PASSWORD"])
+    except BaseException:
+        server.close()
+        raise
     return server
