@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from checkend.db.session import db
 from checkend.models import App, Channel, Delivery, Problem, ProblemEvent
 from checkend.models.channel import give_up_pending, subscribed_members
+from checkend.notifications.channels.content import digest_capacity
 
 EVENTS_PER_STEP = 500
 # A burst: when a channel got this many messages within the window, what follows is collected into a digest.
@@ -66,11 +67,17 @@ def _app_wants(app: App, event: str) -> bool:
 
 
 def _queue(channel: Channel, events: Iterable[ProblemEvent], now: datetime) -> None:
+    queues: dict[str, _ReceiverQueue] = {}
+    recipients: dict[str, list[str]] = {}
     for event in events:
         if not channel.accepts(event.event, event.environment):
             continue
-        for recipient in recipients_of(channel, event.event):
-            _queue_one(channel, recipient, event, now)
+        if event.event not in recipients:
+            recipients[event.event] = recipients_of(channel, event.event)
+        for recipient in recipients[event.event]:
+            if recipient not in queues:
+                queues[recipient] = _ReceiverQueue(channel, recipient, now)
+            queues[recipient].add(event)
 
 
 def recipients_of(channel: Channel, event: str) -> list[str]:
@@ -81,44 +88,63 @@ def recipients_of(channel: Channel, event: str) -> list[str]:
     return configured or [user.email_address for user in subscribed_members(channel.app_id, event)]
 
 
-def _queue_one(channel: Channel, recipient: str, event: ProblemEvent, now: datetime) -> None:
-    """Add a delivery that is due now, or append to the one that collects a burst.
+class _ReceiverQueue:
+    """What is pending for one receiver of a channel, loaded once for all events of a step."""
 
-    A delivery that is put off becomes a digest with its second problem. One that is due is not appended to: it may be
-    an ended one that was queued again, whose message id the receiver knows.
-    """
-    to_receiver = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
-    collecting = db.session.scalar(
-        select(Delivery)
-        .where(*to_receiver, Delivery.status == "pending", Delivery.attempts == 0, Delivery.next_attempt_at > now)
-        .where(Delivery.leased_until.is_(None))
-    )
-    if collecting is not None:
-        if event.problem_id not in collecting.problem_ids:
-            collecting.problem_ids = [*collecting.problem_ids, event.problem_id]
-            collecting.event = "digest"
-        return
-    recent, latest = db.session.execute(
-        select(func.count(), func.max(Delivery.created_at)).where(
-            *to_receiver, Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+    def __init__(self, channel: Channel, recipient: str, now: datetime) -> None:
+        self._channel, self._recipient, self._now = channel, recipient, now
+        self._capacity = digest_capacity(channel.kind)
+        to_receiver = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
+        is_put_off = [Delivery.status == "pending", Delivery.attempts == 0, Delivery.next_attempt_at > now]
+        statement = select(Delivery).where(*to_receiver, *is_put_off, Delivery.leased_until.is_(None))
+        self._collecting = list(db.session.scalars(statement.order_by(Delivery.id)))
+        self._collected = {problem_id for delivery in self._collecting for problem_id in delivery.problem_ids}
+        self._recent, self._latest = db.session.execute(
+            select(func.count(), func.max(Delivery.created_at)).where(
+                *to_receiver, Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+            )
+        ).one()
+
+    def add(self, event: ProblemEvent) -> None:
+        """Add a delivery that is due now, or append to the one that collects a burst.
+
+        A delivery that is put off becomes a digest with its second problem. Once a digest names as many problems as fit
+        into a message of the channel's kind, another one is begun. One that is due is not appended to: it may be an
+        ended one that was queued again, whose message id the receiver knows.
+        """
+        if event.problem_id in self._collected:
+            return
+        if self._collecting and len(self._collecting[-1].problem_ids) < self._capacity:
+            self._collecting[-1].problem_ids = [*self._collecting[-1].problem_ids, event.problem_id]
+            self._collecting[-1].event = "digest"
+            self._collected.add(event.problem_id)
+            return
+        due = self._due()
+        delivery = Delivery(
+            channel_id=self._channel.id,
+            recipient=self._recipient,
+            event=event.event,
+            problem_ids=[event.problem_id],
+            notice_id=event.notice_id,
+            environment=event.environment,
+            release=event.release,
+            next_attempt_at=due,
+            created_at=self._now,
         )
-    ).one()
-    due = now if latest is None else latest + _interval(channel)
-    if recent >= MAX_SINGLE_MESSAGES:
-        due = max(due, now + DIGEST_WINDOW)
-    delivery = Delivery(
-        channel_id=channel.id,
-        recipient=recipient,
-        event=event.event,
-        problem_ids=[event.problem_id],
-        notice_id=event.notice_id,
-        environment=event.environment,
-        release=event.release,
-        next_attempt_at=max(due, now),
-        created_at=now,
-    )
-    db.session.add(delivery)
-    db.session.flush()
+        db.session.add(delivery)
+        self._recent, self._latest = self._recent + 1, self._now
+        if due > self._now:
+            self._collecting.append(delivery)
+            self._collected.add(event.problem_id)
+
+    def _due(self) -> datetime:
+        """Return when the next delivery is due; after a full digest, at the same time."""
+        if self._collecting and self._collecting[-1].next_attempt_at:
+            return self._collecting[-1].next_attempt_at
+        due = self._now if self._latest is None else self._latest + _interval(self._channel)
+        if self._recent >= MAX_SINGLE_MESSAGES:
+            due = max(due, self._now + DIGEST_WINDOW)
+        return max(due, self._now)
 
 
 def _interval(channel: Channel) -> timedelta:

@@ -22,8 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from checkend.notifications.channels import discord, ntfy, slack, telegram, webhook
+from checkend.notifications.channels import content, discord, ntfy, slack, telegram, webhook
 from checkend.notifications.channels.base import ChannelConfigError, OutgoingRequest
+from checkend.notifications.channels.content import digest_capacity
 from checkend.notifications.channels.kinds import HTTP_KINDS
 from checkend.notifications.channels.mail_message import build_message
 from checkend.notifications.channels.text import ELLIPSIS, fit, json_length, utf16_length
@@ -362,6 +363,21 @@ def test_messages_fit_the_limits_of_the_service(kind: str, text: str) -> None:
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", message_text)
         assert all(item for item in every(message, "text"))
         CHECKS.get(kind, lambda _: None)(message)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("text", ["x" * 300, '{{\\*"<&\x00', "錯🧨" * 300, ""])
+def test_a_full_digest_names_every_problem_within_the_limits(kind: str, text: str) -> None:
+    numbers = range(1_000_000, 1_000_000 + digest_capacity(kind))
+    url = "https://errors.example.com/checkend/problems/"
+    problem = replace(PROBLEM, error_class=text * 40, message=text)
+    problems = tuple(replace(problem, id=number, url=f"{url}{number}") for number in numbers)
+    request = build(kind, replace(DIGEST, problems=problems, count=len(problems)))
+    assert len(request.body) <= SIZES[kind]
+    message = json.loads(request.body)
+    CHECKS.get(kind, lambda _: None)(message)
+    source = json.dumps(message)
+    assert [number for number in numbers[content.DIGEST_PROBLEMS :] if f"#{number}" not in source] == []
 
 
 @pytest.mark.parametrize("kind", SIZES)

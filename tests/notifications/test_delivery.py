@@ -11,6 +11,8 @@ from sqlalchemy import delete, func, select
 from standardwebhooks.webhooks import Webhook
 
 from checkend.models import Delivery, Problem, ProblemEvent
+from checkend.notifications import http
+from checkend.notifications.channels.base import OutgoingRequest
 from checkend.services import services
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
@@ -144,6 +146,51 @@ def test_a_burst_becomes_a_few_messages_that_name_every_problem(
     report("AfterTheBurst")
     work()
     assert receiver.requests[-1].json["type"] == "problem.new"
+
+
+CHAT_URL = {"url": "https://chat.example.com/hook"}
+KINDS: dict[str, dict[str, Any]] = {
+    "webhook": CHAT_URL,
+    "slack": CHAT_URL,
+    "discord": CHAT_URL,
+    "teams": CHAT_URL,
+    "google_chat": CHAT_URL,
+    "telegram": {"chat_id": "42", "token": "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"},
+    "ntfy": {"topic": "shop"},
+}
+
+
+@pytest.mark.slow
+def test_a_thousand_problems_are_named_in_a_handful_of_messages_of_every_kind(
+    api: Api,
+    shop: dict[str, Any],
+    report: Report,
+    work: Work,
+    later: Callable[[float], None],
+    mail_server: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: dict[str, list[str]] = {}
+
+    def receive(_: http.OutboundPolicy, request: OutgoingRequest) -> http.HttpResponse:
+        sent.setdefault(request.url, []).append(request.body.decode().replace("\\\\", ""))
+        return http.HttpResponse(200, {}, b"")
+
+    monkeypatch.setattr(http, "send", receive)
+    for kind, config in KINDS.items():
+        given = dict(config) if config is not CHAT_URL else {"url": f"{CHAT_URL['url']}/{kind}"}
+        create(api, shop, kind=kind, name=kind, config=given)
+    create(api, shop, kind="email", name="email", config={"recipients": ["ada@example.com"]})
+    names = {report(f"Burst{number:04}Error")["problem_id"]: f"Burst{number:04}Error" for number in range(1_000)}
+    work()
+    later(301)
+    work()
+    sent["email"] = [mail.as_string() for _, mail in mail_server.mails]
+    assert len(sent) == len(KINDS) + 1
+    for receiver_url, messages in sent.items():
+        assert len(messages) <= 15, receiver_url
+        whole = "\n".join(messages)
+        assert [name for name in names.values() if name not in whole] == [], receiver_url
 
 
 def test_a_minimum_interval_collects_what_comes_too_soon(
