@@ -112,11 +112,8 @@ class _ReceiverQueue:
         into a message of the channel's kind, another one is begun. One that is due is not appended to: it may be an
         ended one that was queued again, whose message id the receiver knows.
         """
-        if event.problem_id in self._collected:
-            return
-        if self._collecting and len(self._collecting[-1].problem_ids) < self._capacity:
-            self._collecting[-1].problem_ids = [*self._collecting[-1].problem_ids, event.problem_id]
-            self._collecting[-1].event = "digest"
+        if (waiting := self._waiting_for(event.problem_id)) is not None:
+            _append(waiting, event)
             self._collected.add(event.problem_id)
             return
         due = self._due()
@@ -137,6 +134,14 @@ class _ReceiverQueue:
             self._collecting.append(delivery)
             self._collected.add(event.problem_id)
 
+    def _waiting_for(self, problem_id: int) -> Delivery | None:
+        """Return the delivery that has, or has room for, the problem; None if another one has to be begun."""
+        if problem_id in self._collected:
+            return next(delivery for delivery in self._collecting if problem_id in delivery.problem_ids)
+        if self._collecting and len(self._collecting[-1].problem_ids) < self._capacity:
+            return self._collecting[-1]
+        return None
+
     def _due(self) -> datetime:
         """Return when the next delivery is due; after a full digest, at the same time."""
         if self._collecting and self._collecting[-1].next_attempt_at:
@@ -145,6 +150,12 @@ class _ReceiverQueue:
         if self._recent >= MAX_SINGLE_MESSAGES:
             due = max(due, self._now + DIGEST_WINDOW)
         return max(due, self._now)
+
+
+def _append(delivery: Delivery, event: ProblemEvent) -> None:
+    if event.problem_id not in delivery.problem_ids:
+        delivery.problem_ids = [*delivery.problem_ids, event.problem_id]
+        delivery.event = "digest"
 
 
 def _interval(channel: Channel) -> timedelta:
