@@ -69,6 +69,18 @@ def test_a_new_problem_is_delivered_once_and_signed(
     assert 'checkend_notifications_total{channel="problems",outcome="sent"} 1.0' in metrics
 
 
+def test_deliveries_do_not_count_as_changes_of_the_channel(
+    api: Api, shop: dict[str, Any], webhook: dict[str, Any], report: Report, work: Work, later: Callable[[float], None]
+) -> None:
+    path = f"/apps/{shop['id']}/channels/{webhook['id']}"
+    later(60)
+    report()
+    work()
+    channel = api.get(path).get_json()
+    assert channel["last_delivered_at"] > webhook["updated_at"] == channel["updated_at"]
+    assert api.patch(path, {"name": "Other"}).get_json()["updated_at"] > channel["updated_at"]
+
+
 def test_a_resolved_problem_that_occurs_again_is_delivered_as_reoccurrence(
     api: Api, shop: dict[str, Any], webhook: dict[str, Any], receiver: Receiver, report: Report, work: Work
 ) -> None:
