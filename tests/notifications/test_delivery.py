@@ -1,8 +1,10 @@
 """From a report to a delivered notification, and what happens when the receiver does not cooperate."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -286,7 +288,7 @@ def test_failures_are_retried_with_the_same_id_until_the_receiver_recovers(
     work: Work,
     later: Callable[[float], None],
 ) -> None:
-    receiver.script = [(500, {}), (503, {"Retry-After": "120"})]
+    receiver.script = [(500, {}), (429, {"Retry-After": "120"})]
     report()
     work()
     [delivery] = deliveries(api, shop, webhook)
@@ -376,6 +378,66 @@ def test_a_channel_that_is_disabled_while_it_is_sent_to_is_not_tried_again(
     work()
     [delivery] = deliveries(api, shop, webhook)
     assert (delivery["status"], delivery["next_attempt_at"], delivery["attempts"]) == ("gave_up", None, 1)
+
+
+def trickle(connection: socket.socket) -> None:
+    """Respond with a byte now and then, until the sender loses patience."""
+    with suppress(OSError):
+        for byte in b"HTTP/1.1 200 OK\r\n" * 100:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+
+def flood(connection: socket.socket) -> None:
+    """Respond with a body of 10 GB."""
+    with suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65_536)
+
+
+@pytest.mark.parametrize(
+    ("respond", "status", "error"),
+    [
+        (trickle, "pending", "no response within 0.3 seconds"),
+        (lambda connection: time.sleep(0.5), "pending", "no response within 0.3 seconds"),
+        (lambda connection: None, "pending", "the connection was closed before a response arrived"),
+        (flood, "delivered", None),
+    ],
+    ids=["trickles", "hangs", "closes", "10 GB"],
+)
+def test_a_receiver_that_misbehaves_holds_nothing_up(
+    respond: Callable[[socket.socket], None],
+    status: str,
+    error: str | None,
+    api: Api,
+    shop: dict[str, Any],
+    report: Report,
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert http.send.__kwdefaults__ is not None
+    monkeypatch.setitem(http.send.__kwdefaults__, "timeout", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                respond(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        channel = create(api, shop, kind="webhook", name="Hook", config={"url": url})
+        report()
+        started = time.monotonic()
+        work()
+        assert time.monotonic() - started < 5
+        thread.join(5)
+    [delivery] = deliveries(api, shop, channel)
+    assert delivery["status"] == status
+    assert (error or "") in (delivery["last_error"] or "")
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
