@@ -39,10 +39,11 @@ def doctor(send: bool, as_json: bool) -> None:
 
 
 def _find(send: bool) -> "Iterator[Finding]":
-    """Yield the findings. Of the checks, only those of channels need the database; it may be damaged or missing."""
+    """Yield the findings. Only the checks of mail and channels need the database; it may be damaged or missing."""
     from checkend import config
+    from checkend.notifications.mail_settings import configured_settings
     from checkend.telemetry.diagnosis import network, storage
-    from checkend.telemetry.diagnosis.finding import MAX_PARALLEL, Check, run_checks
+    from checkend.telemetry.diagnosis.finding import Check, run_checks
 
     folder = config.instance_path()
     settings = {name: value.value for name, value in config.load(folder).items()}
@@ -57,14 +58,15 @@ def _find(send: bool) -> "Iterator[Finding]":
         Check("database", lambda: storage.check_database(folder)),
         Check("server", lambda: storage.check_server(folder)),
         Check("proxy", lambda: network.check_proxy(settings, _secret_key(folder, settings))),
-        Check("mail", lambda: network.check_mail(settings)),
     ]
     is_usable = False
     for finding in run_checks(checks):
         is_usable = is_usable or (finding.check == "database" and finding.state != "error")
         yield finding
     if is_usable:
-        yield from _find_in_channels(folder, send, MAX_PARALLEL)
+        yield from _find_with_database(folder, send)
+    else:
+        yield from run_checks([Check("mail", lambda: network.check_mail(configured_settings(settings)))])
 
 
 def _secret_key(folder: Path, settings: dict[str, Any]) -> str:
@@ -76,12 +78,12 @@ def _secret_key(folder: Path, settings: dict[str, Any]) -> str:
     return read_or_create_secret_key(folder)
 
 
-def _find_in_channels(folder: Path, send: bool, parallel: int) -> "Iterator[Finding]":
+def _find_with_database(folder: Path, send: bool) -> "Iterator[Finding]":
     from checkend.app import create_database_app
     from checkend.db.session import db
     from checkend.exceptions import StartupError
-    from checkend.telemetry.diagnosis.channels import channel_checks
-    from checkend.telemetry.diagnosis.finding import Finding, run_checks
+    from checkend.telemetry.diagnosis.channels import channel_checks, mail_check
+    from checkend.telemetry.diagnosis.finding import MAX_PARALLEL, Finding, run_checks
 
     try:
         app = create_database_app(instance_path=folder, must_exist=True)
@@ -89,9 +91,10 @@ def _find_in_channels(folder: Path, send: bool, parallel: int) -> "Iterator[Find
         yield Finding("channels", "error", str(error), "Correct the cause, then run the command again.")
         return
     with app.app_context():
-        checks = channel_checks(app, send=send)
+        mail, checks = mail_check(), channel_checks(app, send=send)
         db.session.remove()
-    yield from run_checks(checks, parallel=parallel)
+    yield from run_checks([mail])
+    yield from run_checks(checks, parallel=MAX_PARALLEL)
     with app.app_context():
         db.engine.dispose()
 

@@ -64,8 +64,9 @@ class Client:
 
         For routes and parameters that no other method covers.
         """
+        texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
         status, value = self._connection.request(
-            method, f"/api/v1{path}", body, timeout_seconds=timeout_seconds, **query
+            method, f"/api/v1{path}", body, timeout_seconds=timeout_seconds, **texts
         )
         if status >= 400:
             raise ApiError(method, f"/api/v1{path}", status, value)
@@ -148,6 +149,7 @@ class Client:
         app: Id,
         *,
         status: Literal["resolved", "unresolved", "all"] | None = None,
+        muted: bool | None = None,
         search: str | None = None,
         tags: list[str] | None = None,
         date_from: str | None = None,
@@ -160,6 +162,7 @@ class Client:
         """Return a page of an app's problems."""
         query: dict[str, Any] = {
             "status": status,
+            "muted": muted,
             "search": search,
             "tags": tags,
             "date_from": date_from,
@@ -194,6 +197,23 @@ class Client:
     def bulk_unresolve(self, app: Id, problem_ids: list[int]) -> int:
         """Mark problems as unresolved, and return how many of them belong to the app."""
         return self._bulk(app, "bulk_unresolve", problem_ids)
+
+    def mute(self, app: Id, problem: int, **terms: Any) -> Problem:
+        """Mute a problem; ``until``, ``occurrences``, ``within_minutes`` and ``until_release`` say when that ends."""
+        return self.call("POST", f"/apps/{app}/problems/{problem}/mute", terms)
+
+    def unmute(self, app: Id, problem: int) -> Problem:
+        """End the mute of a problem."""
+        return self.call("POST", f"/apps/{app}/problems/{problem}/unmute")
+
+    def bulk_mute(self, app: Id, problem_ids: list[int], **terms: Any) -> int:
+        """Mute problems on the terms of `mute`, and return how many are muted now."""
+        body = {"problem_ids": problem_ids, **terms}
+        return int(self.call("POST", f"/apps/{app}/problems/bulk_mute", body)["count"])
+
+    def bulk_unmute(self, app: Id, problem_ids: list[int]) -> int:
+        """End the mutes of problems, and return how many of them belong to the app."""
+        return self._bulk(app, "bulk_unmute", problem_ids)
 
     def _bulk(self, app: Id, action: str, problem_ids: list[int]) -> int:
         return int(self.call("POST", f"/apps/{app}/problems/{action}", {"problem_ids": problem_ids})["count"])

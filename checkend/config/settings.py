@@ -71,7 +71,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Number of reverse proxies in front of the server whose headers X-Forwarded-For, -Proto, -Host and -Prefix are "
         "trusted.",
     ),
-    Setting("MAIL_HOST", "", TEXT, "SMTP server for mail. If empty, no mail is sent. Mail also requires CHECKEND_URL."),
+    Setting(
+        "MAIL_HOST",
+        "",
+        TEXT,
+        "SMTP server for mail. If empty, the one that a site admin enters in the dashboard. Mail needs CHECKEND_URL.",
+    ),
     Setting("MAIL_PORT", 587, between(1, 65535), "Port of the SMTP server."),
     Setting(
         "MAIL_TLS", "starttls", one_of("starttls", "tls", "none"), "Encryption of the connection to the SMTP server."

@@ -173,14 +173,21 @@ class Destination:
 
 
 def _connect(policy: OutboundPolicy, destination: Destination, deadline: float) -> DeadlineSocket:
-    """Return a connection to one of the host's addresses, all of which are checked first, with TLS for https.
+    """Return a connection to the destination, with TLS for https."""
+    sock = open_connection(policy, destination, deadline)
+    return sock if destination.scheme == "http" else _wrap_tls(sock, destination.server_name)
+
+
+def open_connection(policy: OutboundPolicy | None, destination: Destination, deadline: float) -> DeadlineSocket:
+    """Return a connection to one of the host's addresses, all of which are checked first; None permits every address.
 
     The addresses are tried in the resolver's order, each with an equal share of the time left.
     """
     addresses = _look_up(destination, deadline)
     for _, sockaddr in addresses:
-        if rejection := policy.rejection(destination.server_name, ip_address(sockaddr[0])):
-            raise DestinationRejectedError(f"The request to {destination.origin} was rejected: {rejection}")
+        if policy and (rejection := policy.rejection(destination.server_name, ip_address(sockaddr[0]))):
+            what = "connection" if destination.scheme == "smtp" else "request"
+            raise DestinationRejectedError(f"The {what} to {destination.origin} was rejected: {rejection}")
     for attempts_left in range(len(addresses), 0, -1):
         try:
             sock = _open(*addresses[-attempts_left], timeout=remaining(deadline) / attempts_left)
@@ -189,7 +196,7 @@ def _connect(policy: OutboundPolicy, destination: Destination, deadline: float) 
             if attempts_left == 1:
                 raise
     sock.deadline = deadline
-    return sock if destination.scheme == "http" else _wrap_tls(sock, destination.server_name)
+    return sock
 
 
 def _open(family: socket.AddressFamily, sockaddr: Any, timeout: float) -> DeadlineSocket:

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
 from checkend.db.session import db
-from checkend.models import App, Channel, Delivery, Problem, ProblemEvent
-from checkend.models.channel import give_up_pending, subscribed_members
+from checkend.models import App, Channel, Delivery, OutgoingMail, Problem, ProblemEvent
+from checkend.models.channel import FAILURES_SHOWN, give_up_pending, subscribed_members
+from checkend.notifications.channel_failure import mail_admins
 from checkend.notifications.channels.content import digest_capacity
 
 EVENTS_PER_STEP = 500
@@ -162,16 +163,14 @@ def _interval(channel: Channel) -> timedelta:
     return timedelta(seconds=channel.min_interval_seconds)
 
 
-def is_due(now: datetime) -> ColumnElement[bool]:
-    """Return the condition for deliveries that can be attempted at ``now``.
+def is_due(now: datetime, row: type[Delivery] | type[OutgoingMail] = Delivery) -> ColumnElement[bool]:
+    """Return the condition for deliveries, or mail, that can be attempted at ``now``.
 
     A time far in the future was left by a clock that was ahead: it counts as past.
     """
-    is_time = or_(Delivery.next_attempt_at <= now, Delivery.next_attempt_at > now + 2 * MAX_RETRY_AFTER)
-    is_free = or_(
-        Delivery.leased_until.is_(None), Delivery.leased_until <= now, Delivery.leased_until > now + 2 * LEASE
-    )
-    return and_(Delivery.status == "pending", is_time, is_free)
+    is_time = or_(row.next_attempt_at <= now, row.next_attempt_at > now + 2 * MAX_RETRY_AFTER)
+    is_free = or_(row.leased_until.is_(None), row.leased_until <= now, row.leased_until > now + 2 * LEASE)
+    return and_(row.status == "pending", is_time, is_free)
 
 
 def lease_due(now: datetime, limit: int, busy_channels: Collection[int]) -> list[tuple[int, int]]:
@@ -212,15 +211,18 @@ def record_outcome(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
     if rejected_for_good:
         channel.enabled = False
         give_up_pending([channel])
+    if channel.failures == FAILURES_SHOWN or (rejected_for_good and channel.failures < FAILURES_SHOWN):
+        mail_admins(channel)  # once until the channel works again, which resets the count
     if outcome.permanent or rejected_for_good:
         delivery.status, delivery.next_attempt_at = "failed", None
     elif delivery.attempts > len(RETRY_DELAYS):
         delivery.status, delivery.next_attempt_at = "gave_up", None
     elif delivery.status == "pending":  # else the channel was disabled in the meantime
-        delivery.next_attempt_at = now + _retry_delay(delivery.attempts, outcome.retry_after)
+        delivery.next_attempt_at = now + retry_delay(delivery.attempts, outcome.retry_after)
 
 
-def _retry_delay(attempts: int, retry_after: float | None) -> timedelta:
+def retry_delay(attempts: int, retry_after: float | None) -> timedelta:
+    """Return how long to wait after the given number of attempts, or as long as the receiver asked for."""
     delay = timedelta(seconds=RETRY_DELAYS[attempts - 1] * random.uniform(0.8, 1.2))
     asked = min(timedelta(seconds=retry_after or 0), MAX_RETRY_AFTER)
     return max(delay, asked)

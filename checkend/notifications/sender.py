@@ -1,10 +1,8 @@
 """One attempt to deliver a notification: build the message, send it, and classify what came back."""
 
-import smtplib
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask
 
@@ -18,6 +16,7 @@ from checkend.notifications.channels.base import ChannelConfigError
 from checkend.notifications.channels.kinds import HTTP_KINDS
 from checkend.notifications.channels.mail_message import build_message
 from checkend.notifications.encryption import SecretBox
+from checkend.notifications.mail_settings import current_settings
 from checkend.notifications.message import Notification
 from checkend.notifications.outbox import REJECTION_STATUSES, Outcome
 from checkend.notifications.unsubscribe import unsubscribe_url
@@ -26,7 +25,7 @@ RETRY_STATUSES = frozenset({408, 425, 429})  # of the client errors, those that 
 
 
 class Sender:
-    """Sends notifications for ``app``. Needs no app context, and holds no database lock while it waits for anyone."""
+    """Sends notifications for ``app``, in a context of it. Holds no database lock while it waits for anyone."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -34,7 +33,7 @@ class Sender:
         self._secrets = SecretBox(Path(app.instance_path))
 
     def send(self, channel: Channel, recipient: str, notification: Notification) -> Outcome:
-        """Deliver ``notification`` to the channel, or to ``recipient`` of an email channel. Takes 15 s at most."""
+        """Deliver ``notification`` to the channel, or to ``recipient`` of an email channel. Takes 20 s at most."""
         try:
             if channel.kind == "email":
                 return self._send_mail(channel, recipient, notification)
@@ -48,33 +47,18 @@ class Sender:
             return Outcome(str(error))
 
     def _send_mail(self, channel: Channel, recipient: str, notification: Notification) -> Outcome:
-        config = self._app.config
-        if not mail.is_configured(config):
-            return Outcome("Mail is not configured: set CHECKEND_MAIL_HOST and CHECKEND_URL.")
-        host = urlsplit(config["URL"]).hostname or "localhost"
+        settings = current_settings()
+        if settings is None or not settings.url:
+            return Outcome(mail.NOT_CONFIGURED)
         message = build_message(
             notification,
-            mail.sender(config),
+            settings.sender,
             recipient,
-            host=host,
+            host=settings.domain,
             unsubscribe_url=unsubscribe_url(self._app, channel, recipient),
         )
-        db.session.rollback()  # the lookup above began a read transaction; mail servers can be slow
-        try:
-            mail.send_message(config, message)
-        except smtplib.SMTPResponseException as error:
-            return _mail_rejected(error.smtp_code, error.smtp_error)
-        except smtplib.SMTPRecipientsRefused as error:
-            return _mail_rejected(*error.recipients[recipient])
-        except (OSError, smtplib.SMTPException) as error:
-            return Outcome(f"The mail could not be sent: {error}")
-        return Outcome(status=250)
-
-
-def _mail_rejected(status: int, reason: bytes | str) -> Outcome:
-    """Return what a mail server's response means: 4xx is transient, such as greylisting, and 5xx is permanent."""
-    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
-    return Outcome(f"The mail server responded {status}: {text}", status, permanent=500 <= status < 600)
+        db.session.rollback()  # the lookups above began a read transaction; mail servers can be slow
+        return mail.send(settings, message)
 
 
 def classify(response: "http.HttpResponse") -> Outcome:

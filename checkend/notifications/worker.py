@@ -13,6 +13,8 @@ from checkend.db.session import REQUEST_LOCK_SECONDS, db
 from checkend.db.transactions import write_transaction
 from checkend.models import Delivery, ProblemEvent
 from checkend.models.channel import delete_old_deliveries
+from checkend.models.outgoing_mail import delete_old_mail
+from checkend.notifications import mail_worker
 from checkend.notifications.outbox import expand_events, is_due, lease_due, record_outcome
 from checkend.notifications.sender import Sender
 from checkend.notifications.summaries import build_notification
@@ -37,6 +39,7 @@ class NotificationWorker:
         self._app = app
         self._sender = Sender(app)
         self._stopping = threading.Event()
+        self._mail = mail_worker.MailWorker(app, self._stopping)
         self._thread: threading.Thread | None = None
         self._busy: set[int] = set()
         self._guard = threading.Lock()
@@ -60,14 +63,15 @@ class NotificationWorker:
 
     @property
     def sending(self) -> int:
-        """Return how many channels are being sent to at the moment."""
+        """Return how many channels are being sent to at the moment; mail about accounts counts as one."""
         with self._guard:
-            return len(self._busy)
+            return len(self._busy) + self._mail.sending
 
     def has_due(self) -> bool:
-        """Return whether an event or a delivery waits for the next run."""
+        """Return whether an event, a delivery or a mail waits for the next run."""
         with self._app.app_context():
-            return db.session.scalar(select(ProblemEvent.id).limit(1)) is not None or self._any_pending()
+            has_event = db.session.scalar(select(ProblemEvent.id).limit(1)) is not None
+            return has_event or self._any_pending() or mail_worker.has_due()
 
     def run_once(self) -> None:
         """Expand events, and hand what is due to the sending threads.
@@ -79,6 +83,7 @@ class NotificationWorker:
                 g.timeout_seconds = REQUEST_LOCK_SECONDS
                 self._expand()
                 self._clean_up()
+                self._mail.run_once()
                 for delivery_id, channel_id in self._lease():
                     self._submit(delivery_id, channel_id)
         except Exception as error:  # a full disk, say: nothing is lost, the rows wait
@@ -99,6 +104,7 @@ class NotificationWorker:
             return
         with write_transaction():
             delete_old_deliveries()
+            delete_old_mail()
         self._cleaned_up_at = now
 
     def _lease(self) -> list[tuple[int, int]]:

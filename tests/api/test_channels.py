@@ -473,7 +473,8 @@ def test_a_test_of_loopback_and_of_mail_that_is_not_configured_fails(api: Api, p
     outcome = api.post(f"{path}/{mail['id']}/test").get_json()
     assert outcome == {
         "status": "failed",
-        "detail": "Mail is not configured: set CHECKEND_MAIL_HOST and CHECKEND_URL.",
+        "detail": "Mail is not configured: set CHECKEND_URL, and the mail server on the Mail page or with "
+        "CHECKEND_MAIL_HOST.",
     }
     nobody = create(api, path, {"kind": "email", "name": "Members"})
     assert "no recipients" in api.post(f"{path}/{nobody['id']}/test").get_json()["detail"]

@@ -1,4 +1,4 @@
-"""A check per channel: that its secrets can be decrypted, and its receiver can be reached."""
+"""Checks of what is stored in the database: the mail server, and each channel with its secrets and receiver."""
 
 from functools import partial
 
@@ -13,10 +13,20 @@ from checkend.models import Channel
 from checkend.notifications import http
 from checkend.notifications.channel_settings import open_secrets
 from checkend.notifications.channels.kinds import HTTP_KINDS
-from checkend.notifications.encryption import SecretBox, secret_box
+from checkend.notifications.encryption import SecretBox, SecretsUnreadableError, secret_box
+from checkend.notifications.mail_settings import current_settings
 from checkend.notifications.summaries import test_notification
 from checkend.notifications.test_message import send_test
 from checkend.telemetry.diagnosis.finding import Check, Finding
+from checkend.telemetry.diagnosis.network import check_mail
+
+
+def mail_check() -> Check:
+    """Return the check of the mail server in the configuration or in the database."""
+    try:
+        return Check("mail", partial(check_mail, current_settings()))
+    except SecretsUnreadableError as error:
+        return Check("mail", partial(Finding, "mail", "error", str(error), "Enter the mail settings again."))
 
 
 def channel_checks(app: Flask, *, send: bool) -> list[Check]:

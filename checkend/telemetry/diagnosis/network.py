@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from checkend import clock
-from checkend.notifications import mail
+from checkend.notifications.http import DestinationRejectedError
+from checkend.notifications.mail_settings import MailSettings
 from checkend.telemetry.diagnosis import echo
 from checkend.telemetry.diagnosis.finding import Finding
 
@@ -91,26 +92,30 @@ def _fact(url: str, arrived: dict[str, Any]) -> str:
     return f"Requests to {url} arrive as configured; this machine's IP is seen as {arrived['client_ip']}."
 
 
-def check_mail(settings: Mapping[str, Any]) -> Finding:
+def check_mail(settings: MailSettings | None) -> Finding:
     """Connect to the SMTP server and log in, without sending anything."""
     import smtplib
 
-    if not mail.is_configured(settings):
+    from checkend.notifications import smtp
+
+    if settings is None or not settings.url:
         fact = "Mail is not configured, so none is sent."
-        return Finding("mail", "warning", fact, "Set CHECKEND_MAIL_HOST and CHECKEND_URL.")
-    server = f"{settings['MAIL_HOST']}:{settings['MAIL_PORT']}"
+        advice = "Set CHECKEND_URL, and the mail server on the Mail page or with CHECKEND_MAIL_HOST."
+        return Finding("mail", "warning", fact, advice)
+    server = f"{settings.host}:{settings.port}"
     try:
-        mail.check_connection(settings)
+        smtp.check(settings)
     except smtplib.SMTPAuthenticationError as error:
         fact = f"{server} rejected the login: {error.smtp_code} {_text(error.smtp_error)}"
-        advice = "Check CHECKEND_MAIL_USERNAME and CHECKEND_MAIL_PASSWORD."
-        return Finding("mail", "error", fact, advice)
+        return Finding("mail", "error", fact, "Correct the user name and the password.")
+    except DestinationRejectedError as error:
+        return Finding("mail", "error", str(error), "Permit the destination, or correct the mail settings.")
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        advice = "Check CHECKEND_MAIL_HOST, CHECKEND_MAIL_PORT and CHECKEND_MAIL_TLS, and that the port is not blocked."
-        return Finding("mail", "error", f"{server} cannot be used: {error}", advice)
-    login = f", and accepts the login of {settings['MAIL_USERNAME']}" if settings["MAIL_USERNAME"] else ""
-    tls = {"starttls": "with STARTTLS", "tls": "with TLS", "none": "without encryption"}[settings["MAIL_TLS"]]
-    return Finding("mail", "ok", f"{server} responds {tls}{login}.")
+        advice = "Check the host, the port and the encryption, and that no firewall blocks the port."
+        return Finding("mail", "error", f"{server} cannot be used: {smtp.describe(error)}.", advice)
+    login = f", and accepts the login of {settings.username}" if settings.username else ""
+    encryption = {"starttls": "with STARTTLS", "tls": "with TLS", "none": "without encryption"}[settings.tls]
+    return Finding("mail", "ok", f"{server} responds {encryption}{login}.")
 
 
 def _text(reason: bytes | str) -> str:
