@@ -70,6 +70,21 @@ def test_resolved_in_bulk_and_open_again_when_it_happens_again(
     assert page.locator(".problem-class").all_inner_texts() == ["FirstError", "SecondError"]
 
 
+def test_a_problem_is_muted_for_more_occurrences(key: str, live_server: str, browser_page: "Page") -> None:
+    problem_id = report(live_server, key, error("FirstError"))
+    page = browser_page
+    sign_in(page)
+    page.goto(f"/problems/{problem_id}")
+    page.locator("summary", has_text="Mute").click()
+    page.get_by_label("Number of further occurrences").fill("25")  # selects its choice
+    page.get_by_label("Reason").fill("waiting for the fix")
+    page.get_by_role("button", name="Mute", exact=True).click()
+    page.get_by_text("Muted for 25 more occurrences").wait_for()
+    assert "waiting for the fix" in page.locator(".page-header").inner_text()
+    page.get_by_role("button", name="Unmute").click()
+    page.get_by_text("Unmuted.").wait_for()
+
+
 def test_all_that_match_are_selected_across_pages_and_deleted_when_confirmed(
     key: str, make: Factory, browser_page: "Page"
 ) -> None:
