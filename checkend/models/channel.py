@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from checkend import clock
-from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
+from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import App
@@ -97,7 +97,7 @@ class Channel(Model):
     last_failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(String)
     created_at: Mapped[datetime] = created_column()
-    updated_at: Mapped[datetime] = updated_column()
+    updated_at: Mapped[datetime] = created_column()  # deliveries do not change it, `change` does
 
     app: Mapped[App] = relationship()
 
@@ -133,6 +133,7 @@ class Channel(Model):
             return
         for name, value in changes.items():
             setattr(self, name, value)
+        self.updated_at = clock.now()
         if "enabled" in changes:
             self.failures, self.rejections, self.last_error = 0, 0, None
         if changes.get("enabled") is False:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
     from urllib3.connection import HTTPConnection
 
-__all__ = ["DestinationRejectedError", "HttpResponse", "OutboundPolicy", "RequestFailedError", "send"]
+__all__ = ["DestinationRejectedError", "HttpResponse", "OutboundPolicy", "RequestFailedError", "probe", "send"]
 
 TIMEOUT_SECONDS = 10.0
 MAX_BODY_BYTES = 16_384
@@ -93,6 +93,20 @@ def send(policy: OutboundPolicy, request: OutgoingRequest, *, timeout: float = T
     except (OSError, http.client.HTTPException, HTTPError) as error:
         reason = f"no response within {timeout:g} seconds" if isinstance(error, TimeoutError) else _reason(error)
     raise RequestFailedError(f"The request to {destination.origin} failed: {reason}.")
+
+
+def probe(policy: OutboundPolicy, url: str, *, timeout: float = TIMEOUT_SECONDS) -> str:
+    """Connect to the host of ``url`` as `send` does, but send nothing. Returns what may be displayed of the URL.
+
+    Raises `DestinationRejectedError` and `RequestFailedError`.
+    """
+    destination = Destination.parse(url)
+    try:
+        _connect(policy, destination, time.monotonic() + timeout).close()
+    except OSError as error:
+        reason = f"no connection within {timeout:g} seconds" if isinstance(error, TimeoutError) else _reason(error)
+        raise RequestFailedError(f"The connection to {destination.origin} failed: {reason}.") from None
+    return destination.origin
 
 
 def _reason(error: Exception) -> str:

@@ -49,16 +49,23 @@ def default_sender(url: str) -> str:
     return f"Checkend <checkend@{urlsplit(url).hostname or 'localhost'}>"
 
 
+def configured_settings(config: Mapping[str, Any]) -> MailSettings | None:
+    """Return the settings in the configuration; None if it names no SMTP server."""
+    if not config["MAIL_HOST"]:
+        return None
+    names = ("host", "port", "tls", "username", "password")
+    values = {name: config[f"MAIL_{name.upper()}"] for name in names}
+    return MailSettings(**values, from_address=config["MAIL_FROM"], url=config["URL"])
+
+
 def current_settings() -> MailSettings | None:
     """Return the settings of the current app, as they are now; None if no SMTP server is set.
 
     Raises `SecretsUnreadableError`.
     """
     config = current_app.config
-    if config["MAIL_HOST"]:
-        names = ("host", "port", "tls", "username", "password")
-        values = {name: config[f"MAIL_{name.upper()}"] for name in names}
-        return MailSettings(**values, from_address=config["MAIL_FROM"], url=config["URL"])
+    if configured := configured_settings(config):
+        return configured
     stored = StoredMailSettings.load()
     if stored is None:
         return None

@@ -14,6 +14,7 @@ from checkend.db.session import db
 from checkend.models import App, Channel, Delivery, OutgoingMail, Problem, ProblemEvent
 from checkend.models.channel import FAILURES_SHOWN, give_up_pending, subscribed_members
 from checkend.notifications.channel_failure import mail_admins
+from checkend.notifications.channels.content import digest_capacity
 from checkend.notifications.events import environments_of
 
 EVENTS_PER_STEP = 500
@@ -70,15 +71,23 @@ def _app_wants(app: App, event: str) -> bool:
 
 
 def _queue(channel: Channel, events: Iterable[ProblemEvent], now: datetime) -> None:
+    queues: dict[str, _ReceiverQueue] = {}
+    recipients: dict[str, list[str]] = {}
     for event in events:
-        if channel.accepts(event.event, environments_of(event), event.level):
-            queue_event(channel, event, now)
+        if not channel.accepts(event.event, environments_of(event), event.level):
+            continue
+        if event.event not in recipients:
+            recipients[event.event] = recipients_of(channel, event.event)
+        for recipient in recipients[event.event]:
+            if recipient not in queues:
+                queues[recipient] = _ReceiverQueue(channel, recipient, now)
+            queues[recipient].add(event)
 
 
 def queue_event(channel: Channel, event: ProblemEvent, now: datetime) -> None:
     """Add a delivery to each receiver of the channel, or append to the one that collects a burst."""
     for recipient in recipients_of(channel, event.event):
-        _queue_one(channel, recipient, event, now)
+        _ReceiverQueue(channel, recipient, now).add(event)
 
 
 def recipients_of(channel: Channel, event: str) -> list[str]:
@@ -89,43 +98,69 @@ def recipients_of(channel: Channel, event: str) -> list[str]:
     return configured or [user.email_address for user in subscribed_members(channel.app_id, event)]
 
 
-def _queue_one(channel: Channel, recipient: str, event: ProblemEvent, now: datetime) -> None:
-    """Add a delivery that is due now, or append to the one that collects a burst.
+class _ReceiverQueue:
+    """What is pending for one receiver of a channel, loaded once for all events of a step."""
 
-    A delivery that is put off becomes a digest with its second problem. One that is due is not appended to: it may be
-    an ended one that was queued again, whose message id the receiver knows.
-    """
-    to_receiver = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
-    collecting = db.session.scalar(
-        select(Delivery)
-        .where(*to_receiver, Delivery.status == "pending", Delivery.attempts == 0, Delivery.next_attempt_at > now)
-        .where(Delivery.leased_until.is_(None))
-    )
-    if collecting is not None:
-        _append(collecting, event)
-        return
-    recent, latest = db.session.execute(
-        select(func.count(), func.max(Delivery.created_at)).where(
-            *to_receiver, Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+    def __init__(self, channel: Channel, recipient: str, now: datetime) -> None:
+        self._channel, self._recipient, self._now = channel, recipient, now
+        self._capacity = digest_capacity(channel.kind)
+        to_receiver = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
+        is_put_off = [Delivery.status == "pending", Delivery.attempts == 0, Delivery.next_attempt_at > now]
+        statement = select(Delivery).where(*to_receiver, *is_put_off, Delivery.leased_until.is_(None))
+        self._collecting = list(db.session.scalars(statement.order_by(Delivery.id)))
+        self._collected = {problem_id for delivery in self._collecting for problem_id in delivery.problem_ids}
+        self._recent, self._latest = db.session.execute(
+            select(func.count(), func.max(Delivery.created_at)).where(
+                *to_receiver, Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+            )
+        ).one()
+
+    def add(self, event: ProblemEvent) -> None:
+        """Add a delivery that is due now, or append to the one that collects a burst.
+
+        A delivery that is put off becomes a digest with its second problem. Once a digest names as many problems as fit
+        into a message of the channel's kind, another one is begun. One that is due is not appended to: it may be an
+        ended one that was queued again, whose message id the receiver knows.
+        """
+        if (waiting := self._waiting_for(event.problem_id)) is not None:
+            _append(waiting, event)
+            self._collected.add(event.problem_id)
+            return
+        due = self._due()
+        delivery = Delivery(
+            channel_id=self._channel.id,
+            recipient=self._recipient,
+            event=event.event,
+            problem_ids=[event.problem_id],
+            notice_id=event.notice_id,
+            environment=event.environment,
+            release=event.release,
+            details=event.details or {},
+            next_attempt_at=due,
+            created_at=self._now,
         )
-    ).one()
-    due = now if latest is None else latest + _interval(channel)
-    if recent >= MAX_SINGLE_MESSAGES:
-        due = max(due, now + DIGEST_WINDOW)
-    delivery = Delivery(
-        channel_id=channel.id,
-        recipient=recipient,
-        event=event.event,
-        problem_ids=[event.problem_id],
-        notice_id=event.notice_id,
-        environment=event.environment,
-        release=event.release,
-        details=event.details or {},
-        next_attempt_at=max(due, now),
-        created_at=now,
-    )
-    db.session.add(delivery)
-    db.session.flush()
+        db.session.add(delivery)
+        self._recent, self._latest = self._recent + 1, self._now
+        if due > self._now:
+            self._collecting.append(delivery)
+            self._collected.add(event.problem_id)
+
+    def _waiting_for(self, problem_id: int) -> Delivery | None:
+        """Return the delivery that has, or has room for, the problem; None if another one has to be begun."""
+        if problem_id in self._collected:
+            return next(delivery for delivery in self._collecting if problem_id in delivery.problem_ids)
+        if self._collecting and len(self._collecting[-1].problem_ids) < self._capacity:
+            return self._collecting[-1]
+        return None
+
+    def _due(self) -> datetime:
+        """Return when the next delivery is due; after a full digest, at the same time."""
+        if self._collecting and self._collecting[-1].next_attempt_at:
+            return self._collecting[-1].next_attempt_at
+        due = self._now if self._latest is None else self._latest + _interval(self._channel)
+        if self._recent >= MAX_SINGLE_MESSAGES:
+            due = max(due, self._now + DIGEST_WINDOW)
+        return max(due, self._now)
 
 
 def _append(delivery: Delivery, event: ProblemEvent) -> None:

@@ -4,7 +4,8 @@ import smtplib
 import socket
 import ssl
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from email.message import EmailMessage
 from functools import cache
 from ipaddress import ip_address
@@ -24,6 +25,21 @@ def send(settings: MailSettings, message: EmailMessage) -> None:
     ``TIMEOUT_SECONDS`` cover everything: lookup, connection, TLS and every step of the conversation. Raises OSError,
     ValueError, `smtplib.SMTPException` or `DestinationRejectedError`.
     """
+    with _session(settings) as server:
+        server.send_message(message)
+        with suppress(OSError, smtplib.SMTPException):  # the mail was accepted already
+            server.quit()
+
+
+def check(settings: MailSettings) -> None:
+    """Connect to the SMTP server and log in, without sending a mail. Raises what `send` raises."""
+    with _session(settings) as server:
+        server.noop()
+
+
+@contextmanager
+def _session(settings: MailSettings) -> Iterator[smtplib.SMTP]:
+    """Provide a connection with TLS and the login that the settings ask for, and close it at the end."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
         with closing(_Connection(settings, deadline)) as server:
@@ -32,9 +48,7 @@ def send(settings: MailSettings, message: EmailMessage) -> None:
             if settings.username:
                 _require_ascii(settings)
                 server.login(settings.username, settings.password)
-            server.send_message(message)
-            with suppress(OSError, smtplib.SMTPException):  # the mail was accepted already
-                server.quit()
+            yield server
     except smtplib.SMTPServerDisconnected as error:  # smtplib replaces every OSError by it
         if time.monotonic() >= deadline:
             raise TimeoutError from error

@@ -9,7 +9,7 @@ from checkend import clock
 from checkend.db.session import db
 from checkend.grouping.frames import FrameOrigin, classify_frame
 from checkend.grouping.languages import detect_language
-from checkend.grouping.stacktrace import UNKNOWN, Frame, parse_stacktrace
+from checkend.grouping.stacktrace import frame_text, parse_stacktrace
 from checkend.models import App, Delivery, Notice, Problem
 from checkend.models.notice import latest_notices
 from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary, remark_on
@@ -99,12 +99,7 @@ def in_app_frames(notice: Notice) -> tuple[str, ...]:
     language = detect_language(notice.notifier, frames)
     ordered = language.innermost_first(frames)
     in_app = [frame for frame in ordered if classify_frame(frame, language) is FrameOrigin.APPLICATION]
-    return tuple(_frame_text(frame) for frame in (in_app or ordered)[:MAX_FRAMES])
-
-
-def _frame_text(frame: Frame) -> str:
-    location = f"{frame.file}:{frame.line}" if frame.line > 0 else frame.file
-    return location if frame.method == UNKNOWN else f"{location} in {frame.method}"
+    return tuple(frame_text(frame) for frame in (in_app or ordered)[:MAX_FRAMES])
 
 
 def test_notification(app: App, base_url: str) -> Notification:

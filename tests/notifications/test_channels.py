@@ -22,8 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from checkend.notifications.channels import discord, ntfy, slack, telegram, webhook
+from checkend.notifications.channels import content, discord, ntfy, slack, telegram, webhook
 from checkend.notifications.channels.base import ChannelConfigError, OutgoingRequest
+from checkend.notifications.channels.content import digest_capacity
 from checkend.notifications.channels.kinds import HTTP_KINDS
 from checkend.notifications.channels.mail_message import build_message
 from checkend.notifications.channels.text import ELLIPSIS, fit, json_length, utf16_length
@@ -405,6 +406,21 @@ def test_messages_fit_the_limits_of_the_service(kind: str, text: str) -> None:
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", message_text)
         assert all(item for item in every(message, "text"))
         CHECKS.get(kind, lambda _: None)(message)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("text", ["x" * 300, '{{\\*"<&\x00', "錯🧨" * 300, ""])
+def test_a_full_digest_names_every_problem_within_the_limits(kind: str, text: str) -> None:
+    numbers = range(1_000_000, 1_000_000 + digest_capacity(kind))
+    url = "https://errors.example.com/checkend/problems/"
+    problem = replace(PROBLEM, error_class=text * 40, message=text)
+    problems = tuple(replace(problem, id=number, url=f"{url}{number}") for number in numbers)
+    request = build(kind, replace(DIGEST, problems=problems, count=len(problems)))
+    assert len(request.body) <= SIZES[kind]
+    message = json.loads(request.body)
+    CHECKS.get(kind, lambda _: None)(message)
+    source = json.dumps(message)
+    assert [number for number in numbers[content.DIGEST_PROBLEMS :] if f"#{number}" not in source] == []
 
 
 @pytest.mark.parametrize("kind", SIZES)
@@ -805,17 +821,37 @@ for (const json of JSON.parse(require('fs').readFileSync(0))) {
 """
 
 
-def test_adaptive_cards_are_valid() -> None:
-    if not shutil.which("node"):
-        pytest.skip("needs Node.js")
-    if subprocess.run(
-        ["node", "-e", "require('adaptivecards/dist/adaptivecards')"], capture_output=True, env=os.environ
-    ).returncode:
-        pytest.skip("needs the npm package adaptivecards, found through NODE_PATH")
+CARDS_PACKAGE = "adaptivecards@3.0.5"
+OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH")
+
+
+@pytest.fixture
+def node_modules(request: pytest.FixtureRequest) -> Path:
+    """Return the folder with the npm package, installed once into pytest's cache; skip without Node.js or a network."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("needs Node.js with npm")
+    assert request.config.cache is not None
+    folder = Path(request.config.cache.mkdir("adaptivecards"))
+    if not (folder / "installed").exists():
+        install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
+        done = subprocess.run([*install, CARDS_PACKAGE], capture_output=True, text=True, timeout=120)
+        if any(code in done.stderr for code in OFFLINE):
+            pytest.skip("needs the npm registry, to install the package adaptivecards")
+        assert done.returncode == 0, done.stderr
+        (folder / "installed").touch()
+    return folder / "node_modules"
+
+
+def test_adaptive_cards_are_valid(node_modules: Path) -> None:
     notifications = [NEW, DIGEST, TEST, *(item for text in HOSTILE.values() for item in hostile(text).values())]
     cards = [payload("teams", item)["attachments"][0]["content"] for item in notifications]
     done = subprocess.run(
-        ["node", "-e", PARSE_CARDS], input=json.dumps(cards), capture_output=True, text=True, check=True
+        ["node", "-e", PARSE_CARDS],
+        input=json.dumps(cards),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"NODE_PATH": str(node_modules)},
     )
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         {"messages": [], "body": card["body"], "actions": card["actions"]} for card in cards
