@@ -97,7 +97,7 @@ _use_memory_for_temporary_files()
 process_caches.share()
 stop_ignoring()
 # Hundreds of apps are created and discarded: with the default thresholds, garbage collection takes a tenth of the time.
-gc.set_threshold(300_000, 20, 50)
+gc.set_threshold(500_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)

@@ -27,11 +27,11 @@ from checkend.db.session import Model, UtcDateTime, created_column, db, updated_
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import App
+from checkend.models.level import LEVELS, Level
 from checkend.models.team import TeamApp, TeamMember
 from checkend.models.user import User
 
 PreferenceLevel = Literal["all", "new", "none"]
-Level = Literal["fatal", "error", "warning", "info", "debug"]
 DeliveryStatus = Literal["pending", "delivered", "failed", "gave_up"]
 
 DEFAULT_EVENTS = ("new_problem", "reoccurrence")
@@ -166,11 +166,12 @@ class Channel(Model):
         """Return whether so many deliveries failed in a row that somebody should look at the channel."""
         return self.failures >= FAILURES_SHOWN or (not self.enabled and self.last_error is not None)
 
-    def accepts(self, event: str, environment: str) -> bool:
-        """Return whether a notification about ``event`` in ``environment`` passes the channel's filters."""
-        if not self.enabled or event not in self.events:
+    def accepts(self, event: str, environments: Iterable[str], level: str) -> bool:
+        """Return whether a notification about ``event`` in any of ``environments`` passes the channel's filters."""
+        if not self.enabled or event not in self.events or LEVELS.index(level) < LEVELS.index(self.min_level):
             return False
-        return not self.environments or environment.casefold() in {name.casefold() for name in self.environments}
+        wanted = {name.casefold() for name in self.environments}
+        return not wanted or any(environment.casefold() in wanted for environment in environments)
 
 
 class Delivery(Model):

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from checkend import clock
 from checkend.db.session import db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import adjust_problem_counts
+from checkend.models.counters import ProblemMinute
 from checkend.models.problem import NOT_MUTED, UNRESOLVED, Problem
 
 MAX_MUTE_REASON = 500  # characters
@@ -69,6 +70,8 @@ def mute_problems(ids: Select[Any], terms: MuteTerms) -> int:
         "mute_until_release": terms.until_release,
         "updated_at": now,
     }
+    # The occurrences that end a mute are those after it began.
+    db.session.execute(delete(ProblemMinute).where(ProblemMinute.problem_id.in_(select(Problem.id).where(*chosen))))
     statement = update(Problem).where(*chosen).values(values)
     db.session.execute(statement.execution_options(synchronize_session=False))
     for app_id, count, already_muted in by_app:

@@ -15,6 +15,7 @@ from checkend.models import App, Channel, Delivery, OutgoingMail, Problem, Probl
 from checkend.models.channel import FAILURES_SHOWN, give_up_pending, subscribed_members
 from checkend.notifications.channel_failure import mail_admins
 from checkend.notifications.channels.base import Issue
+from checkend.notifications.events import environments_of
 
 EVENTS_PER_STEP = 500
 # A burst: when a channel got this many messages within the window, what follows is collected into a digest.
@@ -50,11 +51,13 @@ def expand_events(now: datetime) -> int:
     if not events:
         return 0
     apps = {app.id: app for app in db.session.scalars(select(App).where(App.id.in_({e.app_id for e in events})))}
-    existing = set(db.session.scalars(select(Problem.id).where(Problem.id.in_({e.problem_id for e in events}))))
+    found = select(Problem.id, Problem.muted_at).where(Problem.id.in_({e.problem_id for e in events}))
+    existing = {problem_id: muted_at is not None for problem_id, muted_at in db.session.execute(found)}
     wanted = [
         event
         for event in events
         if event.problem_id in existing and event.app_id in apps and _app_wants(apps[event.app_id], event.event)
+        if event.event == "unmuted" or not existing[event.problem_id]
     ]
     statement = select(Channel).where(Channel.app_id.in_({e.app_id for e in wanted}), Channel.enabled)
     for channel in db.session.scalars(statement):
@@ -70,10 +73,14 @@ def _app_wants(app: App, event: str) -> bool:
 
 def _queue(channel: Channel, events: Iterable[ProblemEvent], now: datetime) -> None:
     for event in events:
-        if not channel.accepts(event.event, event.environment):
-            continue
-        for recipient in recipients_of(channel, event.event):
-            _queue_one(channel, recipient, event, now)
+        if channel.accepts(event.event, environments_of(event), event.level):
+            queue_event(channel, event, now)
+
+
+def queue_event(channel: Channel, event: ProblemEvent, now: datetime) -> None:
+    """Add a delivery to each receiver of the channel, or append to the one that collects a burst."""
+    for recipient in recipients_of(channel, event.event):
+        _queue_one(channel, recipient, event, now)
 
 
 def recipients_of(channel: Channel, event: str) -> list[str]:
@@ -97,9 +104,7 @@ def _queue_one(channel: Channel, recipient: str, event: ProblemEvent, now: datet
         .where(Delivery.leased_until.is_(None))
     )
     if collecting is not None:
-        if event.problem_id not in collecting.problem_ids:
-            collecting.problem_ids = [*collecting.problem_ids, event.problem_id]
-            collecting.event = "digest"
+        _append(collecting, event)
         return
     recent, latest = db.session.execute(
         select(func.count(), func.max(Delivery.created_at)).where(
@@ -117,11 +122,26 @@ def _queue_one(channel: Channel, recipient: str, event: ProblemEvent, now: datet
         notice_id=event.notice_id,
         environment=event.environment,
         release=event.release,
+        details=event.details or {},
         next_attempt_at=max(due, now),
         created_at=now,
     )
     db.session.add(delivery)
     db.session.flush()
+
+
+def _append(delivery: Delivery, event: ProblemEvent) -> None:
+    """Add an event to a delivery that waits. A digest counts its events; of equal ones, the latest details remain."""
+    if delivery.event == event.event and delivery.problem_ids == [event.problem_id]:
+        delivery.details = event.details or {}
+        return
+    # A digest that an earlier version began has no counts, and stays without them.
+    counts = {delivery.event: 1} if delivery.event != "digest" else delivery.details.get("events")
+    if counts:
+        delivery.details = {"events": counts | {event.event: counts.get(event.event, 0) + 1}}
+    delivery.event = "digest"
+    if event.problem_id not in delivery.problem_ids:
+        delivery.problem_ids = [*delivery.problem_ids, event.problem_id]
 
 
 def _interval(channel: Channel) -> timedelta:

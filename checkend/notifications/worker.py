@@ -16,15 +16,19 @@ from checkend.models.channel import delete_old_deliveries
 from checkend.models.outgoing_mail import delete_old_mail
 from checkend.notifications import mail_worker
 from checkend.notifications.channels.kinds import TRACKER_KINDS
+from checkend.notifications.events import end_mutes, mutes_ending
 from checkend.notifications.issue_links import prepare_issue, record_issue
 from checkend.notifications.outbox import expand_events, is_due, lease_due, record_outcome
 from checkend.notifications.sender import Sender
+from checkend.notifications.spikes import delete_minutes, find_changes, outdated_minutes, record_changes
 from checkend.notifications.summaries import build_notification
 
 POLL_SECONDS = 1.0
 THREADS = 4
 STOP_SECONDS = 2.0
 CLEANUP_INTERVAL = timedelta(hours=1)
+SPIKE_INTERVAL = timedelta(seconds=5)
+PRUNING_INTERVAL = timedelta(minutes=1)
 
 log = logging.getLogger("checkend.notifications")
 
@@ -45,7 +49,7 @@ class NotificationWorker:
         self._thread: threading.Thread | None = None
         self._busy: set[int] = set()
         self._guard = threading.Lock()
-        self._cleaned_up_at = clock.EPOCH
+        self._cleaned_up_at = self._checked_spikes_at = self._pruned_minutes_at = clock.EPOCH
         self.delivered = 0
         self.failed = 0
 
@@ -83,7 +87,10 @@ class NotificationWorker:
         try:
             with self._app.app_context():
                 g.timeout_seconds = REQUEST_LOCK_SECONDS
+                self._end_mutes()
                 self._expand()
+                self._check_spikes()
+                self._prune_minutes()
                 self._clean_up()
                 self._mail.run_once()
                 for delivery_id, channel_id in self._lease():
@@ -94,6 +101,20 @@ class NotificationWorker:
     def _work(self) -> None:
         while not self._stopping.wait(POLL_SECONDS):
             self.run_once()
+
+    def _end_mutes(self) -> None:
+        while mutes_ending(now := clock.now()):
+            with write_transaction():
+                end_mutes(now)
+
+    def _check_spikes(self) -> None:
+        now = clock.now()
+        if abs(now - self._checked_spikes_at) < SPIKE_INTERVAL:
+            return
+        self._checked_spikes_at = now
+        if find_changes(now):
+            with write_transaction():
+                record_changes(now)
 
     def _expand(self) -> None:
         while db.session.scalar(select(ProblemEvent.id).limit(1)) is not None:
@@ -108,6 +129,15 @@ class NotificationWorker:
             delete_old_deliveries()
             delete_old_mail()
         self._cleaned_up_at = now
+
+    def _prune_minutes(self) -> None:
+        now = clock.now()
+        if abs(now - self._pruned_minutes_at) < PRUNING_INTERVAL:
+            return
+        while keys := outdated_minutes(now):
+            with write_transaction():
+                delete_minutes(keys)
+        self._pruned_minutes_at = now
 
     def _lease(self) -> list[tuple[int, int]]:
         with self._guard:
@@ -147,7 +177,7 @@ class NotificationWorker:
         notification = build_notification(delivery, self._app.config["URL"])
         if notification is None:
             with write_transaction():
-                delivery.give_up("The problem was deleted before the notification was sent.")
+                delivery.give_up("The problem was deleted or muted before the notification was sent.")
             return
         channel, recipient = delivery.channel, delivery.recipient
         link = None

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from checkend import clock
 from checkend.auth.roles import Capability, Subject, can
 from checkend.models import User
-from checkend.web.presenters.mutes import describe_mute
+from checkend.web.presenters.mutes import describe_mute, muted_by
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 THEMES = ("auto", "light", "dark")
@@ -23,6 +23,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(exact_time)
     app.add_template_filter(thousands)
     app.add_template_filter(describe_mute)
+    app.add_template_filter(muted_by)
     app.context_processor(_template_context)
 
 

@@ -23,8 +23,8 @@ SECRET_URL = "https://hooks.slack.example.com/services/T0/B0/SecretPartOfTheUrl"
 SLACK = {"kind": "slack", "name": "Team chat", "config": {"url": SECRET_URL}}
 TOKEN = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"
 FIELDS = (
-    "id app_id kind name enabled events environments min_interval_seconds config secret_set "
-    "last_delivered_at last_failed_at last_error created_at updated_at"
+    "id app_id kind name enabled events environments min_level min_interval_seconds spike_occurrences "
+    "spike_minutes config secret_set last_delivered_at last_failed_at last_error created_at updated_at"
 ).split()
 # What each kind takes: the settings that are shown, and those that are secret.
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -100,6 +100,7 @@ def test_each_kind_is_shown_without_its_secrets(kind: str, api: Api, path: str) 
     assert channel["events"] == ["new_problem", "reoccurrence"]
     assert channel["environments"] == []
     assert channel["min_interval_seconds"] == 0
+    assert (channel["min_level"], channel["spike_occurrences"], channel["spike_minutes"]) == ("debug", 100, 5)
     assert channel["config"] == shown
     assert channel["secret_set"] is (kind != "email")
     assert (channel["last_delivered_at"], channel["last_failed_at"], channel["last_error"]) == (None, None, None)
@@ -112,7 +113,10 @@ def test_a_channel_may_be_sent_under_its_root_key_and_with_every_field(api: Api,
         "enabled": False,
         "events": ["reoccurrence", "reoccurrence"],
         "environments": [" production ", "production", "staging"],
+        "min_level": "warning",
         "min_interval_seconds": 86_400,
+        "spike_occurrences": 1_000,
+        "spike_minutes": 60,
     }
     channel = create(api, path, {"channel": HOOK | fields})
     assert {name: channel[name] for name in fields} == fields | {
@@ -128,7 +132,8 @@ def test_recipients_are_listed_once(api: Api, path: str) -> None:
     assert create(api, path, {"kind": "email", "name": "Members"})["config"] == {"recipients": []}
 
 
-EVENTS_MESSAGE = "Events must be one of new_problem, reoccurrence."
+EVENTS_MESSAGE = "Events must be one of new_problem, reoccurrence, threshold, spike, unmuted."
+LEVEL_MESSAGE = "Min level must be one of debug, info, warning, error, fatal."
 INTERVAL_MESSAGE = "Min interval seconds must be a whole number from 0 to 86400."
 KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, google_chat, telegram, ntfy, github, gitlab."
 
@@ -145,7 +150,15 @@ KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, googl
         ({"enabled": "maybe"}, "Enabled must be true or false."),
         ({"events": "new_problem"}, "Events must be a list."),
         ({"events": None}, "Events must be a list."),
-        ({"events": []}, "Events must contain at least one of new_problem, reoccurrence."),
+        ({"events": []}, "Events must contain at least one of new_problem, reoccurrence, threshold, spike, unmuted."),
+        ({"min_level": "severe"}, LEVEL_MESSAGE),
+        ({"min_level": None}, LEVEL_MESSAGE),
+        ({"min_level": 3}, LEVEL_MESSAGE),
+        ({"spike_occurrences": 1}, "Spike occurrences must be a whole number from 2 to 1000000."),
+        ({"spike_occurrences": 1_000_001}, "Spike occurrences must be a whole number from 2 to 1000000."),
+        ({"spike_minutes": 0}, "Spike minutes must be a whole number from 1 to 60."),
+        ({"spike_minutes": "5"}, "Spike minutes must be a whole number from 1 to 60."),
+        ({"spike_minutes": 61}, "Spike minutes must be a whole number from 1 to 60."),
         ({"events": ["new_problem", "everything"]}, EVENTS_MESSAGE),
         ({"events": [None]}, EVENTS_MESSAGE),
         ({"events": [{}]}, EVENTS_MESSAGE),

@@ -32,6 +32,7 @@ def occurrences(problem: ProblemSummary) -> str:
 def facts(app: AppSummary, problem: ProblemSummary) -> list[tuple[str, str]]:
     """Return the labels and values of a problem, without empty ones, each value on one line and not truncated."""
     pairs = [
+        problem.remark,
         ("App", app.name),
         ("Environment", problem.environment),
         ("Release", problem.release),

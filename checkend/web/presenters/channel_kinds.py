@@ -20,6 +20,9 @@ EVENT_LABELS = {
 EVENT_CHOICES = {
     Event.NEW_PROBLEM: "New problems",
     Event.REOCCURRENCE: "Resolved problems that occur again",
+    Event.THRESHOLD: "Problems that reach 10, 100, 1,000 and so on occurrences",
+    Event.SPIKE: "Spikes: when one starts, and when it ends",
+    Event.UNMUTED: "Mutes that end by themselves",
 }
 
 

@@ -1,8 +1,15 @@
 """Mutes in words."""
 
+import re
 from datetime import UTC
 
 from checkend.models import Problem
+
+
+def muted_by(problem: Problem) -> str:
+    """Return who muted the problem: the email address of a user, the name of an API key, or the command line."""
+    user = re.fullmatch(r"user \d+ \((.+)\)", problem.muted_by or "")
+    return user[1] if user else f"the {problem.muted_by}"
 
 
 def describe_mute(problem: Problem) -> str:
