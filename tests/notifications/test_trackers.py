@@ -129,11 +129,65 @@ def test_an_issue_whose_creation_was_not_confirmed_is_found_by_its_marker(
     assert deliveries(api, channel)[0]["status"] == "pending"
     copy = dict(tracker.issues[1])  # by someone who saw the marker
     later(60)
-    tracker._create(copy)
+    tracker.create(copy)
     work()
     assert len(tracker.issues) == 2
     assert tracker.comments == {1: [], 2: []}
     assert deliveries(api, channel)[0]["status"] == "delivered"
+
+
+def test_a_digest_whose_outcome_is_unknown_becomes_one_issue(
+    channel: str, tracker: FakeTracker, report: Report, work: Work, later: Callable[[float], None]
+) -> None:
+    for number in range(7):
+        report(f"Error{number}")
+    work()
+    assert len(tracker.issues) == 5
+    tracker.script = [("GET", 1200, {}), ("POST", 1500, {})]
+    later(400)
+    work()
+    later(400)
+    work()
+    assert len(tracker.issues) == 6
+    assert not any(tracker.comments.values())
+
+
+def test_the_first_issue_with_the_marker_is_commented_on_and_not_a_copy(
+    api: Api, shop: dict[str, Any], channel: str, tracker: FakeTracker, report: Report, work: Work
+) -> None:
+    tracker.script = [("GET", 1200, {}), ("POST", 1502, {})]
+    problem_id = report()["problem_id"]
+    work()
+    tracker.create(tracker.issues[1])
+    resolve(api, shop, problem_id)
+    report()
+    work()
+    assert [len(comments) for comments in tracker.comments.values()] == [1, 0]
+
+
+def test_only_links_to_http_are_kept(
+    client: FlaskClient, channel: str, tracker: FakeTracker, report: Report, work: Work, make: Factory
+) -> None:
+    tracker.issue_url = "javascript:alert(1)"
+    problem_id = report()["problem_id"]
+    work()
+    make.user("owner@example.com", site_admin=True)
+    sign_in(client, "owner@example.com")
+    page = client.get(f"/problems/{problem_id}")
+    assert page.status_code == 200
+    assert "javascript:" not in page.text
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**30, "1", None])
+def test_a_response_that_is_no_issue_is_reported(
+    number: Any, api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work
+) -> None:
+    tracker.issue_number = number
+    report()
+    work()
+    assert deliveries(api, channel)[0]["status"] == "pending"
+    label = {"github": "GitHub", "gitlab": "GitLab"}[tracker.kind]
+    assert deliveries(api, channel)[0]["last_error"] == f"The response of {label} is not an issue."
 
 
 def test_a_deleted_issue_is_replaced(

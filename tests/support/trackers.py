@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class FakeTracker:
-    """Issues by their number, with their comments. ``script`` holds statuses for the next requests with a method.
+    """Issues by their number, with their comments.
 
+    ``script`` holds statuses for the next requests with a method.
     A scripted status above 1000 means that the request takes effect, and that the status minus 1000 is responded.
     """
 
@@ -21,6 +22,9 @@ class FakeTracker:
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     script: list[tuple[str, int, dict[str, str]]] = field(default_factory=list)
+
+    issue_url: str = ""  # in place of that of the issue
+    issue_number: Any = ...  # in place of that of the issue
 
     def __post_init__(self) -> None:
         tracker = self
@@ -69,7 +73,7 @@ class FakeTracker:
         if match is None:
             return 404, {"message": "Not Found"}
         if match[1] is None:
-            return (201, self._create(payload)) if method == "POST" else (200, self._search(parts.query))
+            return (201, self.create(payload)) if method == "POST" else (200, self._search(parts.query))
         number = int(match[1])
         if number not in self.issues:
             return 404, {"message": "Not Found"}
@@ -84,11 +88,12 @@ class FakeTracker:
             self.issues[number]["state"] = "open"
         return 200, self.issues[number]
 
-    def _create(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def create(self, payload: dict[str, Any]) -> dict[str, Any]:
         number = len(self.issues) + 1
         names = ("number", "html_url") if self.kind == "github" else ("iid", "web_url")
-        url = f"https://tracker.example/acme/shop/issues/{number}"
-        self.issues[number] = {**payload, "state": "open", names[0]: number, names[1]: url}
+        shown = number if self.issue_number is ... else self.issue_number
+        url = self.issue_url or f"https://tracker.example/acme/shop/issues/{number}"
+        self.issues[number] = {**payload, "state": "open", names[0]: shown, names[1]: url}
         self.comments[number] = []
         return self.issues[number]
 
