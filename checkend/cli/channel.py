@@ -24,13 +24,13 @@ def group() -> None:
 
 
 def parse_settings(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Return the settings in ``NAME=VALUE`` pairs; the value of ``recipients`` is a list. Raises `BadParameter`."""
+    """Return the settings in ``NAME=VALUE`` pairs; ``recipients`` and ``labels`` are lists. Raises `BadParameter`."""
     settings: dict[str, Any] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not name or not separator:
             raise click.BadParameter(f"{pair!r} is not a setting such as url=https://example.com.")
-        settings[name] = [part.strip() for part in value.split(",")] if name == "recipients" else value
+        settings[name] = [part.strip() for part in value.split(",")] if name in ("recipients", "labels") else value
     return settings
 
 
@@ -44,7 +44,7 @@ def parse_settings(context: click.Context, option: click.Parameter, pairs: tuple
     multiple=True,
     metavar="NAME=VALUE",
     callback=parse_settings,
-    help="A setting of the kind that is not secret; may be repeated. Separate recipients with commas.",
+    help="A setting of the kind that is not secret; may be repeated. Separate recipients and labels with commas.",
 )
 @click.option(
     "--secret-stdin",
@@ -80,7 +80,8 @@ def create(
     """Create a channel called NAME of APP (its slug or id).
 
     KIND is webhook (--set url=…), email (--set recipients=…), slack, discord, teams or google_chat (their URL is
-    secret), telegram (--set chat_id=…, and a secret token) or ntfy (--set topic=…, and optionally a secret token). The
+    secret), telegram (--set chat_id=…, and a secret token), ntfy (--set topic=…, and optionally a secret token), github
+    (--set repository=owner/name, and a secret token) or gitlab (--set project=group/name, and a secret token). The
     secret is asked for. Where there is no terminal, pass it with --secret-stdin. The signing secret of a webhook is
     printed, and cannot be shown again.
     """

@@ -6,6 +6,7 @@ from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.invitation import Invitation
+from checkend.models.issue import ProblemIssue
 from checkend.models.mail_settings import StoredMailSettings
 from checkend.models.notice import Notice
 from checkend.models.outgoing_mail import OutgoingMail
@@ -33,6 +34,7 @@ __all__ = [
     "ProblemFacet",
     "ProblemFilter",
     "ProblemHour",
+    "ProblemIssue",
     "ProblemMinute",
     "ProblemTag",
     "Spike",

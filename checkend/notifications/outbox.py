@@ -14,6 +14,7 @@ from checkend.db.session import db
 from checkend.models import App, Channel, Delivery, OutgoingMail, Problem, ProblemEvent
 from checkend.models.channel import FAILURES_SHOWN, give_up_pending, subscribed_members
 from checkend.notifications.channel_failure import mail_admins
+from checkend.notifications.channels.base import Issue
 from checkend.notifications.channels.content import digest_capacity
 from checkend.notifications.events import environments_of
 
@@ -42,6 +43,7 @@ class Outcome:
     status: int | None = None
     permanent: bool = False
     retry_after: float | None = None
+    issue: Issue | None = None  # the issue that a tracker's channel created or commented on, also if that failed
 
 
 def expand_events(now: datetime) -> int:

@@ -15,7 +15,9 @@ from checkend.models import Delivery, ProblemEvent
 from checkend.models.channel import delete_old_deliveries
 from checkend.models.outgoing_mail import delete_old_mail
 from checkend.notifications import mail_worker
+from checkend.notifications.channels.kinds import TRACKER_KINDS
 from checkend.notifications.events import end_mutes, mutes_ending
+from checkend.notifications.issue_links import prepare_issue, record_issue
 from checkend.notifications.outbox import expand_events, is_due, lease_due, record_outcome
 from checkend.notifications.sender import Sender
 from checkend.notifications.spikes import delete_minutes, find_changes, outdated_minutes, record_changes
@@ -178,13 +180,20 @@ class NotificationWorker:
                 delivery.give_up("The problem was deleted or muted before the notification was sent.")
             return
         channel, recipient = delivery.channel, delivery.recipient
+        link = None
+        if channel.kind in TRACKER_KINDS:
+            with write_transaction():
+                link = prepare_issue(delivery, notification)
+            db.session.refresh(channel)  # the transaction expired what was loaded
         db.session.expunge_all()  # what is loaded is enough
         db.session.rollback()  # no read transaction stays open while the receiver takes its time
-        outcome = self._sender.send(channel, recipient, notification)
+        outcome = self._sender.send(channel, recipient, notification, link)
         with write_transaction():
             delivery = db.session.get(Delivery, delivery_id)
             if delivery is not None:
                 record_outcome(delivery, outcome, clock.now())
+                if outcome.issue is not None:
+                    record_issue(delivery, notification, outcome.issue)
         if outcome.error:
             self.failed += 1
             log.warning("delivery %d through channel %d failed: %s", delivery_id, channel.id, outcome.error)

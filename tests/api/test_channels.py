@@ -36,6 +36,8 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "google_chat": ({}, {"url": SECRET_URL}),
     "telegram": ({"chat_id": "-1001234567890"}, {"token": TOKEN}),
     "ntfy": ({"topic": "shop-alerts"}, {"token": "tk_SecretAccessToken"}),
+    "github": ({"repository": "acme/shop", "labels": ["bug"]}, {"token": "github_pat_SecretToken"}),
+    "gitlab": ({"project": "acme/shop"}, {"token": "glpat-SecretToken"}),
 }
 
 
@@ -133,7 +135,7 @@ def test_recipients_are_listed_once(api: Api, path: str) -> None:
 EVENTS_MESSAGE = "Events must be one of new_problem, reoccurrence, threshold, spike, unmuted."
 LEVEL_MESSAGE = "Min level must be one of debug, info, warning, error, fatal."
 INTERVAL_MESSAGE = "Min interval seconds must be a whole number from 0 to 86400."
-KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, google_chat, telegram, ntfy."
+KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, google_chat, telegram, ntfy, github, gitlab."
 
 
 @pytest.mark.parametrize(
@@ -229,6 +231,32 @@ URL_USER = "'url' must not contain a user name or password. Remove the part befo
             "ntfy",
             {"topic": "a b"},
             "'topic' must be 1 to 64 letters, digits, hyphens and underscores, such as shop-alerts.",
+        ),
+        (
+            "github",
+            {"repository": "acme/shop/x", "token": "t"},
+            "'repository' must be the owner and the name, such as acme/shop.",
+        ),
+        (
+            "github",
+            {"repository": "acme/..", "token": "t"},
+            "'repository' must be the owner and the name, such as acme/shop.",
+        ),
+        ("github", {"repository": "acme/shop"}, "'token' is missing. Enter an access token without spaces."),
+        (
+            "github",
+            {"repository": "acme/shop", "token": "t", "labels": "bug"},
+            "'labels' must be a list of at most 20 labels.",
+        ),
+        (
+            "gitlab",
+            {"project": "acme/shop", "token": "t", "labels": ["a,b"]},
+            "'labels' must each have 1 to 50 characters, without commas and line breaks.",
+        ),
+        (
+            "gitlab",
+            {"project": "shop", "token": "t"},
+            "'project' must be the path of a project, such as acme/shop, or its ID.",
         ),
     ],
 )

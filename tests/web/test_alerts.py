@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from checkend.app import create_app
 from checkend.db.session import db
 from checkend.models import App, Channel, Delivery, NotificationPreference, Problem, User
-from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.notifications.channels.kinds import REQUEST_KINDS
 from checkend.notifications.unsubscribe import unsubscribe_url
 from checkend.schemas.channel import KINDS as API_KINDS
 from checkend.services import services
@@ -132,7 +132,7 @@ def test_the_empty_page_says_what_to_do_next(developer: FlaskClient) -> None:
 
 def test_the_picker_shows_every_kind_and_a_form_only_the_fields_of_its_own(developer: FlaskClient) -> None:
     picker = developer.get("/apps/shop/alerts/new").text
-    assert set(KINDS) == set(API_KINDS) == {*HTTP_KINDS, "email"}
+    assert set(KINDS) == set(API_KINDS) == {*REQUEST_KINDS, "email"}
     for kind in KINDS.values():
         assert f'href="/apps/shop/alerts/new?kind={kind.name}"' in picker
         page = developer.get(f"/apps/shop/alerts/new?kind={kind.name}").text
@@ -156,6 +156,8 @@ def test_every_kind_can_be_added(developer: FlaskClient, make: Factory) -> None:
         "google_chat": {"url": "https://chat.googleapis.com/v1/spaces/x"},
         "telegram": {"token": "123456:ABC-DEF1234ghIkl-zyx57W2v1u", "chat_id": "@alerts", "message_thread_id": ""},
         "ntfy": {"topic": "shop", "server": "", "token": ""},
+        "github": {"repository": "acme/shop", "token": "t", "labels": "bug\r\ncheckend", "server": ""},
+        "gitlab": {"project": "acme/shop", "token": "t", "labels": "", "server": ""},
         "webhook": {"url": "https://hooks.example.com/x"},
     }
     assert added.keys() == KINDS.keys()
@@ -167,6 +169,7 @@ def test_every_kind_can_be_added(developer: FlaskClient, make: Factory) -> None:
     assert [row["config"] for row in rows[1:5]] == [{}] * 4
     assert rows[5]["config"] == {"chat_id": "@alerts"}
     assert (rows[6]["config"], rows[6]["secrets"]) == ({"topic": "shop"}, None)
+    assert rows[7]["config"] == {"repository": "acme/shop", "labels": ["bug", "checkend"]}
     page = developer.get("/apps/shop/alerts").text
     assert "ada@example.com, eve@example.com" in page
     assert "https://hooks.example.com/x" in page

@@ -19,7 +19,7 @@ DIGEST_PROBLEMS = 5  # that a digest shows in full; it names the others by id an
 NAME_LIMIT = 40
 SEPARATOR = ", "
 # How many problems fit into one digest of a kind, within its service's limits. Further ones start another digest.
-DIGEST_CAPACITIES = {"webhook": 1_000, "email": 1_000, "slack": 500, "teams": 400, "google_chat": 400}
+DIGEST_CAPACITIES = {"webhook": 1_000, "email": 1_000, "gitlab": 1_000, "slack": 500, "teams": 400, "google_chat": 400}
 DEFAULT_DIGEST_CAPACITY = 100  # for messages of 4,096 characters or bytes
 FRAMES = 5
 

@@ -17,6 +17,7 @@ from checkend.web.lookups import get_or_404
 from checkend.web.mute_form import DURATIONS, read_terms
 from checkend.web.pages import run_and_redirect, signed_in_blueprint
 from checkend.web.presenters import charts
+from checkend.web.presenters.channel_kinds import issues_of
 from checkend.web.presenters.facets import facet_shares
 from checkend.web.presenters.markdown import problem_markdown
 from checkend.web.presenters.stacktrace import present_stacktrace
@@ -52,6 +53,7 @@ def show(problem_id: int) -> str:
         span=span,
         spans=charts.SPANS.values(),
         chart=charts.chart(counts, span, now),
+        issues=issues_of(problem.id),
         facets=facet_shares(facets_of(problem.id)),
         notices=notices[:MAX_LATEST],
         stack_trace=present_stacktrace(latest.raw_backtrace, latest.notifier) if latest else None,
