@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import load, pages, seed, servers, soak
+from benchmarks import load, notifications, pages, seed, servers, soak
 from checkend import clock
 from checkend.db.connection import DATABASE_FILE_NAME
 from tests.support import timings
@@ -35,6 +35,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if arguments.soak:
             results["soak"] = soak.run(Path(folder), arguments.soak, PORT)
+        elif arguments.notifications:
+            rounds, seconds = arguments.rounds, arguments.seconds
+            results["notifications"] = notifications.run(Path(folder), rounds, seconds, PORT)
         else:
             results |= _measure(Path(folder), arguments)
     RESULTS.mkdir(exist_ok=True)
@@ -52,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--problems", type=int, default=10_000, help="problems in the large database")
     parser.add_argument("--notices", type=int, default=1_000_000, help="notices in the large database")
     parser.add_argument("--soak", type=int, metavar="MINUTES", help="run a mixed load for this many minutes instead")
+    parser.add_argument("--notifications", action="store_true", help="measure ingestion with channels instead")
     return parser.parse_args()
 
 
@@ -160,6 +164,8 @@ def _table(results: dict[str, Any]) -> str:
     ]
     if "soak" in results:
         return "\n".join(lines + soak.table(results["soak"])) + "\n"
+    if "notifications" in results:
+        return "\n".join(lines + notifications.table(results["notifications"])) + "\n"
     lines += [
         "| reports | ratio to floor | (min-max) | target | reports/s | floor/s | p50 ms | p99 ms | p99/p50 "
         "| CPU µs | floor CPU µs | memory MB | bytes/notice | errors |",

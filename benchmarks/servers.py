@@ -61,13 +61,13 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def checkend(instance: Path, port: int) -> Process:
-    """Start Checkend with the instance folder, without rate limits, otherwise with default settings."""
+def checkend(instance: Path, port: int, **chosen: str) -> Process:
+    """Start Checkend with the instance folder and ``chosen`` settings, without rate limits."""
     settings = {
         "CHECKEND_INSTANCE_PATH": str(instance),
         "CHECKEND_RATE_LIMIT_ENABLED": "false",
         "CHECKEND_LOG_LEVEL": "warning",
-    }
+    } | {f"CHECKEND_{name}": value for name, value in chosen.items()}
     return Process("wsgi:app", port, "/api/v1/health", settings)
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from checkend.auth.login_throttle import LoginThrottle
     from checkend.db.instance_lock import InstanceLock
     from checkend.ingest.pipeline import Ingestion
-    from checkend.notifications.mail_queue import MailQueue
     from checkend.notifications.worker import NotificationWorker
     from checkend.retention.worker import RetentionWorker
     from checkend.telemetry.metrics import Metrics
@@ -29,7 +28,6 @@ class Services:
     ingestion: "Ingestion"
     retention: "RetentionWorker"
     notifications: "NotificationWorker"
-    mail_queue: "MailQueue"
     login_throttle: "LoginThrottle"
     metrics: "Metrics"
     notice_feed_waiters: BoundedSemaphore

@@ -104,6 +104,7 @@ def _pages(page: Page, url: str) -> dict[str, str]:
         "app": "/apps/shop",
         "team": "/teams/storefront",
         "users": "/users",
+        "mail": "/mail",
         "api-keys": "/api-keys",
         "notices": f"{problem}/notices",
         "no-matches": "/problems?search=nothing-like-this",

@@ -48,6 +48,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two workers per core: many tests wait for a process, a browser or a deadline."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the slow tests begin first, with those that share a browser, so that no worker is left with them alone."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("slow", "browser")])
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the tests themselves out of garbage collection: they stay until the end."""
+    gc.freeze()
+
+
 class SlowBody(io.BytesIO):
     """A request body; ``others_could_write`` has an entry for each read: whether the write lock was free."""
 
@@ -81,7 +98,7 @@ _use_memory_for_temporary_files()
 process_caches.share()
 stop_ignoring()
 # Hundreds of apps are created and discarded: with the default thresholds, garbage collection takes a tenth of the time.
-gc.set_threshold(50_000, 20, 50)
+gc.set_threshold(500_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)

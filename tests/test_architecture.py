@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,20 @@ DEFINES_TABLES = {("db/schema.py", "checkend.models"), ("db/migrations/env.py", 
 AT_THE_ROOT = {"__init__", "_version", "app", "clock", "exceptions", "log", "services"}
 
 
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(text_of(path))
+
+
+@cache
 def imports(path: Path, *, anywhere: bool = True) -> set[str]:
     """Return the modules that a file imports, and the names it imports from them, with dots."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     return imports_of(tree if anywhere else ast.Module([node for node in tree.body if not hasattr(node, "body")], []))
 
 
@@ -63,7 +75,7 @@ def imports_of(tree: ast.Module) -> set[str]:
 
 def runtime_imports(path: Path) -> set[str]:
     """Return what a file imports, without the blocks that only a type checker reads."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     body = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
     return imports_of(ast.Module(body, []))
 
@@ -120,7 +132,7 @@ def test_modules_that_may_be_imported_anywhere_import_nothing_of_the_project() -
 def test_no_import_is_hidden_from_the_scan() -> None:
     """Two packages load modules by name: `checkend.testing` on first access, `grouping.languages` from a table."""
     hidden = ("import_module(", "__import__(")
-    hiding = {path.relative_to(PACKAGE) for path in MODULES if any(word in path.read_text() for word in hidden)}
+    hiding = {path.relative_to(PACKAGE) for path in MODULES if any(word in text_of(path) for word in hidden)}
     assert hiding == {Path("testing/__init__.py"), Path("grouping/languages/__init__.py")}
 
 
@@ -157,7 +169,7 @@ def test_only_the_database_package_and_the_ingestion_store_know_the_driver() -> 
         str(path.relative_to(PACKAGE))
         for path in MODULES
         if any(name.split(".")[0] == "sqlite3" for name in imports(path))
-        or any(word in path.read_text() for word in ("sqlite_errorname", "sqlite_errorcode", '"SQLITE_'))
+        or any(word in text_of(path) for word in ("sqlite_errorname", "sqlite_errorcode", '"SQLITE_'))
     ]
     assert not {name for name in knowing if not name.startswith("db/") and name != "ingest/store.py"}
 
@@ -174,7 +186,7 @@ def test_the_root_of_the_package_contains_only_what_all_packages_share() -> None
 
 def test_names_of_exceptions_end_in_error() -> None:
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 bases = [ast.unparse(base) for base in node.bases]
                 if any(base.endswith(("Error", "Exception")) for base in bases):
@@ -185,7 +197,7 @@ def test_only_the_clock_reads_the_time() -> None:
     reading = [
         path.relative_to(PACKAGE)
         for path in MODULES
-        if path.name != "clock.py" and any(word in path.read_text() for word in ("datetime.now(", "datetime.utcnow("))
+        if path.name != "clock.py" and any(word in text_of(path) for word in ("datetime.now(", "datetime.utcnow("))
     ]
     assert reading == []
 
@@ -198,7 +210,7 @@ def test_importing_the_package_is_cheap() -> None:
 def test_the_factory_reads_as_a_table_of_contents() -> None:
     (create_app,) = [
         node
-        for node in ast.parse((PACKAGE / "app.py").read_text()).body
+        for node in parsed(PACKAGE / "app.py").body
         if isinstance(node, ast.FunctionDef) and node.name == "create_app"
     ]
     assert create_app.end_lineno is not None

@@ -11,11 +11,13 @@ from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.db.transactions import write_in_steps
 from checkend.models import App, Problem, ProblemFilter
+from checkend.models.mute import mute_problem, mute_problems, unmute_problem, unmute_problems
 from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, find_problems
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, delete_in_batches
 from checkend.models.selection import bulk_tag as tag_problems
 from checkend.models.selection import bulk_untag as untag_problems
+from checkend.schemas.mute import BulkMuteSchema, MuteTermsSchema, mute_terms
 from checkend.schemas.problem import (
     BulkResultSchema,
     ProblemIdsSchema,
@@ -65,6 +67,27 @@ def resolve(problem: Problem) -> Problem:
 def unresolve(problem: Problem) -> Problem:
     """Reopen a problem; repeating the request is not an error."""
     problem.unresolve()
+    return problem
+
+
+@bp.post("/apps/<app_id>/problems/<problem_id>/mute")
+@requires("problems:write")
+@with_problem
+@body(MuteTermsSchema())
+@response(ProblemSchema())
+def mute(problem: Problem, data: dict[str, Any]) -> Problem:
+    """Mute a problem: it keeps counting, but notifies nobody. New terms replace those of an earlier mute."""
+    mute_problem(problem, mute_terms(data))
+    return problem
+
+
+@bp.post("/apps/<app_id>/problems/<problem_id>/unmute")
+@requires("problems:write")
+@with_problem
+@response(ProblemSchema())
+def unmute(problem: Problem) -> Problem:
+    """End the mute of a problem; repeating the request is not an error."""
+    unmute_problem(problem)
     return problem
 
 
@@ -139,6 +162,33 @@ def bulk_untag(app: App, data: dict[str, Any]) -> dict[str, Any]:
 
 def _delete(selection: ProblemSelection) -> int:
     return sum(write_in_steps(delete_in_batches(selection)))
+
+
+@bp.post("/apps/<app_id>/problems/bulk_mute")
+@requires("problems:write")
+@with_app
+@body(BulkMuteSchema())
+@response(BulkResultSchema())
+def bulk_mute(app: App, data: dict[str, Any]) -> dict[str, Any]:
+    """Mute those problems of the app whose ids are sent; resolved ones stay as they are."""
+    terms, count = mute_terms({name: value for name, value in data.items() if name != "problem_ids"}), 0
+    for selection in ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"]):
+        count += mute_problems(selection.select_ids(), terms)
+    return {"message": f"{count} problem(s) muted", "count": count}
+
+
+@bp.post("/apps/<app_id>/problems/bulk_unmute")
+@requires("problems:write")
+@with_app
+@body(ProblemIdsSchema())
+@response(BulkResultSchema())
+def bulk_unmute(app: App, data: dict[str, Any]) -> dict[str, Any]:
+    """End the mutes of those problems of the app whose ids are sent."""
+    count = 0
+    for selection in ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"]):
+        count += selection.count()
+        unmute_problems(selection.select_ids())
+    return {"message": f"{count} problem(s) unmuted", "count": count}
 
 
 def _set_status(app: App, problem_ids: list[int], status: Status) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Permission(DescribedEnum):
     APPS_READ = "apps:read", "List apps and see their settings."
     APPS_WRITE = "apps:write", "Create, change and delete apps, and regenerate ingestion keys."
     PROBLEMS_READ = "problems:read", "List problems and see their details."
-    PROBLEMS_WRITE = "problems:write", "Resolve, reopen, tag in bulk and delete problems."
+    PROBLEMS_WRITE = "problems:write", "Resolve, reopen, mute, tag in bulk and delete problems."
     NOTICES_READ = "notices:read", "Read notices: backtraces, requests, users and context."
     TAGS_READ = "tags:read", "List the tags of a problem and of an app."
     TAGS_WRITE = "tags:write", "Add tags to problems and remove them."

@@ -21,7 +21,7 @@ class Capability(DescribedEnum):
 
     # on an app
     SEE_APP = "see_app", "See the app, its problems and notices"
-    RESOLVE = "resolve", "Resolve and reopen problems"
+    RESOLVE = "resolve", "Resolve, reopen, mute and unmute problems"
     TAG = "tag", "Add tags to problems and remove them"
     EDIT_APP = "edit_app", "Change the app's settings and alerts, see its ingestion key, send a test error"
     DELETE_PROBLEMS = "delete_problems", "Delete problems"
@@ -40,6 +40,7 @@ class Capability(DescribedEnum):
     CREATE_TEAM = "create_team", "Create teams"
     MANAGE_API_KEYS = "manage_api_keys", "Create, revoke and delete API keys"
     MANAGE_USERS = "manage_users", "Create and delete users, grant site admin, create password reset links"
+    MANAGE_MAIL = "manage_mail", "Change the mail settings and send test mail"
 
 
 _VIEWER = {Capability.SEE_APP, Capability.SEE_TEAM}

@@ -24,13 +24,13 @@ def group() -> None:
 
 
 def parse_settings(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Return the settings in ``NAME=VALUE`` pairs; the value of ``recipients`` is a list. Raises `BadParameter`."""
+    """Return the settings in ``NAME=VALUE`` pairs; ``recipients`` and ``labels`` are lists. Raises `BadParameter`."""
     settings: dict[str, Any] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not name or not separator:
             raise click.BadParameter(f"{pair!r} is not a setting such as url=https://example.com.")
-        settings[name] = [part.strip() for part in value.split(",")] if name == "recipients" else value
+        settings[name] = [part.strip() for part in value.split(",")] if name in ("recipients", "labels") else value
     return settings
 
 
@@ -44,16 +44,24 @@ def parse_settings(context: click.Context, option: click.Parameter, pairs: tuple
     multiple=True,
     metavar="NAME=VALUE",
     callback=parse_settings,
-    help="A setting of the kind that is not secret; may be repeated. Separate recipients with commas.",
+    help="A setting of the kind that is not secret; may be repeated. Separate recipients and labels with commas.",
 )
 @click.option(
     "--secret-stdin",
     is_flag=True,
     help="Read the secret setting of the kind, a URL or a token, from the first line of standard input.",
 )
-@click.option("--event", "events", multiple=True, help="Only this event; may be repeated. [new_problem, reoccurrence]")
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    help="Only this event; may be repeated: new_problem and reoccurrence (the default), threshold, spike, unmuted.",
+)
 @click.option("--environment", "environments", multiple=True, help="Only this environment; may be repeated.")
+@click.option("--min-level", metavar="LEVEL", help="Only this level or a more severe one, such as error. [debug]")
 @click.option("--min-interval", type=int, metavar="SECONDS", help="Collect what comes sooner after a message.")
+@click.option("--spike-occurrences", type=int, metavar="NUMBER", help="How many occurrences are a spike. [100]")
+@click.option("--spike-minutes", type=int, metavar="MINUTES", help="Within how many minutes. [5]")
 @json_option
 def create(
     app: str,
@@ -63,17 +71,28 @@ def create(
     secret_stdin: bool,
     events: tuple[str, ...],
     environments: tuple[str, ...],
+    min_level: str | None,
     min_interval: int | None,
+    spike_occurrences: int | None,
+    spike_minutes: int | None,
     as_json: bool,
 ) -> None:
     """Create a channel called NAME of APP (its slug or id).
 
     KIND is webhook (--set url=…), email (--set recipients=…), slack, discord, teams or google_chat (their URL is
-    secret), telegram (--set chat_id=…, and a secret token) or ntfy (--set topic=…, and optionally a secret token). The
+    secret), telegram (--set chat_id=…, and a secret token), ntfy (--set topic=…, and optionally a secret token), github
+    (--set repository=owner/name, and a secret token) or gitlab (--set project=group/name, and a secret token). The
     secret is asked for. Where there is no terminal, pass it with --secret-stdin. The signing secret of a webhook is
     printed, and cannot be shown again.
     """
-    options = {"events": list(events), "environments": list(environments), "min_interval_seconds": min_interval}
+    options = {
+        "events": list(events),
+        "environments": list(environments),
+        "min_level": min_level,
+        "min_interval_seconds": min_interval,
+        "spike_occurrences": spike_occurrences,
+        "spike_minutes": spike_minutes,
+    }
     given = {option: value for option, value in options.items() if value not in ([], None)}
     with open_database():
         find_app(app)  # before anyone enters a secret

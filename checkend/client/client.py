@@ -68,8 +68,9 @@ class Client:
 
         For routes and parameters that no other method covers.
         """
+        texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
         status, value = self._connection.request(
-            method, f"/api/v1{path}", body, timeout_seconds=timeout_seconds, **query
+            method, f"/api/v1{path}", body, timeout_seconds=timeout_seconds, **texts
         )
         if status >= 400:
             raise ApiError(method, f"/api/v1{path}", status, value)
@@ -156,6 +157,7 @@ class Client:
         app: Id,
         *,
         status: Literal["resolved", "unresolved", "all"] | None = None,
+        muted: bool | None = None,
         search: str | None = None,
         tags: list[str] | None = None,
         date_from: str | None = None,
@@ -168,6 +170,7 @@ class Client:
         """Return a page of an app's problems."""
         query: dict[str, Any] = {
             "status": status,
+            "muted": muted,
             "search": search,
             "tags": tags,
             "date_from": date_from,
@@ -233,6 +236,23 @@ class Client:
         """Return how often a problem occurred in each hour or day, oldest first."""
         path = f"/apps/{app}/problems/{problem}/occurrences"
         return self.call("GET", path, interval=interval, date_from=date_from)
+
+    def mute(self, app: Id, problem: int, **terms: Any) -> Problem:
+        """Mute a problem; ``until``, ``occurrences``, ``within_minutes`` and ``until_release`` say when that ends."""
+        return self.call("POST", f"/apps/{app}/problems/{problem}/mute", terms)
+
+    def unmute(self, app: Id, problem: int) -> Problem:
+        """End the mute of a problem."""
+        return self.call("POST", f"/apps/{app}/problems/{problem}/unmute")
+
+    def bulk_mute(self, app: Id, problem_ids: list[int], **terms: Any) -> int:
+        """Mute problems on the terms of `mute`, and return how many are muted now."""
+        body = {"problem_ids": problem_ids, **terms}
+        return int(self.call("POST", f"/apps/{app}/problems/bulk_mute", body)["count"])
+
+    def bulk_unmute(self, app: Id, problem_ids: list[int]) -> int:
+        """End the mutes of problems, and return how many of them belong to the app."""
+        return self._bulk(app, "bulk_unmute", problem_ids)
 
     def notices(
         self,

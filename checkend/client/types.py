@@ -119,6 +119,10 @@ class Problem(TypedDict):
     first_noticed_at: str
     last_noticed_at: str
     resolved_at: str | None
+    regressed_at: str | None
+    muted: bool
+    muted_until: str | None
+    mute_reason: str | None
     created_at: str
     updated_at: str
     tags: list[Tag]

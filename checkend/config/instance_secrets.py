@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from checkend.config.settings import MIN_SECRET_LENGTH
+from checkend.config.kinds import MIN_SECRET_LENGTH
 from checkend.exceptions import StartupError
 
 _SETUP_TOKEN_FILE_NAME = "setup_token"

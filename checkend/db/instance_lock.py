@@ -57,6 +57,18 @@ def servers_excluded(folder: Path) -> Iterator[None]:
         os.close(file)
 
 
+def running_servers(folder: Path) -> list[int] | None:
+    """Return the process ids of the servers that hold the lock on ``folder``, as far as known; None if none does."""
+    try:
+        file = os.open(folder / LOCK_FILE_NAME, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _try_exclusive(file) else _running(file)
+    finally:
+        os.close(file)
+
+
 def format_processes(processes: list[int]) -> str:
     """Return `` (process 12)``, or an empty string for an empty list."""
     label = "process" if len(processes) == 1 else "processes"

@@ -65,6 +65,14 @@ def parse_frame(entry: object) -> Frame:
     return Frame(_json(entry), 0, UNKNOWN)
 
 
+def frame_text(frame: Frame) -> str:
+    """Return ``file:line:column in method`` without the unknown parts."""
+    location = frame.file
+    if frame.line > 0:
+        location += f":{frame.line}" + (f":{frame.column}" if frame.column else "")
+    return location if frame.method == UNKNOWN else f"{location} in {frame.method}"
+
+
 def _from_object(entry: Mapping[object, object]) -> Frame:
     # Fast path for the objects that SDKs send.
     file, line, method = entry.get("file"), entry.get("line"), entry.get("method")

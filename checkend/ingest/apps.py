@@ -55,10 +55,13 @@ class IngestAppCache:
 def find_app(connection: DatabaseConnection, ingestion_key: str) -> tuple[IngestApp, int, int] | None:
     """Return the key's app, the number of its problems and the bytes that it stores; None for an unknown key."""
     row = connection.execute(
-        "SELECT id, environment, grouping_off, problems_count, stored_bytes FROM apps WHERE ingestion_key = ?",
+        "SELECT id, environment, grouping_off, problems_count, stored_bytes, EXISTS (SELECT 1 FROM channels "
+        "WHERE app_id = apps.id AND enabled AND watches_spikes) FROM apps WHERE ingestion_key = ?",
         (ingestion_key,),
     ).fetchone()
     if row is None:
         return None
-    app_id, environment, grouping_off, problems, stored_bytes = row
-    return IngestApp(ingestion_key, app_id, environment, frozenset(grouping_off.split())), problems, stored_bytes
+    app_id, environment, grouping_off, problems, stored_bytes, watches_spikes = row
+    disabled_rules = frozenset(grouping_off.split())
+    app = IngestApp(ingestion_key, app_id, environment, disabled_rules, bool(watches_spikes))
+    return app, problems, stored_bytes

@@ -3,12 +3,13 @@
 from checkend.db.compression import compress
 from checkend.db.connection import DatabaseConnection
 from checkend.ingest.apps import find_app
-from checkend.ingest.counters import ProblemDelta
 from checkend.ingest.dedup import BatchDedup
 from checkend.ingest.exceptions import NotDuplicateError, StaleKeyError
+from checkend.ingest.problem_delta import ProblemDelta
 from checkend.ingest.problem_rows import find_problem, insert, insert_problem, update_latest_message
 from checkend.ingest.quota import OVERFLOW_FINGERPRINT, Quota, StorageLimits
 from checkend.ingest.reports import IngestApp, IngestResult, NoticeContent, PreparedReport
+from checkend.ingest.triggers import insert_event
 from checkend.models.storage import NOTICE_BYTES
 
 # µs by which the time of a problem's last occurrence may be in the future, as after a small correction of the clock.
@@ -36,7 +37,7 @@ class Batch:
         if original is not None:
             assert problem is not None  # without a problem there are no duplicates
             self.problems[key] = problem
-            problem.add(report.occurred_at, report.facets, report.tags)
+            problem.add(report, original.notice_id)
             original.count += 1
             problem.duplicates += 1
             return IngestResult(original.notice_id, problem.id, True, original.count)
@@ -68,8 +69,11 @@ class Batch:
 
     def _load_problem(self, key: tuple[int, str], report: PreparedReport) -> ProblemDelta | None:
         problem = find_problem(self._connection, *key)
-        if problem is not None and problem.last > report.received_at + _CLOCK_TOLERANCE_MICROS:
+        if problem is None:
+            return None
+        if problem.last > report.received_at + _CLOCK_TOLERANCE_MICROS:
             problem.last = report.occurred_at  # the stored time comes from a clock that was ahead
+        problem.counts_minutes = problem.counts_minutes or report.app.counts_minutes
         return problem
 
     def _store(
@@ -86,7 +90,6 @@ class Batch:
             problem = insert_problem(self._connection, key, report, content, self._limits)
             self.quota.add_problem(app_id)
         self.problems[key] = problem
-        problem.add(report.occurred_at, report.facets, report.tags)
         reopened = problem.resolved
         if reopened:
             problem.resolved, problem.reopened_at = False, report.received_at
@@ -94,29 +97,14 @@ class Batch:
             statement = "INSERT INTO backtraces (digest, packed, app_id) VALUES (?, ?, ?)"
             backtrace_id = insert(self._connection, statement, (report.digest, backtrace, app_id))
         notice_id = self._insert_notice(problem, report, details, backtrace_id, size)
+        problem.add(report, notice_id)
         problem.notices += 1
         if opened or reopened:
-            self._insert_event("new_problem" if opened else "reoccurrence", problem, report, notice_id)
+            event = "new_problem" if opened else "reoccurrence"
+            insert_event(self._connection, event, problem, (report, notice_id), {})
         update_latest_message(self._connection, problem, report)
         self._dedup.add(problem, report, notice_id)
         return IngestResult(notice_id, problem.id, False, 1, opened, reopened)
-
-    def _insert_event(self, event: str, problem: ProblemDelta, report: PreparedReport, notice_id: int) -> None:
-        """Leave a row for the notification worker, which turns it into deliveries: no report waits for that."""
-        facets = dict(report.facets)
-        self._connection.execute(
-            "INSERT INTO problem_events (app_id, problem_id, notice_id, event, environment, release, created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                problem.app_id,
-                problem.id,
-                notice_id,
-                event,
-                facets.get("environment", ""),
-                facets.get("revision", ""),
-                report.received_at,
-            ),
-        )
 
     def _find_backtrace(self, digest: bytes | None, content: NoticeContent) -> tuple[int | None, bytes | None]:
         """Return the id of an equal backtrace that is stored already, or the new one, compressed; or neither."""

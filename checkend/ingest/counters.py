@@ -7,15 +7,15 @@ upsert for each hour and each value of a facet.
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 from checkend.db.connection import DatabaseConnection
+from checkend.ingest.problem_delta import ProblemDelta
 from checkend.ingest.quota import Quota
+from checkend.ingest.releases import RELEASE_FACET, KnownReleases
 from checkend.models.counters import FACET_VALUES, OTHER_VALUES
 from checkend.models.storage import HOUR_BYTES, VALUE_BYTES
 
-HOUR = 3_600_000_000  # µs
 MAX_PROBLEM_TAGS = 50  # from reports; users may add more. They take at most 6 kB, see `storage.PROBLEM_BYTES`.
 _FACET_CACHE_SIZE = 2_000  # problems
 _VALUE_CACHE_SIZE = 40_000  # values of up to 200 characters, of all these problems together
@@ -29,40 +29,6 @@ _COUNTS = (
 log = logging.getLogger("checkend.store")
 
 
-@dataclass(slots=True)
-class ProblemDelta:
-    """A problem within a batch, and what the batch adds to it. Times are in µs."""
-
-    id: int
-    app_id: int
-    error_class: str
-    error_message: str
-    resolved: bool
-    first: int
-    last: int
-    latest_message: str
-    search_pending: bool = False
-    relabeled: bool = False
-    overflow: bool = False
-    is_new: bool = False
-    notices: int = 0
-    duplicates: int = 0
-    reopened_at: int | None = None
-    hours: dict[int, int] = field(default_factory=dict)
-    facets: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
-    tags: set[str] = field(default_factory=set)
-
-    def add(self, at: int, facets: tuple[tuple[str, str], ...], tags: tuple[str, ...]) -> None:
-        """Count one occurrence at ``at`` µs."""
-        self.first = min(self.first, at)
-        self.last = max(self.last, at)
-        hour = at - at % HOUR
-        self.hours[hour] = self.hours.get(hour, 0) + 1
-        self.facets.append(facets)
-        if tags:
-            self.tags.update(tags)
-
-
 class CounterWriter:
     """Write the counters of batches. Caches which values, tags and hours a problem has. For one thread at a time."""
 
@@ -71,6 +37,7 @@ class CounterWriter:
         self._hours: set[tuple[int, int]] = set()
         self._facets: OrderedDict[int, dict[str, set[str]]] = OrderedDict()
         self._values = 0  # the number of values in self._facets
+        self.releases = KnownReleases()
 
     def forget(self) -> None:
         """Clear the caches, which are out of date after another connection has written or a batch was rolled back."""
@@ -78,6 +45,7 @@ class CounterWriter:
         self._values = 0
         self._tags.clear()
         self._hours.clear()
+        self.releases.forget()
 
     def write(self, connection: DatabaseConnection, problems: Collection[ProblemDelta], quota: Quota) -> None:
         """Write what a batch adds to ``problems``, and what ``quota`` counted for their apps, in its transaction."""
@@ -95,6 +63,12 @@ class CounterWriter:
             "INSERT INTO problem_hours (problem_id, hour, count) VALUES (?, ?, ?) "
             "ON CONFLICT (problem_id, hour) DO UPDATE SET count = count + excluded.count",
             [(problem.id, hour, count) for problem in problems for hour, count in problem.hours.items()],
+        )
+        _execute_many(
+            connection,
+            "INSERT INTO problem_minutes (problem_id, minute, count) VALUES (?, ?, ?) "
+            "ON CONFLICT (problem_id, minute) DO UPDATE SET count = count + excluded.count",
+            [(problem.id, minute, count) for problem in problems for minute, count in problem.minutes.items()],
         )
         _execute_many(
             connection,
@@ -120,6 +94,8 @@ class CounterWriter:
             for name, value in facets:
                 values = known.setdefault(name, set())
                 if value not in values:
+                    if name == RELEASE_FACET:  # a release that is new to the app is new to each problem
+                        self.releases.record(connection, problem.app_id, value, problem.received_at)
                     if len(values) < FACET_VALUES:
                         values.add(value)
                         self._values += 1
@@ -204,8 +180,8 @@ def _write_problems(connection: DatabaseConnection, problems: Collection[Problem
     )
     _execute_many(
         connection,
-        "UPDATE problems SET status = 'unresolved', resolved_at = NULL, updated_at = ? WHERE id = ?",
-        [(p.reopened_at, p.id) for p in problems if p.reopened_at is not None],
+        "UPDATE problems SET status = 'unresolved', resolved_at = NULL, regressed_at = ?, updated_at = ? WHERE id = ?",
+        [(p.reopened_at, p.reopened_at, p.id) for p in problems if p.reopened_at is not None],
     )
 
 

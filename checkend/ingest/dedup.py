@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 
 from checkend.db.connection import DatabaseConnection
-from checkend.ingest.counters import ProblemDelta
 from checkend.ingest.facets import facet_sources
+from checkend.ingest.problem_delta import ProblemDelta
 from checkend.ingest.reports import IngestApp, NormalizedReport, PreparedReport
 
 _GROUPING_CACHE_SIZE = 2000

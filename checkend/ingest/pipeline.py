@@ -30,6 +30,7 @@ from checkend.ingest.reports import IngestApp, IngestResult, NormalizedReport, N
 from checkend.ingest.server_queue import request_threads, seconds_in_queue
 from checkend.ingest.store import ReportStore
 from checkend.ingest.writer import Writer
+from checkend.models.level import extract_level
 from checkend.scrubbing.scrubber import Scrubber, ScrubbingPolicy
 from checkend.services import services
 
@@ -168,6 +169,7 @@ class Ingestion:
             facets=facets,
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
+            level=extract_level(report.details),
         )
 
     def prepare(self, app: IngestApp, report: NormalizedReport, received_at: int) -> PreparedReport:
@@ -196,6 +198,7 @@ class Ingestion:
             occurred_at=clock.to_micros(report.occurred_at),
             received_at=received_at,
             content=NoticeContent(grouping.version, grouping.reason, grouping.location, details, backtrace),
+            level=extract_level(report.details),
         )
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from checkend.db.connection import DatabaseConnection, last_row_id
-from checkend.ingest.counters import ProblemDelta
+from checkend.ingest.problem_delta import Mute, ProblemDelta
 from checkend.ingest.quota import OVERFLOW_CLASS, OVERFLOW_FINGERPRINT, OVERFLOW_REASON, StorageLimits
 from checkend.ingest.reports import NoticeContent, PreparedReport
 from checkend.models.search_index import search_text
@@ -21,13 +21,15 @@ def find_problem(connection: DatabaseConnection, app_id: int, fingerprint: str) 
     """Return the app's problem with the fingerprint, or None."""
     row = connection.execute(
         "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message, "
-        "search_pending FROM problems WHERE app_id = ? AND fingerprint = ?",
+        "search_pending, notices_count + deduplicated_count, muted_at, mute_total, mute_rate, mute_rate_minutes, "
+        "mute_until_release FROM problems WHERE app_id = ? AND fingerprint = ?",
         (app_id, fingerprint),
     ).fetchone()
     if row is None:
         return None
-    problem_id, error_class, message, status, first, last, latest, pending = row
+    problem_id, error_class, message, status, first, last, latest, pending, occurrences, muted_at, *terms = row
     latest = message if latest is None else latest
+    mute = None if muted_at is None else Mute(muted_at, *terms)
     return ProblemDelta(
         problem_id,
         app_id,
@@ -39,6 +41,10 @@ def find_problem(connection: DatabaseConnection, app_id: int, fingerprint: str) 
         latest,
         pending,
         overflow=fingerprint == OVERFLOW_FINGERPRINT,
+        occurrences=occurrences,
+        next_threshold=10 ** len(str(occurrences)),
+        mute=mute,
+        counts_minutes=mute is not None and mute.rate is not None,
     )
 
 
@@ -82,7 +88,17 @@ def insert_problem(
         ),
     )
     return ProblemDelta(
-        problem_id, app_id, error_class, message, False, at, at, message, overflow=is_overflow, is_new=True
+        problem_id,
+        app_id,
+        error_class,
+        message,
+        False,
+        at,
+        at,
+        message,
+        overflow=is_overflow,
+        is_new=True,
+        counts_minutes=report.app.counts_minutes,
     )
 
 

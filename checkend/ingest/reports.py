@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from checkend.models.level import DEFAULT_LEVEL
+
 
 @dataclass(slots=True)
 class NormalizedReport:
@@ -29,6 +31,7 @@ class IngestApp:
     app_id: int
     environment: str | None
     disabled_rules: frozenset[str]
+    counts_minutes: bool = False  # a channel is notified of spikes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class PreparedReport:
     occurred_at: int
     received_at: int
     content: NoticeContent | None = None
+    level: str = DEFAULT_LEVEL
 
 
 @dataclass(frozen=True, slots=True)

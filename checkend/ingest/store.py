@@ -11,6 +11,7 @@ from checkend.ingest.counters import CounterWriter
 from checkend.ingest.dedup import BatchDedup, DedupCache
 from checkend.ingest.quota import Quota, StorageLimits
 from checkend.ingest.reports import IngestResult, PreparedReport
+from checkend.ingest.triggers import write_events
 
 # Roughly how much a batch adds to the file if every request thread sends 1 MB.
 MAX_BATCH_BYTES = 16_777_216
@@ -69,6 +70,7 @@ class ReportStore:
             work = Batch(connection, dedup, Quota(connection, self._limits, self._reserve_used), self._limits)
             results = [work.process(report) for report in batch]
             self._counters.write(connection, work.problems.values(), work.quota)
+            write_events(connection, work.problems.values(), self._counters.releases)
             connection.commit()
         except BaseException:
             self._counters.forget()

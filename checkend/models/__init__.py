@@ -6,7 +6,10 @@ from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.invitation import Invitation
+from checkend.models.issue import ProblemIssue
+from checkend.models.mail_settings import StoredMailSettings
 from checkend.models.notice import Notice
+from checkend.models.outgoing_mail import OutgoingMail
 from checkend.models.problem import Problem, ProblemFilter
 from checkend.models.session import UserSession
 from checkend.models.tag import ProblemTag, Tag
@@ -25,14 +28,17 @@ __all__ = [
     "Notice",
     "NotificationPreference",
     "OldPassword",
+    "OutgoingMail",
     "Problem",
     "ProblemEvent",
     "ProblemFacet",
     "ProblemFilter",
     "ProblemHour",
+    "ProblemIssue",
     "ProblemMinute",
     "ProblemTag",
     "Spike",
+    "StoredMailSettings",
     "Tag",
     "Team",
     "TeamApp",

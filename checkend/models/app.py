@@ -79,6 +79,11 @@ class App(Model):
         audit_log.record("ingestion_key.regenerated", self.label)
 
     @property
+    def open_problems_count(self) -> int:
+        """The number of problems that are neither resolved nor muted."""
+        return self.unresolved_problems_count - self.muted_problems_count
+
+    @property
     def label(self) -> str:
         """The app's name in the audit log."""
         return f"app {self.id} ({self.name})"

@@ -23,15 +23,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from checkend import clock
-from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
+from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import App
+from checkend.models.level import LEVELS, Level
 from checkend.models.team import TeamApp, TeamMember
 from checkend.models.user import User
 
 PreferenceLevel = Literal["all", "new", "none"]
-Level = Literal["fatal", "error", "warning", "info", "debug"]
 DeliveryStatus = Literal["pending", "delivered", "failed", "gave_up"]
 
 DEFAULT_EVENTS = ("new_problem", "reoccurrence")
@@ -97,7 +97,7 @@ class Channel(Model):
     last_failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(String)
     created_at: Mapped[datetime] = created_column()
-    updated_at: Mapped[datetime] = updated_column()
+    updated_at: Mapped[datetime] = created_column()  # deliveries do not change it, `change` does
 
     app: Mapped[App] = relationship()
 
@@ -133,6 +133,7 @@ class Channel(Model):
             return
         for name, value in changes.items():
             setattr(self, name, value)
+        self.updated_at = clock.now()
         if "enabled" in changes:
             self.failures, self.rejections, self.last_error = 0, 0, None
         if changes.get("enabled") is False:
@@ -166,11 +167,12 @@ class Channel(Model):
         """Return whether so many deliveries failed in a row that somebody should look at the channel."""
         return self.failures >= FAILURES_SHOWN or (not self.enabled and self.last_error is not None)
 
-    def accepts(self, event: str, environment: str) -> bool:
-        """Return whether a notification about ``event`` in ``environment`` passes the channel's filters."""
-        if not self.enabled or event not in self.events:
+    def accepts(self, event: str, environments: Iterable[str], level: str) -> bool:
+        """Return whether a notification about ``event`` in any of ``environments`` passes the channel's filters."""
+        if not self.enabled or event not in self.events or LEVELS.index(level) < LEVELS.index(self.min_level):
             return False
-        return not self.environments or environment.casefold() in {name.casefold() for name in self.environments}
+        wanted = {name.casefold() for name in self.environments}
+        return not wanted or any(environment.casefold() in wanted for environment in environments)
 
 
 class Delivery(Model):

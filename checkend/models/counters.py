@@ -15,6 +15,12 @@ FACETS = ("environment", "revision", "host", "user", "url")
 FACET_VALUES = 50
 OTHER_VALUES = ""
 DAY_MICROS = 86_400_000_000
+MINUTE = 60_000_000  # µs
+
+# The number of reports in problem_minutes since the time ``:since`` in µs, and the condition for their rows. Of the
+# minute in which the period begins, only the share that lies in it counts.
+REPORTS_SINCE = f"CAST(round(total(count * min(1.0, (minute + {MINUTE} - :since) / {MINUTE}.0))) AS INTEGER)"
+MINUTE_SINCE = f"minute > :since - {MINUTE}"
 
 
 class ProblemHour(Model):

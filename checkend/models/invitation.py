@@ -41,7 +41,7 @@ class Invitation(Model):
     @classmethod
     def create(cls, team: Team, email_address: str, role: Role, invited_by: User) -> tuple["Invitation", str]:
         """Add a new invitation to the session; return it and the token of its link, which cannot be retrieved later."""
-        token = secrets.token_urlsafe(32)
+        token = _new_token()
         invitation = cls(
             team=team,
             email_address=normalize_email_address(email_address),
@@ -54,6 +54,17 @@ class Invitation(Model):
         db.session.flush()
         audit_log.record("invitation.created", invitation.label, role=role)
         return invitation, token
+
+    def renew_token(self) -> str:
+        """Replace the link by a new one that expires at the same time; return its token.
+
+        Raise `DomainError` if the invitation is no longer open or authorized.
+        """
+        self._require_valid()
+        token = _new_token()
+        self.token_digest = digest_of(b"", token)
+        audit_log.record("invitation.renewed", self.label, role=self.role)
+        return token
 
     @classmethod
     def with_token(cls, token: str) -> "Invitation | None":
@@ -88,10 +99,7 @@ class Invitation(Model):
 
         Raise `DomainError` if the invitation is no longer open or authorized, or if the user is already a member.
         """
-        if not self.is_open:
-            raise DomainError(NO_LONGER_OPEN)
-        if not self.is_authorized:
-            raise DomainError(NO_LONGER_AUTHORIZED)
+        self._require_valid()
         self.team.add_member(user, self.role)
         self.accepted_at = clock.now()
         audit_log.record("invitation.accepted", self.label, user=user.label, role=self.role)
@@ -101,6 +109,12 @@ class Invitation(Model):
         if self.is_open:
             self.revoked_at = clock.now()
             audit_log.record("invitation.revoked", self.label, role=self.role)
+
+    def _require_valid(self) -> None:
+        if not self.is_open:
+            raise DomainError(NO_LONGER_OPEN)
+        if not self.is_authorized:
+            raise DomainError(NO_LONGER_AUTHORIZED)
 
     @property
     def is_open(self) -> bool:
@@ -116,3 +130,7 @@ class Invitation(Model):
     def label(self) -> str:
         """The invitation's name in the audit log."""
         return f"invitation {self.id} ({self.email_address} into {self.team.label})"
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(32)

@@ -6,14 +6,16 @@ depend on reports, and the notification worker those that end at a time.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from checkend import clock
 from checkend.db.session import db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import adjust_problem_counts
+from checkend.models.counters import ProblemMinute
 from checkend.models.problem import NOT_MUTED, UNRESOLVED, Problem
 
 MAX_MUTE_REASON = 500  # characters
@@ -43,13 +45,13 @@ class MuteTerms:
             raise DomainError("'within_minutes' needs 'occurrences'.")
 
 
-def mute_problems(condition: ColumnElement[bool], terms: MuteTerms) -> int:
-    """Mute the problems that meet ``condition`` and are unresolved; new terms replace those of an earlier mute.
+def mute_problems(ids: Select[Any], terms: MuteTerms) -> int:
+    """Mute the problems that ``ids`` selects and that are unresolved; new terms replace those of an earlier mute.
 
     Return how many problems are muted now. Raise `DomainError` for invalid terms.
     """
     terms.check()
-    chosen = [condition, Problem.status == UNRESOLVED]
+    chosen = [Problem.id.in_(ids), Problem.status == UNRESOLVED]
     counts = select(Problem.app_id, func.count(), func.count(Problem.muted_at)).where(*chosen)
     by_app = db.session.execute(counts.group_by(Problem.app_id)).all()
     if not by_app:
@@ -68,6 +70,8 @@ def mute_problems(condition: ColumnElement[bool], terms: MuteTerms) -> int:
         "mute_until_release": terms.until_release,
         "updated_at": now,
     }
+    # The occurrences that end a mute are those after it began.
+    db.session.execute(delete(ProblemMinute).where(ProblemMinute.problem_id.in_(select(Problem.id).where(*chosen))))
     statement = update(Problem).where(*chosen).values(values)
     db.session.execute(statement.execution_options(synchronize_session=False))
     for app_id, count, already_muted in by_app:
@@ -76,9 +80,9 @@ def mute_problems(condition: ColumnElement[bool], terms: MuteTerms) -> int:
     return sum(count for _, count, _ in by_app)
 
 
-def unmute_problems(condition: ColumnElement[bool]) -> int:
-    """End the mutes of the problems that meet ``condition``. Return how many were muted."""
-    chosen = [condition, Problem.muted_at.is_not(None)]
+def unmute_problems(ids: Select[Any]) -> int:
+    """End the mutes of the problems that ``ids`` selects. Return how many were muted."""
+    chosen = [Problem.id.in_(ids), Problem.muted_at.is_not(None)]
     by_app = db.session.execute(select(Problem.app_id, func.count()).where(*chosen).group_by(Problem.app_id)).all()
     if not by_app:
         return 0
@@ -90,15 +94,15 @@ def unmute_problems(condition: ColumnElement[bool]) -> int:
     return sum(count for _, count in by_app)
 
 
-def mute(problem: Problem, terms: MuteTerms) -> None:
+def mute_problem(problem: Problem, terms: MuteTerms) -> None:
     """Mute a problem. Raise `DomainError` for invalid terms, and for a problem that is resolved."""
     if problem.status != UNRESOLVED:
         raise DomainError("A resolved problem cannot be muted. Reopen it first.")
-    mute_problems(Problem.id == problem.id, terms)
+    mute_problems(select(Problem.id).where(Problem.id == problem.id), terms)
     db.session.refresh(problem)
 
 
-def unmute(problem: Problem) -> None:
+def unmute_problem(problem: Problem) -> None:
     """End the problem's mute; no change if it is not muted."""
-    unmute_problems(Problem.id == problem.id)
+    unmute_problems(select(Problem.id).where(Problem.id == problem.id))
     db.session.refresh(problem)

@@ -204,11 +204,11 @@ def find_problems(scope: AppScope, filters: ProblemFilter) -> Select[tuple[Probl
 
 
 def new_problems(scope: AppScope, since: datetime, limit: int) -> list[Problem]:
-    """Return up to ``limit`` problems of the apps in ``scope`` that were first noticed at or after ``since``.
+    """Return up to ``limit`` problems of the apps in ``scope`` first noticed at or after ``since`` and not muted.
 
     Newest first. They were last noticed since then too: that condition limits the rows that are read.
     """
-    statement = where_problems(select(Problem), scope, ProblemFilter(date_from=since))
+    statement = where_problems(select(Problem), scope, ProblemFilter(date_from=since, muted=False))
     statement = statement.where(Problem.first_noticed_at >= since)
     statement = statement.options(defer(Problem.search_text), selectinload(Problem.tags), joinedload(Problem.app))
     return list(db.session.scalars(statement.order_by(Problem.first_noticed_at.desc(), Problem.id.desc()).limit(limit)))

@@ -6,6 +6,7 @@ row), and of its problems' hours (`HOUR_BYTES` each). It is approximate: it does
 write-ahead log. `used_bytes` adds `PROBLEM_BYTES` for each problem: its row, its part of the search index and its tags.
 
 The hours of the app itself are not included, since nothing removes them: at most one row per hour since 1970, 17 MB.
+Nor are its releases, at most 1,000, and the counts per minute, which are kept for as long as somebody waits for a rate.
 """
 
 from collections import Counter

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint, case, select
+from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint, case, or_, select
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from checkend.db.session import Model, created_column, db, updated_column
@@ -175,3 +175,13 @@ class Team(Model):
         rank: Any = case({role: index for index, role in enumerate(ROLES)}, value=TeamMember.role)
         statement = select(TeamMember).filter_by(team_id=self.id).options(joinedload(TeamMember.user))
         return list(db.session.scalars(statement.order_by(rank, TeamMember.created_at, TeamMember.id)))
+
+
+def admins_of(app_id: int) -> list[User]:
+    """Return the admins and owners of the app's teams; the site admins if there are none."""
+    teams = select(TeamApp.team_id).where(TeamApp.app_id == app_id)
+    members = select(TeamMember.user_id).where(TeamMember.team_id.in_(teams), TeamMember.role.in_(ADMIN_ROLES))
+    owners = select(Team.owner_id).where(Team.id.in_(teams))
+    statement = select(User).order_by(User.id)
+    found = list(db.session.scalars(statement.where(or_(User.id.in_(members), User.id.in_(owners)))))
+    return found or list(db.session.scalars(statement.where(User.site_admin)))

@@ -8,9 +8,9 @@ from marshmallow import ValidationError
 from checkend import clock
 from checkend.exceptions import DomainError
 from checkend.models import App, Channel
-from checkend.notifications.channels import ntfy, webhook
+from checkend.notifications.channels import webhook
 from checkend.notifications.channels.base import ChannelConfigError
-from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.notifications.channels.kinds import REQUEST_KINDS
 from checkend.notifications.encryption import SecretBox, SecretsUnreadableError
 from checkend.schemas.fields import EmailAddressField
 
@@ -88,7 +88,7 @@ def split_settings(kind: str, settings: dict[str, Any]) -> tuple[dict[str, Any],
 
 def secret_settings(kind: str) -> tuple[str, ...]:
     """Return the names of the secret settings that users enter; a webhook's signing secret is generated."""
-    return HTTP_KINDS[kind].SECRETS if kind in HTTP_KINDS and kind != webhook.KIND else ()
+    return REQUEST_KINDS[kind].SECRETS if kind in REQUEST_KINDS and kind != webhook.KIND else ()
 
 
 def _stored_secrets(channel: Channel, box: SecretBox, *, replaced: bool) -> dict[str, Any]:
@@ -113,14 +113,13 @@ def _seal(box: SecretBox, secrets: dict[str, Any]) -> bytes | None:
 def _check_token_stays_with_its_server(
     channel: Channel, config: dict[str, Any], stored: dict[str, Any], given: dict[str, Any]
 ) -> None:
-    """Raise `DomainError` if ntfy's server changes and the token does not.
+    """Raise `DomainError` if the server changes and the token does not.
 
     Otherwise, whoever may change a channel could read its token, by having it sent to a server of their own.
     """
-    is_same_server = (config.get("server") or ntfy.DEFAULT_SERVER) == (
-        channel.config.get("server") or ntfy.DEFAULT_SERVER
-    )
-    if channel.kind == ntfy.KIND and not is_same_server and "token" in stored and "token" not in given:
+    default = getattr(REQUEST_KINDS.get(channel.kind), "DEFAULT_SERVER", None)
+    is_same_server = (config.get("server") or default) == (channel.config.get("server") or default)
+    if default and not is_same_server and "token" in stored and "token" not in given:
         raise DomainError("Enter 'token' again to change 'server': it is only sent to the server it was entered for.")
 
 
@@ -129,7 +128,7 @@ def _validate(kind: str, config: dict[str, Any], secrets: dict[str, Any]) -> dic
     if kind == "email":
         return _validate_email(config)
     try:
-        HTTP_KINDS[kind].validate(config, secrets)
+        REQUEST_KINDS[kind].validate(config, secrets)
     except ChannelConfigError as error:
         raise DomainError(*error.messages) from None
     return config

@@ -39,19 +39,18 @@ class SecretBox:
         """Return the secrets as an encrypted token."""
         return self._fernet().encrypt(json.dumps(secrets).encode())
 
-    def open(self, token: bytes | None) -> dict[str, Any]:
-        """Return the secrets in ``token``; {} for None. Raises `SecretsUnreadableError`."""
+    def open(self, token: bytes | None, owner: str = "this channel") -> dict[str, Any]:
+        """Return the secrets in ``token``; {} for None. Raises `SecretsUnreadableError`, which names the ``owner``."""
         from cryptography.fernet import InvalidToken
 
         if token is None:
             return {}
+        if not self.path.exists():  # a new key could not decrypt it either
+            raise _unreadable(owner)
         try:
             secrets: dict[str, Any] = json.loads(self._fernet().decrypt(token))
         except InvalidToken:
-            raise SecretsUnreadableError(
-                f"The secrets of this channel cannot be decrypted with the file {KEYS_FILE_NAME} in the instance "
-                "folder. Restore that file from a backup, or enter the secrets again."
-            ) from None
+            raise _unreadable(owner) from None
         return secrets
 
     def add_key(self) -> list[str]:
@@ -78,3 +77,10 @@ class SecretBox:
 
         digests = [hashlib.sha256(key.encode()).digest() for key in self._keys()]
         return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+
+
+def _unreadable(owner: str) -> SecretsUnreadableError:
+    return SecretsUnreadableError(
+        f"The secrets of {owner} cannot be decrypted with the file {KEYS_FILE_NAME} in the instance folder. Restore "
+        "that file from a backup, or enter the secrets again."
+    )

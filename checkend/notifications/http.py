@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
     from urllib3.connection import HTTPConnection
 
-__all__ = ["DestinationRejectedError", "HttpResponse", "OutboundPolicy", "RequestFailedError", "send"]
+__all__ = ["DestinationRejectedError", "HttpResponse", "OutboundPolicy", "RequestFailedError", "probe", "send"]
 
 TIMEOUT_SECONDS = 10.0
 MAX_BODY_BYTES = 16_384
+MAX_LARGE_BODY_BYTES = 1_048_576
 # Limits on what is received from the network. The one for bodies leaves room for the framing of one-byte chunks.
 MAX_HEAD_BYTES = 65_536
 MAX_FRAMED_BODY_BYTES = 131_072
@@ -64,7 +65,7 @@ class RequestFailedError(CheckendError):
 class HttpResponse:
     """A response, whatever its status. Names of ``headers`` are lower-case.
 
-    ``body`` is as received (no content coding is removed). It lacks what exceeds `MAX_BODY_BYTES` or had not arrived
+    ``body`` is as received (no content coding is removed). It lacks what exceeds the limit or had not arrived
     when the connection failed or the time was up; ``truncated`` is then set.
     """
 
@@ -74,25 +75,47 @@ class HttpResponse:
     truncated: bool = False
 
 
-def send(policy: OutboundPolicy, request: OutgoingRequest, *, timeout: float = TIMEOUT_SECONDS) -> HttpResponse:
+def send(
+    policy: OutboundPolicy,
+    request: OutgoingRequest,
+    *,
+    timeout: float = TIMEOUT_SECONDS,
+    max_body: int = MAX_BODY_BYTES,
+) -> HttpResponse:
     """Send a request and return the response. Redirects are not followed, failures not retried, proxies not used.
 
     ``timeout`` is in seconds and covers everything: lookup, connection, TLS, sending and receiving. Once the head of a
     response has arrived, the response is returned, with the part of the body that is there in time: a receiver that
-    has responded must not get the same notification again because of a slow body.
+    has responded must not get the same notification again because of a slow body. ``max_body`` is how much of it is
+    read, at most `MAX_LARGE_BODY_BYTES`.
 
     Raises `DestinationRejectedError` and `RequestFailedError`.
     """
     from urllib3.exceptions import HTTPError
 
+    assert max_body <= MAX_LARGE_BODY_BYTES
     destination = Destination.parse(request.url)
     deadline = time.monotonic() + timeout
     try:
         with closing(_connect(policy, destination, deadline)) as sock:
-            return _exchange(sock, destination, request)
+            return _exchange(sock, destination, request, max_body)
     except (OSError, http.client.HTTPException, HTTPError) as error:
         reason = f"no response within {timeout:g} seconds" if isinstance(error, TimeoutError) else _reason(error)
     raise RequestFailedError(f"The request to {destination.origin} failed: {reason}.")
+
+
+def probe(policy: OutboundPolicy, url: str, *, timeout: float = TIMEOUT_SECONDS) -> str:
+    """Connect to the host of ``url`` as `send` does, but send nothing. Returns what may be displayed of the URL.
+
+    Raises `DestinationRejectedError` and `RequestFailedError`.
+    """
+    destination = Destination.parse(url)
+    try:
+        _connect(policy, destination, time.monotonic() + timeout).close()
+    except OSError as error:
+        reason = f"no connection within {timeout:g} seconds" if isinstance(error, TimeoutError) else _reason(error)
+        raise RequestFailedError(f"The connection to {destination.origin} failed: {reason}.") from None
+    return destination.origin
 
 
 def _reason(error: Exception) -> str:
@@ -159,14 +182,21 @@ class Destination:
 
 
 def _connect(policy: OutboundPolicy, destination: Destination, deadline: float) -> DeadlineSocket:
-    """Return a connection to one of the host's addresses, all of which are checked first, with TLS for https.
+    """Return a connection to the destination, with TLS for https."""
+    sock = open_connection(policy, destination, deadline)
+    return sock if destination.scheme == "http" else _wrap_tls(sock, destination.server_name)
+
+
+def open_connection(policy: OutboundPolicy | None, destination: Destination, deadline: float) -> DeadlineSocket:
+    """Return a connection to one of the host's addresses, all of which are checked first; None permits every address.
 
     The addresses are tried in the resolver's order, each with an equal share of the time left.
     """
     addresses = _look_up(destination, deadline)
     for _, sockaddr in addresses:
-        if rejection := policy.rejection(destination.server_name, ip_address(sockaddr[0])):
-            raise DestinationRejectedError(f"The request to {destination.origin} was rejected: {rejection}")
+        if policy and (rejection := policy.rejection(destination.server_name, ip_address(sockaddr[0]))):
+            what = "connection" if destination.scheme == "smtp" else "request"
+            raise DestinationRejectedError(f"The {what} to {destination.origin} was rejected: {rejection}")
     for attempts_left in range(len(addresses), 0, -1):
         try:
             sock = _open(*addresses[-attempts_left], timeout=remaining(deadline) / attempts_left)
@@ -175,7 +205,7 @@ def _connect(policy: OutboundPolicy, destination: Destination, deadline: float) 
             if attempts_left == 1:
                 raise
     sock.deadline = deadline
-    return sock if destination.scheme == "http" else _wrap_tls(sock, destination.server_name)
+    return sock
 
 
 def _open(family: socket.AddressFamily, sockaddr: Any, timeout: float) -> DeadlineSocket:
@@ -244,7 +274,7 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _exchange(sock: DeadlineSocket, destination: Destination, request: OutgoingRequest) -> HttpResponse:
+def _exchange(sock: DeadlineSocket, destination: Destination, request: OutgoingRequest, max_body: int) -> HttpResponse:
     """Send the request over ``sock`` and read the response."""
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -254,9 +284,9 @@ def _exchange(sock: DeadlineSocket, destination: Destination, request: OutgoingR
         connection.sock = sock  # so that urllib3 neither resolves the name nor connects
         _send_request(connection, destination, request)
         response = connection.getresponse()
-        sock.allowance = MAX_FRAMED_BODY_BYTES
+        sock.allowance = MAX_FRAMED_BODY_BYTES + (max_body - MAX_BODY_BYTES)
         with closing(response):
-            body, truncated = _read_body(response)
+            body, truncated = _read_body(response, max_body)
         headers = {name.lower(): response.headers[name] for name in response.headers}
         return HttpResponse(response.status, headers, body, truncated)
 
@@ -273,17 +303,17 @@ def _send_request(connection: "HTTPConnection", destination: Destination, reques
         raise DestinationRejectedError("The method or a header contains characters that HTTP does not allow.") from None
 
 
-def _read_body(response: "BaseHTTPResponse") -> tuple[bytes, bool]:
-    """Return the first `MAX_BODY_BYTES` of the body, and whether there may be more."""
+def _read_body(response: "BaseHTTPResponse", limit: int) -> tuple[bytes, bool]:
+    """Return the first ``limit`` bytes of the body, and whether there may be more."""
     from urllib3.exceptions import HTTPError
 
     body = bytearray()
     try:
-        while len(body) <= MAX_BODY_BYTES:
-            chunk = response.read1(MAX_BODY_BYTES + 1 - len(body), decode_content=False)
+        while len(body) <= limit:
+            chunk = response.read1(limit + 1 - len(body), decode_content=False)
             if not chunk:
                 return bytes(body), False
             body += chunk
     except (OSError, HTTPError):
         pass
-    return bytes(body[:MAX_BODY_BYTES]), True
+    return bytes(body[:limit]), True

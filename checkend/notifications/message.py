@@ -34,7 +34,8 @@ class ProblemSummary:
 
     ``frames`` holds the first in-app stack frames, innermost first, as text ("app/models/order.rb:41 Order#total").
     ``url`` is the problem's page in the dashboard, "" when the server does not know its base URL. ``resource`` is the
-    problem as the Management API shows it, for webhooks.
+    problem as the Management API shows it, for webhooks. ``remark`` is a label and a text about the event, if it needs
+    one, such as why a mute ended.
     """
 
     id: int
@@ -50,6 +51,7 @@ class ProblemSummary:
     frames: tuple[str, ...] = ()
     resource: dict[str, Any] = field(default_factory=dict)
     notice: dict[str, Any] = field(default_factory=dict)
+    remark: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,12 @@ class Notification:
 
     All events but `Event.DIGEST` and `Event.TEST` are about exactly one problem. A digest is about ``count``
     problems, of which ``problems`` holds the first ones; ``period_minutes`` is the time in which they came up. A test
-    has no problem. ``url`` is the page to open: the problem, or the filtered list.
+    has no problem. ``url`` is the page to open: the problem, or the filtered list. ``details`` are those of the event:
+
+    - threshold: ``occurrences``
+    - spike: ``state`` (started or ended), and the ``occurrences`` within the last ``minutes``
+    - unmuted: ``reason`` (until, occurrences, rate or release), with ``occurrences``, ``minutes`` or ``release``
+    - digest: ``events``, the number of each
     """
 
     id: str
@@ -69,23 +76,71 @@ class Notification:
     count: int = 1
     period_minutes: int = 0
     url: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """Return the headline with the problem's class, unescaped, e.g. "New problem in Shop: NoMethodError"."""
         if self.event in (Event.DIGEST, Event.TEST):
             return self.headline
-        return f"{self.headline}: {self.problems[0].error_class}"
+        return f"{self._headline(', ')}: {self.problems[0].error_class}"
 
     @property
     def headline(self) -> str:
         """Return the headline without any text from a report, unescaped, e.g. "New problem in Shop"."""
+        return self._headline(": ")
+
+    def _headline(self, separator: str) -> str:
+        app, details = self.app.name, self.details
         if self.event is Event.TEST:
-            return f"Test notification from {self.app.name}"
+            return f"Test notification from {app}"
         if self.event is Event.DIGEST:
-            minutes = "a minute" if self.period_minutes <= 1 else f"{self.period_minutes} minutes"
-            return f"{self.count} problems in {self.app.name} in {minutes}"
-        return f"{_HEADLINES[self.event]} in {self.app.name}"
+            return f"{self._collected} in {app} in {_minutes(self.period_minutes)}"
+        if self.event is Event.THRESHOLD and details:
+            return f"Problem reached {details['occurrences']:,} occurrences in {app}"
+        if self.event is Event.SPIKE and details:
+            is_over = details["state"] == "ended"
+            return f"Spike ended in {app}" if is_over else f"Spike in {app}{separator}{_rate(details)}"
+        return f"{_HEADLINES[self.event]} in {app}"
+
+    @property
+    def _collected(self) -> str:
+        """Return what a digest is about, such as "37 new problems"."""
+        events: dict[str, int] = self.details.get("events", {})
+        problems = "1 problem" if self.count == 1 else f"{self.count:,} problems"
+        if not events:
+            return problems
+        if set(events) == {Event.NEW_PROBLEM}:
+            return f"{self.count:,} new problems"
+        return f"{sum(events.values()):,} notifications about {problems}"
+
+
+def remark_on(event: Event, details: dict[str, Any]) -> tuple[str, str]:
+    """Return the label and the text that explain an event with ``details``; both are empty if it needs none."""
+    if event is Event.SPIKE and details.get("state") == "ended":
+        return "Now", _rate(details)
+    if event is not Event.UNMUTED or not details:
+        return "", ""
+    match details["reason"]:
+        case "occurrences":
+            return "Mute ended", f"it reached {details['occurrences']:,} occurrences"
+        case "rate":
+            return "Mute ended", _rate(details)
+        case "release":
+            return "Mute ended", f"it occurred in release {details['release']}"
+        case _:
+            return "Mute ended", "the set time has passed"
+
+
+def _rate(details: dict[str, Any]) -> str:
+    """Return "312 occurrences in 5 minutes"."""
+    count = details["occurrences"]
+    occurrences = "1 occurrence" if count == 1 else f"{count:,} occurrences"
+    return f"{occurrences} in {_minutes(details['minutes'])}"
+
+
+def _minutes(minutes: int) -> str:
+    return "a minute" if minutes <= 1 else f"{minutes:,} minutes"
 
 
 _HEADLINES = {

@@ -11,8 +11,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
 from checkend.db.session import db
-from checkend.models import App, Channel, Delivery, Problem, ProblemEvent
-from checkend.models.channel import give_up_pending, subscribed_members
+from checkend.models import App, Channel, Delivery, OutgoingMail, Problem, ProblemEvent
+from checkend.models.channel import FAILURES_SHOWN, give_up_pending, subscribed_members
+from checkend.notifications.channel_failure import mail_admins
+from checkend.notifications.channels.base import Issue
+from checkend.notifications.channels.content import digest_capacity
+from checkend.notifications.events import environments_of
 
 EVENTS_PER_STEP = 500
 # A burst: when a channel got this many messages within the window, what follows is collected into a digest.
@@ -39,6 +43,7 @@ class Outcome:
     status: int | None = None
     permanent: bool = False
     retry_after: float | None = None
+    issue: Issue | None = None  # the issue that a tracker's channel created or commented on, also if that failed
 
 
 def expand_events(now: datetime) -> int:
@@ -47,11 +52,13 @@ def expand_events(now: datetime) -> int:
     if not events:
         return 0
     apps = {app.id: app for app in db.session.scalars(select(App).where(App.id.in_({e.app_id for e in events})))}
-    existing = set(db.session.scalars(select(Problem.id).where(Problem.id.in_({e.problem_id for e in events}))))
+    found = select(Problem.id, Problem.muted_at).where(Problem.id.in_({e.problem_id for e in events}))
+    existing = {problem_id: muted_at is not None for problem_id, muted_at in db.session.execute(found)}
     wanted = [
         event
         for event in events
         if event.problem_id in existing and event.app_id in apps and _app_wants(apps[event.app_id], event.event)
+        if event.event == "unmuted" or not existing[event.problem_id]
     ]
     statement = select(Channel).where(Channel.app_id.in_({e.app_id for e in wanted}), Channel.enabled)
     for channel in db.session.scalars(statement):
@@ -66,11 +73,23 @@ def _app_wants(app: App, event: str) -> bool:
 
 
 def _queue(channel: Channel, events: Iterable[ProblemEvent], now: datetime) -> None:
+    queues: dict[str, _ReceiverQueue] = {}
+    recipients: dict[str, list[str]] = {}
     for event in events:
-        if not channel.accepts(event.event, event.environment):
+        if not channel.accepts(event.event, environments_of(event), event.level):
             continue
-        for recipient in recipients_of(channel, event.event):
-            _queue_one(channel, recipient, event, now)
+        if event.event not in recipients:
+            recipients[event.event] = recipients_of(channel, event.event)
+        for recipient in recipients[event.event]:
+            if recipient not in queues:
+                queues[recipient] = _ReceiverQueue(channel, recipient, now)
+            queues[recipient].add(event)
+
+
+def queue_event(channel: Channel, event: ProblemEvent, now: datetime) -> None:
+    """Add a delivery to each receiver of the channel, or append to the one that collects a burst."""
+    for recipient in recipients_of(channel, event.event):
+        _ReceiverQueue(channel, recipient, now).add(event)
 
 
 def recipients_of(channel: Channel, event: str) -> list[str]:
@@ -81,60 +100,97 @@ def recipients_of(channel: Channel, event: str) -> list[str]:
     return configured or [user.email_address for user in subscribed_members(channel.app_id, event)]
 
 
-def _queue_one(channel: Channel, recipient: str, event: ProblemEvent, now: datetime) -> None:
-    """Add a delivery that is due now, or append to the one that collects a burst.
+class _ReceiverQueue:
+    """What is pending for one receiver of a channel, loaded once for all events of a step."""
 
-    A delivery that is put off becomes a digest with its second problem. One that is due is not appended to: it may be
-    an ended one that was queued again, whose message id the receiver knows.
-    """
-    to_receiver = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
-    collecting = db.session.scalar(
-        select(Delivery)
-        .where(*to_receiver, Delivery.status == "pending", Delivery.attempts == 0, Delivery.next_attempt_at > now)
-        .where(Delivery.leased_until.is_(None))
-    )
-    if collecting is not None:
-        if event.problem_id not in collecting.problem_ids:
-            collecting.problem_ids = [*collecting.problem_ids, event.problem_id]
-            collecting.event = "digest"
-        return
-    recent, latest = db.session.execute(
-        select(func.count(), func.max(Delivery.created_at)).where(
-            *to_receiver, Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+    def __init__(self, channel: Channel, recipient: str, now: datetime) -> None:
+        self._channel, self._recipient, self._now = channel, recipient, now
+        self._capacity = digest_capacity(channel.kind)
+        to_receiver = [Delivery.channel_id == channel.id, Delivery.recipient == recipient]
+        is_put_off = [Delivery.status == "pending", Delivery.attempts == 0, Delivery.next_attempt_at > now]
+        statement = select(Delivery).where(*to_receiver, *is_put_off, Delivery.leased_until.is_(None))
+        self._collecting = list(db.session.scalars(statement.order_by(Delivery.id)))
+        self._collected = {problem_id for delivery in self._collecting for problem_id in delivery.problem_ids}
+        self._recent, self._latest = db.session.execute(
+            select(func.count(), func.max(Delivery.created_at)).where(
+                *to_receiver, Delivery.created_at > now - max(DIGEST_WINDOW, _interval(channel))
+            )
+        ).one()
+
+    def add(self, event: ProblemEvent) -> None:
+        """Add a delivery that is due now, or append to the one that collects a burst.
+
+        A delivery that is put off becomes a digest with its second problem. Once a digest names as many problems as fit
+        into a message of the channel's kind, another one is begun. One that is due is not appended to: it may be an
+        ended one that was queued again, whose message id the receiver knows.
+        """
+        if (waiting := self._waiting_for(event.problem_id)) is not None:
+            _append(waiting, event)
+            self._collected.add(event.problem_id)
+            return
+        due = self._due()
+        delivery = Delivery(
+            channel_id=self._channel.id,
+            recipient=self._recipient,
+            event=event.event,
+            problem_ids=[event.problem_id],
+            notice_id=event.notice_id,
+            environment=event.environment,
+            release=event.release,
+            details=event.details or {},
+            next_attempt_at=due,
+            created_at=self._now,
         )
-    ).one()
-    due = now if latest is None else latest + _interval(channel)
-    if recent >= MAX_SINGLE_MESSAGES:
-        due = max(due, now + DIGEST_WINDOW)
-    delivery = Delivery(
-        channel_id=channel.id,
-        recipient=recipient,
-        event=event.event,
-        problem_ids=[event.problem_id],
-        notice_id=event.notice_id,
-        environment=event.environment,
-        release=event.release,
-        next_attempt_at=max(due, now),
-        created_at=now,
-    )
-    db.session.add(delivery)
-    db.session.flush()
+        db.session.add(delivery)
+        self._recent, self._latest = self._recent + 1, self._now
+        if due > self._now:
+            self._collecting.append(delivery)
+            self._collected.add(event.problem_id)
+
+    def _waiting_for(self, problem_id: int) -> Delivery | None:
+        """Return the delivery that has, or has room for, the problem; None if another one has to be begun."""
+        if problem_id in self._collected:
+            return next(delivery for delivery in self._collecting if problem_id in delivery.problem_ids)
+        if self._collecting and len(self._collecting[-1].problem_ids) < self._capacity:
+            return self._collecting[-1]
+        return None
+
+    def _due(self) -> datetime:
+        """Return when the next delivery is due; after a full digest, at the same time."""
+        if self._collecting and self._collecting[-1].next_attempt_at:
+            return self._collecting[-1].next_attempt_at
+        due = self._now if self._latest is None else self._latest + _interval(self._channel)
+        if self._recent >= MAX_SINGLE_MESSAGES:
+            due = max(due, self._now + DIGEST_WINDOW)
+        return max(due, self._now)
+
+
+def _append(delivery: Delivery, event: ProblemEvent) -> None:
+    """Add an event to a delivery that waits. A digest counts its events; of equal ones, the latest details remain."""
+    if delivery.event == event.event and delivery.problem_ids == [event.problem_id]:
+        delivery.details = event.details or {}
+        return
+    # A digest that an earlier version began has no counts, and stays without them.
+    counts = {delivery.event: 1} if delivery.event != "digest" else delivery.details.get("events")
+    if counts:
+        delivery.details = {"events": counts | {event.event: counts.get(event.event, 0) + 1}}
+    delivery.event = "digest"
+    if event.problem_id not in delivery.problem_ids:
+        delivery.problem_ids = [*delivery.problem_ids, event.problem_id]
 
 
 def _interval(channel: Channel) -> timedelta:
     return timedelta(seconds=channel.min_interval_seconds)
 
 
-def is_due(now: datetime) -> ColumnElement[bool]:
-    """Return the condition for deliveries that can be attempted at ``now``.
+def is_due(now: datetime, row: type[Delivery] | type[OutgoingMail] = Delivery) -> ColumnElement[bool]:
+    """Return the condition for deliveries, or mail, that can be attempted at ``now``.
 
     A time far in the future was left by a clock that was ahead: it counts as past.
     """
-    is_time = or_(Delivery.next_attempt_at <= now, Delivery.next_attempt_at > now + 2 * MAX_RETRY_AFTER)
-    is_free = or_(
-        Delivery.leased_until.is_(None), Delivery.leased_until <= now, Delivery.leased_until > now + 2 * LEASE
-    )
-    return and_(Delivery.status == "pending", is_time, is_free)
+    is_time = or_(row.next_attempt_at <= now, row.next_attempt_at > now + 2 * MAX_RETRY_AFTER)
+    is_free = or_(row.leased_until.is_(None), row.leased_until <= now, row.leased_until > now + 2 * LEASE)
+    return and_(row.status == "pending", is_time, is_free)
 
 
 def lease_due(now: datetime, limit: int, busy_channels: Collection[int]) -> list[tuple[int, int]]:
@@ -175,15 +231,18 @@ def record_outcome(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
     if rejected_for_good:
         channel.enabled = False
         give_up_pending([channel])
+    if channel.failures == FAILURES_SHOWN or (rejected_for_good and channel.failures < FAILURES_SHOWN):
+        mail_admins(channel)  # once until the channel works again, which resets the count
     if outcome.permanent or rejected_for_good:
         delivery.status, delivery.next_attempt_at = "failed", None
     elif delivery.attempts > len(RETRY_DELAYS):
         delivery.status, delivery.next_attempt_at = "gave_up", None
     elif delivery.status == "pending":  # else the channel was disabled in the meantime
-        delivery.next_attempt_at = now + _retry_delay(delivery.attempts, outcome.retry_after)
+        delivery.next_attempt_at = now + retry_delay(delivery.attempts, outcome.retry_after)
 
 
-def _retry_delay(attempts: int, retry_after: float | None) -> timedelta:
+def retry_delay(attempts: int, retry_after: float | None) -> timedelta:
+    """Return how long to wait after the given number of attempts, or as long as the receiver asked for."""
     delay = timedelta(seconds=RETRY_DELAYS[attempts - 1] * random.uniform(0.8, 1.2))
     asked = min(timedelta(seconds=retry_after or 0), MAX_RETRY_AFTER)
     return max(delay, asked)

@@ -9,19 +9,33 @@ uses the new key, and what one encrypted before is encrypted again by step 1. Ro
 keys that they found.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 from sqlalchemy import select
 
 from checkend.db.session import db
 from checkend.exceptions import DomainError
-from checkend.models import Channel
+from checkend.models import Channel, OutgoingMail, StoredMailSettings
 from checkend.notifications.encryption import SecretBox, SecretsUnreadableError
+from checkend.notifications.mail_settings import OWNER
 
 
-def encrypt_with_new_key(box: SecretBox) -> tuple[list[str], int]:
-    """Add a key and encrypt the secrets of all channels with it; for a write transaction of its own.
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What was encrypted again: how many channels and mails, and whether there is an SMTP password."""
 
-    Returns the old keys and the number of channels. Raises `DomainError`, before anything is changed, if the secrets of
-    a channel cannot be decrypted.
+    old_keys: list[str]
+    channels: int
+    mails: int
+    password: bool
+
+
+def encrypt_with_new_key(box: SecretBox) -> Rotation:
+    """Add a key and encrypt all secrets with it; for a write transaction of its own.
+
+    These are the secrets of channels, the SMTP password and the mail that waits. Mail that cannot be decrypted is given
+    up. Raises `DomainError`, before anything is changed, if another secret cannot be decrypted.
     """
     channels = list(db.session.scalars(select(Channel).where(Channel.secrets.is_not(None)).order_by(Channel.id)))
     opened = []
@@ -33,10 +47,40 @@ def encrypt_with_new_key(box: SecretBox) -> tuple[list[str], int]:
                 f"The secrets of {channel.label} cannot be decrypted, so nothing was changed. Restore the file "
                 f"{box.path} from a backup, or enter the channel's secrets again, or delete it."
             ) from None
+    settings, password = _open_password(box)
+    mails = _open_waiting_mail(box)
     old_keys = box.add_key()
     for channel, secrets in zip(channels, opened, strict=True):
         channel.secrets = box.seal(secrets)
-    return old_keys, len(channels)
+    if settings is not None:
+        settings.password = box.seal(password)
+    for mail, content in mails:
+        mail.body = box.seal(content)
+    return Rotation(old_keys, len(channels), len(mails), settings is not None)
+
+
+def _open_password(box: SecretBox) -> tuple[StoredMailSettings | None, dict[str, Any]]:
+    """Return the mail settings, if they have a password, and what is sealed in it."""
+    settings = StoredMailSettings.load()
+    if settings is None or settings.password is None:
+        return None, {}
+    try:
+        return settings, box.open(settings.password)
+    except SecretsUnreadableError:
+        raise DomainError(
+            f"The secrets of {OWNER} cannot be decrypted, so nothing was changed. Restore the file {box.path} from a "
+            "backup, or enter the password again on the Mail page."
+        ) from None
+
+
+def _open_waiting_mail(box: SecretBox) -> list[tuple[OutgoingMail, dict[str, Any]]]:
+    opened = []
+    for mail in db.session.scalars(select(OutgoingMail).where(OutgoingMail.status == "pending")):
+        try:
+            opened.append((mail, box.open(mail.body, "this mail")))
+        except SecretsUnreadableError as error:
+            mail.end("gave_up", str(error))
+    return opened
 
 
 def remove_keys(box: SecretBox, keys: list[str]) -> None:

@@ -1,10 +1,11 @@
 """One attempt to deliver a notification: build the message, send it, and classify what came back."""
 
-import smtplib
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask
 
@@ -14,30 +15,39 @@ from checkend.exceptions import CheckendError
 from checkend.models import Channel
 from checkend.notifications import http, mail
 from checkend.notifications.channel_settings import open_secrets
-from checkend.notifications.channels.base import ChannelConfigError
-from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.notifications.channels.base import ChannelConfigError, IssueLink
+from checkend.notifications.channels.kinds import HTTP_KINDS, TRACKER_KINDS
 from checkend.notifications.channels.mail_message import build_message
 from checkend.notifications.encryption import SecretBox
+from checkend.notifications.mail_settings import current_settings
 from checkend.notifications.message import Notification
 from checkend.notifications.outbox import REJECTION_STATUSES, Outcome
+from checkend.notifications.trackers import TRACKER_SECONDS, TrackerRejectedError, TrackerSession
 from checkend.notifications.unsubscribe import unsubscribe_url
 
 RETRY_STATUSES = frozenset({408, 425, 429})  # of the client errors, those that say "later"
 
 
 class Sender:
-    """Sends notifications for ``app``. Needs no app context, and holds no database lock while it waits for anyone."""
+    """Sends notifications for ``app``, in a context of it. Holds no database lock while it waits for anyone."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._policy = http.OutboundPolicy.from_config(app.config)
         self._secrets = SecretBox(Path(app.instance_path))
 
-    def send(self, channel: Channel, recipient: str, notification: Notification) -> Outcome:
-        """Deliver ``notification`` to the channel, or to ``recipient`` of an email channel. Takes 15 s at most."""
+    def send(
+        self, channel: Channel, recipient: str, notification: Notification, link: IssueLink | None = None
+    ) -> Outcome:
+        """Deliver ``notification`` to the channel, or to ``recipient`` of an email channel.
+
+        Takes 20 s at most, and `TRACKER_SECONDS` for an issue tracker, which needs the ``link`` unless it is a test.
+        """
         try:
             if channel.kind == "email":
                 return self._send_mail(channel, recipient, notification)
+            if channel.kind in TRACKER_KINDS:
+                return self._send_issue(channel, notification, link)
             request = HTTP_KINDS[channel.kind].build_request(
                 notification, channel.config, open_secrets(channel, self._secrets), now=clock.now()
             )
@@ -47,34 +57,35 @@ class Sender:
         except CheckendError as error:
             return Outcome(str(error))
 
+    def _send_issue(self, channel: Channel, notification: Notification, link: IssueLink | None) -> Outcome:
+        session = TrackerSession(
+            TRACKER_KINDS[channel.kind],
+            partial(http.send, self._policy, max_body=http.MAX_LARGE_BODY_BYTES),
+            channel.config,
+            open_secrets(channel, self._secrets),
+            deadline=time.monotonic() + TRACKER_SECONDS,
+        )
+        try:
+            issue = session.deliver(notification, link)
+        except TrackerRejectedError as error:
+            return replace(_classify_tracker(error.response), issue=session.issue)
+        except http.RequestFailedError as error:
+            return Outcome(str(error), issue=session.issue)
+        return Outcome(status=session.status, issue=issue)
+
     def _send_mail(self, channel: Channel, recipient: str, notification: Notification) -> Outcome:
-        config = self._app.config
-        if not mail.is_configured(config):
-            return Outcome("Mail is not configured: set CHECKEND_MAIL_HOST and CHECKEND_URL.")
-        host = urlsplit(config["URL"]).hostname or "localhost"
+        settings = current_settings()
+        if settings is None or not settings.url:
+            return Outcome(mail.NOT_CONFIGURED)
         message = build_message(
             notification,
-            mail.sender(config),
+            settings.sender,
             recipient,
-            host=host,
+            host=settings.domain,
             unsubscribe_url=unsubscribe_url(self._app, channel, recipient),
         )
-        db.session.rollback()  # the lookup above began a read transaction; mail servers can be slow
-        try:
-            mail.send_message(config, message)
-        except smtplib.SMTPResponseException as error:
-            return _mail_rejected(error.smtp_code, error.smtp_error)
-        except smtplib.SMTPRecipientsRefused as error:
-            return _mail_rejected(*error.recipients[recipient])
-        except (OSError, smtplib.SMTPException) as error:
-            return Outcome(f"The mail could not be sent: {error}")
-        return Outcome(status=250)
-
-
-def _mail_rejected(status: int, reason: bytes | str) -> Outcome:
-    """Return what a mail server's response means: 4xx is transient, such as greylisting, and 5xx is permanent."""
-    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
-    return Outcome(f"The mail server responded {status}: {text}", status, permanent=500 <= status < 600)
+        db.session.rollback()  # the lookups above began a read transaction; mail servers can be slow
+        return mail.send(settings, message)
 
 
 def classify(response: "http.HttpResponse") -> Outcome:
@@ -91,6 +102,22 @@ def classify(response: "http.HttpResponse") -> Outcome:
     transient = status >= 500 or status in RETRY_STATUSES or status in REJECTION_STATUSES
     retry_after = _retry_after(response.headers) if transient else None
     return Outcome(f"The receiver responded {status}.", status, not transient, retry_after)
+
+
+def _classify_tracker(response: "http.HttpResponse") -> Outcome:
+    """Return what `classify` does; a rate limit, for which trackers use 403 as well, does not count as a rejection."""
+    outcome = classify(response)
+    headers = response.headers
+    if response.status not in (403, 429) or not (
+        "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
+    ):
+        return outcome
+    reset = headers.get("x-ratelimit-reset", "")
+    seconds = float(reset) - clock.now().timestamp() if reset.isascii() and reset.isdigit() and len(reset) < 12 else 0.0
+    retry_after = outcome.retry_after or max(0.0, seconds)
+    return Outcome(
+        f"The receiver responded {response.status}: its rate limit is reached.", 429, retry_after=retry_after
+    )
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

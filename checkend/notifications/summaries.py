@@ -9,10 +9,10 @@ from checkend import clock
 from checkend.db.session import db
 from checkend.grouping.frames import FrameOrigin, classify_frame
 from checkend.grouping.languages import detect_language
-from checkend.grouping.stacktrace import UNKNOWN, Frame, parse_stacktrace
+from checkend.grouping.stacktrace import frame_text, parse_stacktrace
 from checkend.models import App, Delivery, Notice, Problem
 from checkend.models.notice import latest_notices
-from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary
+from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary, remark_on
 from checkend.schemas.problem import ProblemSchema
 
 MAX_FRAMES = 5
@@ -20,19 +20,22 @@ MAX_DIGEST_RESOURCES = 1_000
 
 
 def build_notification(delivery: Delivery, base_url: str) -> Notification | None:
-    """Return the message for ``delivery``; None when all problems it is about have been deleted meanwhile.
+    """Return the message for ``delivery``; None when all problems it is about have been deleted or muted meanwhile.
 
     ``base_url`` is this server's URL without a trailing slash, "" when it is not known: then messages have no links.
     """
     app = delivery.channel.app
     event = Event(delivery.event)
     statement = select(Problem).where(Problem.id.in_(delivery.problem_ids)).options(selectinload(Problem.tags))
-    existing = {problem.id: problem for problem in db.session.scalars(statement)}
-    problems = [existing[problem_id] for problem_id in delivery.problem_ids if problem_id in existing]
+    if event is not Event.UNMUTED:
+        statement = statement.where(Problem.muted_at.is_(None))
+    wanted = {problem.id: problem for problem in db.session.scalars(statement)}
+    problems = [wanted[problem_id] for problem_id in delivery.problem_ids if problem_id in wanted]
     if not problems and event is not Event.TEST:
         return None
-    if event is Event.DIGEST and len(problems) == 1:  # nothing else came up while it was collected
-        event = Event.NEW_PROBLEM
+    details = delivery.details
+    if event is Event.DIGEST and len(problems) == 1 and set(details.get("events", ())) <= {Event.NEW_PROBLEM}:
+        event, details = Event.NEW_PROBLEM, {}  # the others have been deleted or muted
     summaries = [_summarize(problem, delivery, base_url) for problem in problems[:MAX_DIGEST_RESOURCES]]
     minutes = max(1, round((clock.now() - delivery.created_at).total_seconds() / 60))
     list_url = f"{base_url}/apps/{app.slug}/problems?sort=recent" if base_url else ""
@@ -44,7 +47,8 @@ def build_notification(delivery: Delivery, base_url: str) -> Notification | None
         problems=tuple(summaries),
         count=len(problems),
         period_minutes=minutes,
-        url=summaries[0].url if len(summaries) == 1 else list_url,
+        url=summaries[0].url if summaries and event is not Event.DIGEST else list_url,
+        details=details,
     )
 
 
@@ -67,6 +71,7 @@ def _summarize(problem: Problem, delivery: Delivery, base_url: str) -> ProblemSu
         frames=frames,
         resource=ProblemSchema().dump(problem),
         notice=_notice_resource(notice, environment, release, frames) if notice else {},
+        remark=remark_on(Event(delivery.event), delivery.details),
     )
 
 
@@ -94,12 +99,7 @@ def in_app_frames(notice: Notice) -> tuple[str, ...]:
     language = detect_language(notice.notifier, frames)
     ordered = language.innermost_first(frames)
     in_app = [frame for frame in ordered if classify_frame(frame, language) is FrameOrigin.APPLICATION]
-    return tuple(_frame_text(frame) for frame in (in_app or ordered)[:MAX_FRAMES])
-
-
-def _frame_text(frame: Frame) -> str:
-    location = f"{frame.file}:{frame.line}" if frame.line > 0 else frame.file
-    return location if frame.method == UNKNOWN else f"{location} in {frame.method}"
+    return tuple(frame_text(frame) for frame in (in_app or ordered)[:MAX_FRAMES])
 
 
 def test_notification(app: App, base_url: str) -> Notification:

@@ -14,7 +14,7 @@ from checkend.notifications.summaries import test_notification
 def send_test(channel: Channel) -> Outcome:
     """Send a real notification through the channel, to each of its receivers, and note the result on the channel.
 
-    Takes up to 15 s per receiver; stops at the first failure. Opens its own write transaction.
+    Takes up to 20 s per receiver; stops at the first failure. Opens its own write transaction.
     """
     sender = Sender(current_app._get_current_object())  # type: ignore[attr-defined]  # the app behind the proxy
     notification = test_notification(channel.app, current_app.config["URL"])

@@ -13,14 +13,22 @@ from checkend.db.session import REQUEST_LOCK_SECONDS, db
 from checkend.db.transactions import write_transaction
 from checkend.models import Delivery, ProblemEvent
 from checkend.models.channel import delete_old_deliveries
+from checkend.models.outgoing_mail import delete_old_mail
+from checkend.notifications import mail_worker
+from checkend.notifications.channels.kinds import TRACKER_KINDS
+from checkend.notifications.events import end_mutes, mutes_ending
+from checkend.notifications.issue_links import prepare_issue, record_issue
 from checkend.notifications.outbox import expand_events, is_due, lease_due, record_outcome
 from checkend.notifications.sender import Sender
+from checkend.notifications.spikes import delete_minutes, find_changes, outdated_minutes, record_changes
 from checkend.notifications.summaries import build_notification
 
 POLL_SECONDS = 1.0
 THREADS = 4
 STOP_SECONDS = 2.0
 CLEANUP_INTERVAL = timedelta(hours=1)
+SPIKE_INTERVAL = timedelta(seconds=5)
+PRUNING_INTERVAL = timedelta(minutes=1)
 
 log = logging.getLogger("checkend.notifications")
 
@@ -37,10 +45,11 @@ class NotificationWorker:
         self._app = app
         self._sender = Sender(app)
         self._stopping = threading.Event()
+        self._mail = mail_worker.MailWorker(app, self._stopping)
         self._thread: threading.Thread | None = None
         self._busy: set[int] = set()
         self._guard = threading.Lock()
-        self._cleaned_up_at = clock.EPOCH
+        self._cleaned_up_at = self._checked_spikes_at = self._pruned_minutes_at = clock.EPOCH
         self.delivered = 0
         self.failed = 0
 
@@ -60,14 +69,15 @@ class NotificationWorker:
 
     @property
     def sending(self) -> int:
-        """Return how many channels are being sent to at the moment."""
+        """Return how many channels are being sent to at the moment; mail about accounts counts as one."""
         with self._guard:
-            return len(self._busy)
+            return len(self._busy) + self._mail.sending
 
     def has_due(self) -> bool:
-        """Return whether an event or a delivery waits for the next run."""
+        """Return whether an event, a delivery or a mail waits for the next run."""
         with self._app.app_context():
-            return db.session.scalar(select(ProblemEvent.id).limit(1)) is not None or self._any_pending()
+            has_event = db.session.scalar(select(ProblemEvent.id).limit(1)) is not None
+            return has_event or self._any_pending() or mail_worker.has_due()
 
     def run_once(self) -> None:
         """Expand events, and hand what is due to the sending threads.
@@ -77,8 +87,12 @@ class NotificationWorker:
         try:
             with self._app.app_context():
                 g.timeout_seconds = REQUEST_LOCK_SECONDS
+                self._end_mutes()
                 self._expand()
+                self._check_spikes()
+                self._prune_minutes()
                 self._clean_up()
+                self._mail.run_once()
                 for delivery_id, channel_id in self._lease():
                     self._submit(delivery_id, channel_id)
         except Exception as error:  # a full disk, say: nothing is lost, the rows wait
@@ -87,6 +101,20 @@ class NotificationWorker:
     def _work(self) -> None:
         while not self._stopping.wait(POLL_SECONDS):
             self.run_once()
+
+    def _end_mutes(self) -> None:
+        while mutes_ending(now := clock.now()):
+            with write_transaction():
+                end_mutes(now)
+
+    def _check_spikes(self) -> None:
+        now = clock.now()
+        if abs(now - self._checked_spikes_at) < SPIKE_INTERVAL:
+            return
+        self._checked_spikes_at = now
+        if find_changes(now):
+            with write_transaction():
+                record_changes(now)
 
     def _expand(self) -> None:
         while db.session.scalar(select(ProblemEvent.id).limit(1)) is not None:
@@ -99,7 +127,17 @@ class NotificationWorker:
             return
         with write_transaction():
             delete_old_deliveries()
+            delete_old_mail()
         self._cleaned_up_at = now
+
+    def _prune_minutes(self) -> None:
+        now = clock.now()
+        if abs(now - self._pruned_minutes_at) < PRUNING_INTERVAL:
+            return
+        while keys := outdated_minutes(now):
+            with write_transaction():
+                delete_minutes(keys)
+        self._pruned_minutes_at = now
 
     def _lease(self) -> list[tuple[int, int]]:
         with self._guard:
@@ -139,16 +177,23 @@ class NotificationWorker:
         notification = build_notification(delivery, self._app.config["URL"])
         if notification is None:
             with write_transaction():
-                delivery.give_up("The problem was deleted before the notification was sent.")
+                delivery.give_up("The problem was deleted or muted before the notification was sent.")
             return
         channel, recipient = delivery.channel, delivery.recipient
+        link = None
+        if channel.kind in TRACKER_KINDS:
+            with write_transaction():
+                link = prepare_issue(delivery, notification)
+            db.session.refresh(channel)  # the transaction expired what was loaded
         db.session.expunge_all()  # what is loaded is enough
         db.session.rollback()  # no read transaction stays open while the receiver takes its time
-        outcome = self._sender.send(channel, recipient, notification)
+        outcome = self._sender.send(channel, recipient, notification, link)
         with write_transaction():
             delivery = db.session.get(Delivery, delivery_id)
             if delivery is not None:
                 record_outcome(delivery, outcome, clock.now())
+                if outcome.issue is not None:
+                    record_issue(delivery, notification, outcome.issue)
         if outcome.error:
             self.failed += 1
             log.warning("delivery %d through channel %d failed: %s", delivery_id, channel.id, outcome.error)

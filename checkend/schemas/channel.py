@@ -5,17 +5,20 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from checkend.models.level import LEVELS
 from checkend.models.slugs import MAX_NAME_LENGTH
 from checkend.schemas.base import Resource
 from checkend.schemas.fields import BooleanField, DateTimeField, TextField
 
-KINDS = ("webhook", "email", "slack", "discord", "teams", "google_chat", "telegram", "ntfy")
-EVENTS = ("new_problem", "reoccurrence")
+KINDS = ("webhook", "email", "slack", "discord", "teams", "google_chat", "telegram", "ntfy", "github", "gitlab")
+EVENTS = ("new_problem", "reoccurrence", "threshold", "spike", "unmuted")
 MAX_ENVIRONMENTS = 50
 MAX_INTERVAL_SECONDS = 86_400
+SPIKE_OCCURRENCES = (2, 1_000_000)
+SPIKE_MINUTES = (1, 60)
 
 _EVENTS_ERROR = f"must be one of {', '.join(EVENTS)}."
-_INTERVAL_ERROR = f"must be a whole number from 0 to {MAX_INTERVAL_SECONDS}."
+_LEVEL_ERROR = f"must be one of {', '.join(LEVELS)}."
 
 
 class DistinctList(fields.List[str]):
@@ -34,6 +37,15 @@ class DistinctList(fields.List[str]):
                 raise ValidationError(next(iter(error.messages.values()))) from None
             raise
         return list(dict.fromkeys(items))
+
+
+def _whole_number(least: int, most: int) -> fields.Integer:
+    error = f"must be a whole number from {least} to {most}."
+    return fields.Integer(
+        strict=True,
+        validate=validate.Range(least, most, error=error),
+        error_messages={"null": error, "invalid": error},
+    )
 
 
 class ChannelSchema(Resource):
@@ -60,11 +72,13 @@ class ChannelSchema(Resource):
     environments = DistinctList(
         TextField(), validate=validate.Length(max=MAX_ENVIRONMENTS, error="must contain at most {max} names.")
     )
-    min_interval_seconds = fields.Integer(
-        strict=True,
-        validate=validate.Range(0, MAX_INTERVAL_SECONDS, error=_INTERVAL_ERROR),
-        error_messages={"null": _INTERVAL_ERROR, "invalid": _INTERVAL_ERROR},
+    min_level = fields.String(
+        validate=validate.OneOf(LEVELS, error=_LEVEL_ERROR),
+        error_messages={"null": _LEVEL_ERROR, "invalid": _LEVEL_ERROR},
     )
+    min_interval_seconds = _whole_number(0, MAX_INTERVAL_SECONDS)
+    spike_occurrences = _whole_number(*SPIKE_OCCURRENCES)
+    spike_minutes = _whole_number(*SPIKE_MINUTES)
     config = fields.Dict(
         keys=fields.String(), error_messages={"invalid": "must be an object.", "null": "must be an object."}
     )

@@ -7,7 +7,7 @@ from werkzeug.datastructures import MultiDict
 
 from checkend.models.problem import ProblemFilter
 from checkend.schemas.base import Query, Resource
-from checkend.schemas.fields import BoundedInteger, DateBound, DateTimeField, IdList, TextField
+from checkend.schemas.fields import BooleanField, BoundedInteger, DateBound, DateTimeField, IdList, TextField
 from checkend.schemas.page import PageQuery, pop_page
 from checkend.schemas.tag import TagSchema
 
@@ -37,6 +37,10 @@ class ProblemSchema(Schema):
     first_noticed_at = DateTimeField()
     last_noticed_at = DateTimeField()
     resolved_at = DateTimeField(allow_none=True)
+    regressed_at = DateTimeField(allow_none=True)
+    muted = fields.Boolean()
+    muted_until = DateTimeField(allow_none=True)
+    mute_reason = fields.String(allow_none=True)
     created_at = DateTimeField()
     updated_at = DateTimeField()
     tags = fields.List(fields.Nested(TagSchema))
@@ -48,6 +52,7 @@ class ProblemFilterQuery(Query):
     aliases = ("tags[]",)
 
     status = fields.String(validate=IS_STATUS)
+    muted = BooleanField()
     search = fields.String()
     tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
     date_from = DateBound()

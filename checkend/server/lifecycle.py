@@ -19,7 +19,6 @@ from flask import Flask
 from checkend.auth.login_throttle import LoginThrottle
 from checkend.db import schema
 from checkend.exceptions import StartupError
-from checkend.notifications.mail_queue import MailQueue
 from checkend.notifications.worker import NotificationWorker
 from checkend.retention.worker import RetentionWorker
 from checkend.server.garbage_collection import collector_paused
@@ -36,8 +35,8 @@ STOP_SECONDS = 7.0  # Requests that are still unfinished are abandoned.
 def create_services(app: Flask, path: Path) -> Services:
     """Lock the instance folder and create the services of ``app`` over the database at ``path``.
 
-    Raises `StartupError`. The order matters, because `Services.close` runs backwards: queued mail is sent while the
-    database can still be read, retention stops before the writer does, and the lock is released last, since until then
+    Raises `StartupError`. The order matters, because `Services.close` runs backwards: notifications and
+    retention stop before the writer does, and the lock is released last, since until then
     nobody may migrate or replace the database.
     """
     from checkend.ingest.pipeline import Ingestion  # heavy, and not needed by commands
@@ -51,14 +50,11 @@ def create_services(app: Flask, path: Path) -> Services:
         stack.callback(retention.stop)
         notifications = NotificationWorker(app)
         stack.callback(notifications.stop)
-        mail_queue = MailQueue(app)
-        stack.callback(mail_queue.close)
         created = app.extensions["checkend"] = Services(
             instance_lock=lock,
             ingestion=ingestion,
             retention=retention,
             notifications=notifications,
-            mail_queue=mail_queue,
             login_throttle=LoginThrottle(),
             metrics=Metrics(),
             # A quarter of the request threads may wait for notices; the others stay free for reports.

@@ -5,12 +5,13 @@ import ipaddress
 import logging
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from sqlalchemy import text
 
 from checkend import clock
 from checkend.db.errors import DATABASE_ERRORS, driver_error
 from checkend.db.session import db
+from checkend.telemetry.diagnosis.echo import HEADER, describe
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -40,12 +41,14 @@ def register(app: Flask) -> None:
 
 @bp.get("/up")
 def up() -> Response:
-    """Return 200 while the database can be read, else 503."""
+    """Return 200 while the database can be read, else 503; to `checkend doctor`, also what arrived of the request."""
     try:
         db.session.execute(text("SELECT 1 FROM alembic_version"))
     except DATABASE_ERRORS as error:
         log.error("/up: the database cannot be read: %s", driver_error(error))
         return Response("The database cannot be read.\n", 503, {"Retry-After": "5"}, "text/plain")
+    if HEADER in request.headers and (arrived := describe(request, current_app.config["SECRET_KEY"])):
+        return jsonify(arrived)
     return Response("up\n", mimetype="text/plain")
 
 

@@ -14,6 +14,7 @@ from checkend.web.views import (
     email_change,
     home,
     invitations,
+    mail,
     notices,
     passwords,
     problem,
@@ -47,6 +48,7 @@ BLUEPRINTS = (
     invitations.bp,
     invitations.public_bp,
     users.bp,
+    mail.bp,
     api_keys.bp,
 )
 

@@ -5,7 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, Response, current_app, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from flask_bootstrap import Bootstrap5
 
 STATIC_DIRECTORY = Path(__file__).parent / "static"
@@ -40,8 +40,12 @@ def register(app: Flask) -> None:
 
 def asset(filename: str) -> str:
     """Return the URL of a static file. It changes with the content, so browsers may cache it indefinitely."""
-    digest = _digest_of(icons()) if filename == ICONS else _digest(STATIC_DIRECTORY / filename)
-    return url_for("static", filename=filename, v=digest)
+    urls: dict[tuple[str, str], str] = g.setdefault("asset_urls", {})  # a page has dozens of icons from one file
+    key = (request.script_root, filename)
+    if key not in urls:
+        digest = _icons_digest() if filename == ICONS else _digest(STATIC_DIRECTORY / filename)
+        urls[key] = url_for("static", filename=filename, v=digest)
+    return urls[key]
 
 
 def _send(filename: str) -> Response:
@@ -76,6 +80,11 @@ def _bootstrap() -> Path:
 @cache
 def _digest(path: Path) -> str:
     return _digest_of(path.read_bytes())
+
+
+@cache
+def _icons_digest() -> str:
+    return _digest_of(icons())
 
 
 def _digest_of(content: bytes) -> str:

@@ -7,13 +7,14 @@ from itertools import chain
 from typing import Any
 
 from marshmallow import ValidationError as SchemaError
-from wtforms import Field, IntegerField, PasswordField, SelectMultipleField, StringField, TextAreaField
-from wtforms.validators import NumberRange, ValidationError
+from wtforms import Field, IntegerField, PasswordField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.validators import InputRequired, NumberRange, ValidationError
 
 from checkend.exceptions import DomainError
 from checkend.models import Channel
 from checkend.models.channel import DEFAULT_EVENTS
-from checkend.schemas.channel import EVENTS, MAX_INTERVAL_SECONDS, ChannelSchema
+from checkend.models.level import LEVELS
+from checkend.schemas.channel import EVENTS, MAX_INTERVAL_SECONDS, SPIKE_MINUTES, SPIKE_OCCURRENCES, ChannelSchema
 from checkend.web.forms import Form, SchemaValidator
 from checkend.web.presenters.channel_kinds import Kind, Setting
 
@@ -32,6 +33,12 @@ class LinesField(TextAreaField):  # type: ignore[misc]  # WTForms ships no types
         return "\n".join(self.data or [])
 
 
+def _number(label: str, limits: tuple[int, int]) -> IntegerField:
+    least, most = limits
+    message = f"Enter a whole number from {least:,} to {most:,}."
+    return IntegerField(label, [InputRequired(message), NumberRange(least, most, message)])
+
+
 class ChannelForm(Form):
     """A channel of ``kind``; `form_for` adds the fields of its settings."""
 
@@ -40,7 +47,10 @@ class ChannelForm(Form):
     name = StringField("Name", [SchemaValidator(ChannelSchema, "name")])
     events = SelectMultipleField("Events", choices=list(EVENTS))
     environments = LinesField("Environments")
+    min_level = SelectField("Minimum level", choices=list(LEVELS))
     min_interval_seconds = IntegerField("Minimum interval", [NumberRange(0, MAX_INTERVAL_SECONDS)])
+    spike_occurrences = _number("Occurrences, at least", SPIKE_OCCURRENCES)
+    spike_minutes = _number("Within minutes", SPIKE_MINUTES)
 
     def validate_events(self, field: Field) -> None:
         if not field.data:
@@ -62,7 +72,10 @@ class ChannelForm(Form):
 
     def values(self) -> dict[str, Any]:
         """Return the values as a loaded `ChannelSchema`, without settings that were left empty."""
-        names = ("name", "events", "environments", "min_interval_seconds")
+        names = (
+            *("name", "events", "environments", "min_level", "min_interval_seconds"),
+            *("spike_occurrences", "spike_minutes"),
+        )
         config = {name: value for setting in self.kind.settings if (value := self[name := setting.name].data)}
         return {name: self[name].data for name in names} | {"config": config}
 
@@ -106,7 +119,8 @@ def _field(kind: Kind, setting: Setting, is_new: bool) -> Field:
 
 def new_form(kind: Kind) -> ChannelForm:
     """Return the form for a new channel."""
-    return form_for(kind, is_new=True)(name=kind.label, events=list(DEFAULT_EVENTS), min_interval_seconds=0)
+    defaults = {"min_level": LEVELS[0], "min_interval_seconds": 0, "spike_occurrences": 100, "spike_minutes": 5}
+    return form_for(kind, is_new=True)(name=kind.label, events=list(DEFAULT_EVENTS), **defaults)
 
 
 def edit_form(kind: Kind, channel: Channel) -> ChannelForm:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from checkend import clock
 from checkend.auth.roles import Capability, Subject, can
 from checkend.models import User
+from checkend.web.presenters.mutes import describe_mute, muted_by
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 THEMES = ("auto", "light", "dark")
@@ -21,6 +22,8 @@ def register(app: Flask) -> None:
     app.add_template_filter(relative_time)
     app.add_template_filter(exact_time)
     app.add_template_filter(thousands)
+    app.add_template_filter(describe_mute)
+    app.add_template_filter(muted_by)
     app.context_processor(_template_context)
 
 

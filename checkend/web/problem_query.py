@@ -13,7 +13,7 @@ from checkend.models.problem import ProblemFilter
 from checkend.models.tag import normalize_tag_name
 from checkend.schemas.base import format_error_messages
 from checkend.schemas.fields import BoundedInteger
-from checkend.schemas.problem import IS_STATUS, MAX_COUNT, ProblemFilterQuery, one_of, problem_filter
+from checkend.schemas.problem import MAX_COUNT, ProblemFilterQuery, one_of, problem_filter
 
 PER_PAGE = 25
 MAX_PAGE = 100_000
@@ -41,6 +41,11 @@ class ProblemQuery:
     errors: list[str] = field(default_factory=list)
 
     @property
+    def tab(self) -> str:
+        """The tab that lists these problems: ``unresolved``, ``muted``, ``resolved`` or ``all``."""
+        return "muted" if self.filter.muted else self.filter.status or "all"
+
+    @property
     def is_filtered(self) -> bool:
         """Return whether the list is filtered by anything but status."""
         return bool(self.params.keys() - {"status", "sort"})
@@ -66,7 +71,7 @@ class ProblemQuery:
 class _ListQuery(ProblemFilterQuery):
     """The API's filters, and those that only the dashboard offers. Invalid parameters do not hide the valid ones."""
 
-    status = fields.String(load_default="unresolved", validate=IS_STATUS)
+    status = fields.String(load_default="unresolved", validate=one_of("unresolved", "muted", "resolved", "all"))
     min_notices = BoundedInteger(
         minimum=0, maximum=MAX_COUNT, validate=Range(max=999_999_999, error="must be a whole number, 0 to 999,999,999.")
     )
@@ -89,6 +94,8 @@ def read_query(args: "MultiDict[str, str]") -> ProblemQuery:
     except ValidationError as error:
         data, errors = dict(error.valid_data or {}), format_error_messages(schema, error)
     page, since = max(data.pop("page", 1), 1), data.pop("since", None)
+    if data.get("status") in ("unresolved", "muted"):  # muted problems are unresolved, but have a tab of their own
+        data |= {"status": "unresolved", "muted": data["status"] == "muted"}
     if since:
         start = clock.now() - SINCE[since][0]
         data["date_from"] = max(data.get("date_from", start), start)

@@ -28,9 +28,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 def app(server: Flask) -> Flask:
     """Return the server, with an empty database."""
     with server.app_context(), write_transaction():
-        for table in reversed(db.metadata.sorted_tables):
-            db.session.execute(table.delete())
-        db.session.connection().exec_driver_sql("DELETE FROM sqlite_sequence")
+        database = db.session.connection().connection.driver_connection
+        assert database is not None
+        for table in [*reversed(db.metadata.sorted_tables), "sqlite_sequence"]:
+            database.execute(f"DELETE FROM {table}")
     return server
 
 

@@ -23,8 +23,8 @@ SECRET_URL = "https://hooks.slack.example.com/services/T0/B0/SecretPartOfTheUrl"
 SLACK = {"kind": "slack", "name": "Team chat", "config": {"url": SECRET_URL}}
 TOKEN = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"
 FIELDS = (
-    "id app_id kind name enabled events environments min_interval_seconds config secret_set "
-    "last_delivered_at last_failed_at last_error created_at updated_at"
+    "id app_id kind name enabled events environments min_level min_interval_seconds spike_occurrences "
+    "spike_minutes config secret_set last_delivered_at last_failed_at last_error created_at updated_at"
 ).split()
 # What each kind takes: the settings that are shown, and those that are secret.
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -36,6 +36,8 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "google_chat": ({}, {"url": SECRET_URL}),
     "telegram": ({"chat_id": "-1001234567890"}, {"token": TOKEN}),
     "ntfy": ({"topic": "shop-alerts"}, {"token": "tk_SecretAccessToken"}),
+    "github": ({"repository": "acme/shop", "labels": ["bug"]}, {"token": "github_pat_SecretToken"}),
+    "gitlab": ({"project": "acme/shop"}, {"token": "glpat-SecretToken"}),
 }
 
 
@@ -98,6 +100,7 @@ def test_each_kind_is_shown_without_its_secrets(kind: str, api: Api, path: str) 
     assert channel["events"] == ["new_problem", "reoccurrence"]
     assert channel["environments"] == []
     assert channel["min_interval_seconds"] == 0
+    assert (channel["min_level"], channel["spike_occurrences"], channel["spike_minutes"]) == ("debug", 100, 5)
     assert channel["config"] == shown
     assert channel["secret_set"] is (kind != "email")
     assert (channel["last_delivered_at"], channel["last_failed_at"], channel["last_error"]) == (None, None, None)
@@ -110,7 +113,10 @@ def test_a_channel_may_be_sent_under_its_root_key_and_with_every_field(api: Api,
         "enabled": False,
         "events": ["reoccurrence", "reoccurrence"],
         "environments": [" production ", "production", "staging"],
+        "min_level": "warning",
         "min_interval_seconds": 86_400,
+        "spike_occurrences": 1_000,
+        "spike_minutes": 60,
     }
     channel = create(api, path, {"channel": HOOK | fields})
     assert {name: channel[name] for name in fields} == fields | {
@@ -126,9 +132,10 @@ def test_recipients_are_listed_once(api: Api, path: str) -> None:
     assert create(api, path, {"kind": "email", "name": "Members"})["config"] == {"recipients": []}
 
 
-EVENTS_MESSAGE = "Events must be one of new_problem, reoccurrence."
+EVENTS_MESSAGE = "Events must be one of new_problem, reoccurrence, threshold, spike, unmuted."
+LEVEL_MESSAGE = "Min level must be one of debug, info, warning, error, fatal."
 INTERVAL_MESSAGE = "Min interval seconds must be a whole number from 0 to 86400."
-KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, google_chat, telegram, ntfy."
+KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, google_chat, telegram, ntfy, github, gitlab."
 
 
 @pytest.mark.parametrize(
@@ -143,7 +150,15 @@ KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, googl
         ({"enabled": "maybe"}, "Enabled must be true or false."),
         ({"events": "new_problem"}, "Events must be a list."),
         ({"events": None}, "Events must be a list."),
-        ({"events": []}, "Events must contain at least one of new_problem, reoccurrence."),
+        ({"events": []}, "Events must contain at least one of new_problem, reoccurrence, threshold, spike, unmuted."),
+        ({"min_level": "severe"}, LEVEL_MESSAGE),
+        ({"min_level": None}, LEVEL_MESSAGE),
+        ({"min_level": 3}, LEVEL_MESSAGE),
+        ({"spike_occurrences": 1}, "Spike occurrences must be a whole number from 2 to 1000000."),
+        ({"spike_occurrences": 1_000_001}, "Spike occurrences must be a whole number from 2 to 1000000."),
+        ({"spike_minutes": 0}, "Spike minutes must be a whole number from 1 to 60."),
+        ({"spike_minutes": "5"}, "Spike minutes must be a whole number from 1 to 60."),
+        ({"spike_minutes": 61}, "Spike minutes must be a whole number from 1 to 60."),
         ({"events": ["new_problem", "everything"]}, EVENTS_MESSAGE),
         ({"events": [None]}, EVENTS_MESSAGE),
         ({"events": [{}]}, EVENTS_MESSAGE),
@@ -216,6 +231,32 @@ URL_USER = "'url' must not contain a user name or password. Remove the part befo
             "ntfy",
             {"topic": "a b"},
             "'topic' must be 1 to 64 letters, digits, hyphens and underscores, such as shop-alerts.",
+        ),
+        (
+            "github",
+            {"repository": "acme/shop/x", "token": "t"},
+            "'repository' must be the owner and the name, such as acme/shop.",
+        ),
+        (
+            "github",
+            {"repository": "acme/..", "token": "t"},
+            "'repository' must be the owner and the name, such as acme/shop.",
+        ),
+        ("github", {"repository": "acme/shop"}, "'token' is missing. Enter an access token without spaces."),
+        (
+            "github",
+            {"repository": "acme/shop", "token": "t", "labels": "bug"},
+            "'labels' must be a list of at most 20 labels.",
+        ),
+        (
+            "gitlab",
+            {"project": "acme/shop", "token": "t", "labels": ["a,b"]},
+            "'labels' must each have 1 to 50 characters, without commas and line breaks.",
+        ),
+        (
+            "gitlab",
+            {"project": "shop", "token": "t"},
+            "'project' must be the path of a project, such as acme/shop, or its ID.",
         ),
     ],
 )
@@ -473,7 +514,8 @@ def test_a_test_of_loopback_and_of_mail_that_is_not_configured_fails(api: Api, p
     outcome = api.post(f"{path}/{mail['id']}/test").get_json()
     assert outcome == {
         "status": "failed",
-        "detail": "Mail is not configured: set CHECKEND_MAIL_HOST and CHECKEND_URL.",
+        "detail": "Mail is not configured: set CHECKEND_URL, and the mail server on the Mail page or with "
+        "CHECKEND_MAIL_HOST.",
     }
     nobody = create(api, path, {"kind": "email", "name": "Members"})
     assert "no recipients" in api.post(f"{path}/{nobody['id']}/test").get_json()["detail"]

@@ -50,6 +50,10 @@ TABLE: dict[tuple[str, str], Call] = {
     ("POST", f"{PROBLEM}/unresolve"): Call("problems:write"),
     ("POST", "/apps/<app_id>/problems/bulk_resolve"): Call("problems:write", 200, {"problem_ids": [1]}),
     ("POST", "/apps/<app_id>/problems/bulk_unresolve"): Call("problems:write", 200, {"problem_ids": [1]}),
+    ("POST", f"{PROBLEM}/mute"): Call("problems:write", 200, {}),
+    ("POST", f"{PROBLEM}/unmute"): Call("problems:write"),
+    ("POST", "/apps/<app_id>/problems/bulk_mute"): Call("problems:write", 200, {"problem_ids": [1]}),
+    ("POST", "/apps/<app_id>/problems/bulk_unmute"): Call("problems:write", 200, {"problem_ids": [1]}),
     ("POST", "/apps/<app_id>/problems/bulk_tag"): Call("problems:write", 200, {"problem_ids": [1], "tag": "new"}),
     ("POST", "/apps/<app_id>/problems/bulk_untag"): Call("problems:write", 200, {"problem_ids": [1], "tag": "new"}),
     ("POST", "/apps/<app_id>/problems/bulk_delete"): Call("problems:write", 200, {"problem_ids": [1]}),
@@ -155,6 +159,13 @@ def dead_keys(app: Flask) -> dict[str, dict[str, str]]:
     return {name: {"Checkend-API-Key": value} for name, value in values.items()}
 
 
+def keys_with(app: Flask, *permissions: set[str]) -> list[dict[str, str]]:
+    """Return headers with a new API key for each set of permissions."""
+    with app.app_context(), write_transaction():
+        values = [ApiKey.create("test", sorted(of_one))[1] for of_one in permissions]
+    return [{"Checkend-API-Key": value} for value in values]
+
+
 def everything_in(app: Flask) -> dict[str, list[Any]]:
     """Return every row of the database except for API keys, whose use is recorded."""
     with app.app_context():
@@ -183,7 +194,6 @@ def test_only_a_live_key_with_the_permission_is_accepted(
     app: Flask,
     client: FlaskClient,
     records: None,
-    key_for: Callable[..., dict[str, str]],
 ) -> None:
     call, (method, rule) = TABLE[route], route
     path = path_of(rule)
@@ -193,26 +203,26 @@ def test_only_a_live_key_with_the_permission_is_accepted(
     assert_error(Api(client, {}).call(method, path, call.json), 401, "Missing API key")
     for headers in dead.values():
         assert_error(Api(client, headers).call(method, path, call.json), 401, "Invalid or revoked API key")
-    for permission in ALL_PERMISSIONS:
-        if permission != call.permission:
-            response = Api(client, key_for(permission)).call(method, path, call.json)
-            assert_error(response, 403, f"Missing required permission: {call.permission}")
-    everything_else = [permission for permission in ALL_PERMISSIONS if permission != call.permission]
-    assert Api(client, key_for(*everything_else)).call(method, path, call.json).status_code == 403
+    others = set(ALL_PERMISSIONS) - {call.permission}
+    for headers in keys_with(app, *({permission} for permission in others), others):
+        response = Api(client, headers).call(method, path, call.json)
+        assert_error(response, 403, f"Missing required permission: {call.permission}")
     assert everything_in(app) == before
 
-    assert Api(client, key_for(call.permission)).call(method, path, call.json).status_code == call.status
+    (headers,) = keys_with(app, {call.permission})
+    assert Api(client, headers).call(method, path, call.json).status_code == call.status
 
 
 @pytest.mark.parametrize("route", [route for route in bare_url_map() if "<" in route[1]], ids=" ".join)
 def test_404_comes_after_the_permission_check_and_before_the_body(
-    route: tuple[str, str], client: FlaskClient, key_for: Callable[..., dict[str, str]]
+    route: tuple[str, str], app: Flask, client: FlaskClient
 ) -> None:
     method, path, permission = route[0], path_of(route[1]), TABLE[route].permission
     other = "users:read" if permission != "users:read" else "teams:read"
+    without, with_it = keys_with(app, {other}, {permission})
     assert_error(Api(client, {}).call(method, path, data="{"), 401)
-    assert_error(Api(client, key_for(other)).call(method, path, data="{"), 403)
-    assert_error(Api(client, key_for(permission)).call(method, path, data="{"), 404)
+    assert_error(Api(client, without).call(method, path, data="{"), 403)
+    assert_error(Api(client, with_it).call(method, path, data="{"), 404)
 
 
 def test_health_needs_no_key(client: FlaskClient) -> None:

@@ -21,6 +21,10 @@ SHAPE = [
     "first_noticed_at",
     "last_noticed_at",
     "resolved_at",
+    "regressed_at",
+    "muted",
+    "muted_until",
+    "mute_reason",
     "created_at",
     "updated_at",
     "tags",
@@ -64,6 +68,10 @@ def test_a_problem_is_shown_with_its_tags(api: Api, make: Factory) -> None:
         "first_noticed_at": "2024-01-15T10:30:00Z",
         "last_noticed_at": "2024-01-15T10:30:00Z",
         "resolved_at": None,
+        "regressed_at": None,
+        "muted": False,
+        "muted_until": None,
+        "mute_reason": None,
         "tags": [{"id": 2, "name": "a"}, {"id": 1, "name": "b"}],
     }
     listed = {problem["id"]: problem for problem in assert_page(api.get(MANY), 1, 25, 4, 1)}

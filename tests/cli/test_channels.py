@@ -54,6 +54,15 @@ def test_a_channel_is_printed_as_the_api_shows_it(client: FlaskClient, read: Any
     mail = read("channel", "create", "1", "email", "Mail", "--set", "recipients=a@example.com, b@example.com", *options)
     assert mail["config"] == {"recipients": ["a@example.com", "b@example.com"]}
     assert (mail["events"], mail["environments"], mail["min_interval_seconds"]) == (["reoccurrence"], ["a", "b"], 60)
+    bugs = ("--set", "repository=acme/shop", "--set", "labels=bug, checkend", "--secret-stdin")
+    issues = read("channel", "create", "shop", "github", "Issues", *bugs, stdin="github_pat_1\n")
+    assert issues["config"] == {"repository": "acme/shop", "labels": ["bug", "checkend"]}
+    assert issues["secret_set"] is True
+    run("channel", "delete", "shop", str(issues["id"]), "--yes")
+    spikes = ("--event", "spike", "--min-level", "warning", "--spike-occurrences", "30", "--spike-minutes", "2")
+    other = read("channel", "create", "shop", "webhook", "Spikes", "--set", "url=https://example.com/", *spikes)
+    assert (other["min_level"], other["spike_occurrences"], other["spike_minutes"]) == ("warning", 30, 2)
+    run("channel", "delete", "shop", str(other["id"]), "--yes")
     assert created["config"] == {"url": "https://example.com/?a=b"}
     assert read("channel", "list", "shop") == ask(client, "GET", "", key) == [created, mail]
     table = run("channel", "list", "shop").stdout.splitlines()

@@ -16,6 +16,6 @@ def test_no_request_ends_in_a_server_error_a_traceback_or_a_second_of_cpu() -> N
 
 @pytest.mark.slow
 def test_the_fuzzer_finds_a_pattern_that_freezes_the_process() -> None:
-    finding = next(run(SEED, 0, 5_000, ["reports"], plant=True), None)
+    finding = next(run(SEED, 1_000, 5_000, ["reports"], plant=True), None)
     assert finding is not None
     assert "1 s of CPU" in finding.wrong

@@ -119,7 +119,6 @@ def send_while_locked(app: Flask, waited: float | None, requests: list[tuple[str
     writer = services(app).ingestion.writer
     writer.queue.stalled_limit = 100
     responses: list[Future[TestResponse]] = []
-    environ = {} if waited is None else {"waitress.client_disconnected": Channel(waited).check_client_disconnected}
     with (
         closing(connect(database_path(Path(app.instance_path)))) as other,
         ThreadPoolExecutor(len(requests)) as threads,
@@ -127,7 +126,8 @@ def send_while_locked(app: Flask, waited: float | None, requests: list[tuple[str
         other.execute("BEGIN IMMEDIATE")
         for key, data in requests:
             before = writer.queue_length
-            response = threads.submit(post, app, key, data, dict(environ))
+            check = None if waited is None else Channel(waited).check_client_disconnected
+            response = threads.submit(post, app, key, data, {"waitress.client_disconnected": check} if check else {})
             responses.append(response)
             wait_until(lambda before=before, response=response: writer.queue_length > before or response.done())  # type: ignore[misc]  # binds the loop's values
         other.execute("ROLLBACK")

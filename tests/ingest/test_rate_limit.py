@@ -18,6 +18,7 @@ from checkend.db.connection import connect
 from checkend.db.schema import database_path
 from checkend.ingest.rate_limit import RateLimiter
 from checkend.services import services
+from tests.support.clients import wait_until
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
@@ -185,7 +186,7 @@ def test_reports_wait_for_a_briefly_blocked_writer(start: Start) -> None:
     ]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    wait_until(lambda: services(app).ingestion.writer.queue_length == len(threads))
     assert statuses == []
     other.execute("COMMIT")
     other.close()

@@ -71,6 +71,8 @@ def test_a_hostile_report_of_a_megabyte_takes_a_bounded_time(name: str) -> None:
     for _ in range(4):  # a shared machine slows down at times, also between the two measurements
         before = reference()
         seconds, _ = cost(body)
+        if seconds < before * LIMIT:
+            return
         multiple = seconds / max(before, reference())
         if multiple < LIMIT:
             return

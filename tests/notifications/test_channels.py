@@ -22,12 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from checkend.notifications.channels import discord, ntfy, slack, telegram, webhook
+from checkend.notifications.channels import content, discord, ntfy, slack, telegram, webhook
 from checkend.notifications.channels.base import ChannelConfigError, OutgoingRequest
+from checkend.notifications.channels.content import digest_capacity
 from checkend.notifications.channels.kinds import HTTP_KINDS
 from checkend.notifications.channels.mail_message import build_message
 from checkend.notifications.channels.text import ELLIPSIS, fit, json_length, utf16_length
-from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary
+from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary, remark_on
 
 PAYLOADS = Path(__file__).resolve().parent.parent / "data" / "notifications"
 NOW = datetime(2026, 11, 25, 9, 30, 0, tzinfo=UTC)
@@ -74,9 +75,40 @@ DIGEST = Notification(
     count=37,
     period_minutes=5,
     url=f"{APP.url}?is=new",
+    details={"events": {"new_problem": 37}},
 )
 TEST = Notification("msg_4", Event.TEST, APP, NOW, url=APP.url)
 NOTIFICATIONS = {"problem": NEW, "digest": DIGEST, "test": TEST}
+
+
+def event(event: Event, **details: Any) -> Notification:
+    """Return a notification about `PROBLEM`."""
+    problem = replace(PROBLEM, remark=remark_on(event, details))
+    return replace(NEW, event=event, problems=(problem,), details=details)
+
+
+EVENTS = {
+    "reoccurrence": event(Event.REOCCURRENCE),
+    "threshold": event(Event.THRESHOLD, occurrences=1_000),
+    "spike started": event(Event.SPIKE, state="started", occurrences=1_312, minutes=5),
+    "spike ended": event(Event.SPIKE, state="ended", occurrences=1, minutes=1),
+    "mute ended at a time": event(Event.UNMUTED, reason="until"),
+    "mute ended by occurrences": event(Event.UNMUTED, reason="occurrences", occurrences=1_234),
+    "mute ended by a rate": event(Event.UNMUTED, reason="rate", occurrences=1_312, minutes=60),
+    "mute ended by a release": event(Event.UNMUTED, reason="release", release="1.5.0"),
+    "digest": replace(DIGEST, details={"events": {"new_problem": 30, "spike": 9}}),
+}
+HEADLINES = {
+    "reoccurrence": "Resolved problem occurred again in Shop",
+    "threshold": "Problem reached 1,000 occurrences in Shop",
+    "spike started": "Spike in Shop: 1,312 occurrences in 5 minutes",
+    "spike ended": "Spike ended in Shop",
+    "mute ended at a time": "Mute ended in Shop",
+    "mute ended by occurrences": "Mute ended in Shop",
+    "mute ended by a rate": "Mute ended in Shop",
+    "mute ended by a release": "Mute ended in Shop",
+    "digest": "39 notifications about 37 problems in Shop in 5 minutes",
+}
 
 HOSTILE = {
     "slack mentions": "<!channel> <@U1> <!here|x> *bold* _i_ ~s~ `code` <http://evil.example|click> :smile:",
@@ -131,7 +163,7 @@ def mail(notification: Notification, unsubscribe_url: str = "https://errors.exam
 
 @cache
 def usual_mail(name: str) -> EmailMessage:
-    return mail(NOTIFICATIONS[name])
+    return mail(EVENTS["mute ended by a release"] if name == "unmuted" else NOTIFICATIONS[name])
 
 
 def body(message: EmailMessage, subtype: str) -> str:
@@ -147,8 +179,10 @@ def hostile(text: str) -> dict[str, Notification]:
         PROBLEM, error_class=text, message=text, culprit=text, environment=text, release=text, frames=(text,) * 9
     )
     app = replace(APP, name=text)
+    remark = remark_on(Event.UNMUTED, {"reason": "release", "release": text})
     return {
         "problem": replace(NEW, app=app, problems=(problem,)),
+        "unmuted": replace(EVENTS["mute ended by a release"], app=app, problems=(replace(problem, remark=remark),)),
         "digest": replace(DIGEST, app=app, problems=(problem,) * 6),
         "test": replace(TEST, app=app),
     }
@@ -211,6 +245,17 @@ def test_mail_is_exact(name: str, subtype: str, suffix: str) -> None:
     assert body(mail(NOTIFICATIONS[name]), subtype) == (PAYLOADS / f"mail_{name}.{suffix}").read_text("utf-8")
 
 
+@pytest.mark.parametrize("kind", [*HTTP_KINDS, "mail"])
+def test_payloads_of_every_event_are_exact(kind: str) -> None:
+    assert payloads_of_events(kind) == json.loads((PAYLOADS / f"events_{kind}.json").read_text("utf-8"))
+
+
+def payloads_of_events(kind: str) -> dict[str, Any]:
+    if kind == "mail":
+        return {name: body(mail(notification), "plain").split("\n") for name, notification in EVENTS.items()}
+    return {name: payload(kind, notification) for name, notification in EVENTS.items()}
+
+
 URLS = {
     "webhook": "https://receiver.example/checkend",
     "telegram": "https://api.telegram.org/bot123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11/sendMessage",
@@ -236,24 +281,23 @@ def test_telegram_posts_to_a_topic_of_the_chat() -> None:
     assert json.loads(build("telegram", NEW, message_thread_id="42").body)["message_thread_id"] == 42
 
 
-@pytest.mark.parametrize(
-    ("event", "type_", "headline"),
-    [
-        (Event.NEW_PROBLEM, "problem.new", "New problem in Shop"),
-        (Event.REOCCURRENCE, "problem.reoccurred", "Resolved problem occurred again in Shop"),
-        (Event.THRESHOLD, "problem.threshold", "Problem keeps occurring in Shop"),
-        (Event.SPIKE, "problem.spike", "Spike in Shop"),
-        (Event.UNMUTED, "problem.unmuted", "Mute ended in Shop"),
-    ],
-)
-def test_every_event_about_a_problem_names_it(event: Event, type_: str, headline: str) -> None:
-    notification = replace(NEW, event=event)
-    assert payload("webhook", notification)["type"] == type_
+@pytest.mark.parametrize("name", [name for name in EVENTS if name != "digest"])
+def test_every_event_about_a_problem_names_it(name: str) -> None:
+    notification, headline = EVENTS[name], HEADLINES[name]
+    title = f"{headline.replace(': ', ', ')}: NoMethodError"
     for kind in HTTP_KINDS.keys() - {"webhook"}:
-        source = json.dumps(payload(kind, notification))
-        assert headline in source, kind
+        source = json.dumps(payload(kind, notification)).replace("\\", "")  # Discord's escapes
+        assert headline in source or title in source, kind
         assert "NoMethodError" in source, kind
-    assert f"{headline}: NoMethodError" in body(mail(notification), "plain")
+    assert title in body(mail(notification), "plain")
+
+
+def test_digests_say_what_was_collected() -> None:
+    assert DIGEST.headline == "37 new problems in Shop in 5 minutes"
+    assert EVENTS["digest"].headline == HEADLINES["digest"]
+    one = replace(DIGEST, count=1, period_minutes=1, details={"events": {"threshold": 1, "spike": 1}})
+    assert one.headline == "2 notifications about 1 problem in Shop in a minute"
+    assert replace(DIGEST, details={}).headline == "37 problems in Shop in 5 minutes"  # begun by an earlier version
 
 
 # The signature of webhooks
@@ -365,6 +409,21 @@ def test_messages_fit_the_limits_of_the_service(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("text", ["x" * 300, '{{\\*"<&\x00', "錯🧨" * 300, ""])
+def test_a_full_digest_names_every_problem_within_the_limits(kind: str, text: str) -> None:
+    numbers = range(1_000_000, 1_000_000 + digest_capacity(kind))
+    url = "https://errors.example.com/checkend/problems/"
+    problem = replace(PROBLEM, error_class=text * 40, message=text)
+    problems = tuple(replace(problem, id=number, url=f"{url}{number}") for number in numbers)
+    request = build(kind, replace(DIGEST, problems=problems, count=len(problems)))
+    assert len(request.body) <= SIZES[kind]
+    message = json.loads(request.body)
+    CHECKS.get(kind, lambda _: None)(message)
+    source = json.dumps(message)
+    assert [number for number in numbers[content.DIGEST_PROBLEMS :] if f"#{number}" not in source] == []
+
+
+@pytest.mark.parametrize("kind", SIZES)
 def test_truncated_messages_are_marked(kind: str) -> None:
     long = hostile("x" * 100_000)
     assert json.dumps(payload(kind, long["problem"]), ensure_ascii=False).count("x…") >= 6
@@ -389,7 +448,7 @@ def test_messages_without_url_have_no_link(kind: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_slack_formats_only_what_checkend_writes(text: str) -> None:
-    labels = {f"*{label}*" for label in ("App", "Environment", "Release", "Culprit", "Occurrences")}
+    labels = {f"*{label}*" for label in ("App", "Environment", "Release", "Culprit", "Occurrences", "Mute ended")}
     labels |= {"*First seen*", "*Last seen*"}
     for notification in hostile(text).values():
         message = payload("slack", notification)
@@ -762,17 +821,37 @@ for (const json of JSON.parse(require('fs').readFileSync(0))) {
 """
 
 
-def test_adaptive_cards_are_valid() -> None:
-    if not shutil.which("node"):
-        pytest.skip("needs Node.js")
-    if subprocess.run(
-        ["node", "-e", "require('adaptivecards/dist/adaptivecards')"], capture_output=True, env=os.environ
-    ).returncode:
-        pytest.skip("needs the npm package adaptivecards, found through NODE_PATH")
+CARDS_PACKAGE = "adaptivecards@3.0.5"
+OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH")
+
+
+@pytest.fixture
+def node_modules(request: pytest.FixtureRequest) -> Path:
+    """Return the folder with the npm package, installed once into pytest's cache; skip without Node.js or a network."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("needs Node.js with npm")
+    assert request.config.cache is not None
+    folder = Path(request.config.cache.mkdir("adaptivecards"))
+    if not (folder / "installed").exists():
+        install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
+        done = subprocess.run([*install, CARDS_PACKAGE], capture_output=True, text=True, timeout=120)
+        if any(code in done.stderr for code in OFFLINE):
+            pytest.skip("needs the npm registry, to install the package adaptivecards")
+        assert done.returncode == 0, done.stderr
+        (folder / "installed").touch()
+    return folder / "node_modules"
+
+
+def test_adaptive_cards_are_valid(node_modules: Path) -> None:
     notifications = [NEW, DIGEST, TEST, *(item for text in HOSTILE.values() for item in hostile(text).values())]
     cards = [payload("teams", item)["attachments"][0]["content"] for item in notifications]
     done = subprocess.run(
-        ["node", "-e", PARSE_CARDS], input=json.dumps(cards), capture_output=True, text=True, check=True
+        ["node", "-e", PARSE_CARDS],
+        input=json.dumps(cards),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"NODE_PATH": str(node_modules)},
     )
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         {"messages": [], "body": card["body"], "actions": card["actions"]} for card in cards

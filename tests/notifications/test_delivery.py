@@ -1,8 +1,10 @@
 """From a report to a delivered notification, and what happens when the receiver does not cooperate."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from sqlalchemy import delete, func, select
 from standardwebhooks.webhooks import Webhook
 
 from checkend.models import Delivery, Problem, ProblemEvent
+from checkend.notifications import http
+from checkend.notifications.channels.base import OutgoingRequest
 from checkend.services import services
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
@@ -65,6 +69,18 @@ def test_a_new_problem_is_delivered_once_and_signed(
     assert delivery["problem_id"] == sent["problem_id"]
     metrics = api.client.get("/metrics").get_data(as_text=True)
     assert 'checkend_notifications_total{channel="problems",outcome="sent"} 1.0' in metrics
+
+
+def test_deliveries_do_not_count_as_changes_of_the_channel(
+    api: Api, shop: dict[str, Any], webhook: dict[str, Any], report: Report, work: Work, later: Callable[[float], None]
+) -> None:
+    path = f"/apps/{shop['id']}/channels/{webhook['id']}"
+    later(60)
+    report()
+    work()
+    channel = api.get(path).get_json()
+    assert channel["last_delivered_at"] > webhook["updated_at"] == channel["updated_at"]
+    assert api.patch(path, {"name": "Other"}).get_json()["updated_at"] > channel["updated_at"]
 
 
 def test_a_resolved_problem_that_occurs_again_is_delivered_as_reoccurrence(
@@ -144,6 +160,51 @@ def test_a_burst_becomes_a_few_messages_that_name_every_problem(
     report("AfterTheBurst")
     work()
     assert receiver.requests[-1].json["type"] == "problem.new"
+
+
+CHAT_URL = {"url": "https://chat.example.com/hook"}
+KINDS: dict[str, dict[str, Any]] = {
+    "webhook": CHAT_URL,
+    "slack": CHAT_URL,
+    "discord": CHAT_URL,
+    "teams": CHAT_URL,
+    "google_chat": CHAT_URL,
+    "telegram": {"chat_id": "42", "token": "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"},
+    "ntfy": {"topic": "shop"},
+}
+
+
+@pytest.mark.slow
+def test_a_thousand_problems_are_named_in_a_handful_of_messages_of_every_kind(
+    api: Api,
+    shop: dict[str, Any],
+    report: Report,
+    work: Work,
+    later: Callable[[float], None],
+    mail_server: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: dict[str, list[str]] = {}
+
+    def receive(_: http.OutboundPolicy, request: OutgoingRequest) -> http.HttpResponse:
+        sent.setdefault(request.url, []).append(request.body.decode().replace("\\\\", ""))
+        return http.HttpResponse(200, {}, b"")
+
+    monkeypatch.setattr(http, "send", receive)
+    for kind, config in KINDS.items():
+        given = dict(config) if config is not CHAT_URL else {"url": f"{CHAT_URL['url']}/{kind}"}
+        create(api, shop, kind=kind, name=kind, config=given)
+    create(api, shop, kind="email", name="email", config={"recipients": ["ada@example.com"]})
+    names = {report(f"Burst{number:04}Error")["problem_id"]: f"Burst{number:04}Error" for number in range(1_000)}
+    work()
+    later(301)
+    work()
+    sent["email"] = [mail.as_string() for _, mail in mail_server.mails]
+    assert len(sent) == len(KINDS) + 1
+    for receiver_url, messages in sent.items():
+        assert len(messages) <= 15, receiver_url
+        whole = "\n".join(messages)
+        assert [name for name in names.values() if name not in whole] == [], receiver_url
 
 
 def test_a_minimum_interval_collects_what_comes_too_soon(
@@ -227,7 +288,7 @@ def test_failures_are_retried_with_the_same_id_until_the_receiver_recovers(
     work: Work,
     later: Callable[[float], None],
 ) -> None:
-    receiver.script = [(500, {}), (503, {"Retry-After": "120"})]
+    receiver.script = [(500, {}), (429, {"Retry-After": "120"})]
     report()
     work()
     [delivery] = deliveries(api, shop, webhook)
@@ -317,6 +378,66 @@ def test_a_channel_that_is_disabled_while_it_is_sent_to_is_not_tried_again(
     work()
     [delivery] = deliveries(api, shop, webhook)
     assert (delivery["status"], delivery["next_attempt_at"], delivery["attempts"]) == ("gave_up", None, 1)
+
+
+def trickle(connection: socket.socket) -> None:
+    """Respond with a byte now and then, until the sender loses patience."""
+    with suppress(OSError):
+        for byte in b"HTTP/1.1 200 OK\r\n" * 100:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+
+def flood(connection: socket.socket) -> None:
+    """Respond with a body of 10 GB."""
+    with suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65_536)
+
+
+@pytest.mark.parametrize(
+    ("respond", "status", "error"),
+    [
+        (trickle, "pending", "no response within 0.3 seconds"),
+        (lambda connection: time.sleep(0.5), "pending", "no response within 0.3 seconds"),
+        (lambda connection: None, "pending", "the connection was closed before a response arrived"),
+        (flood, "delivered", None),
+    ],
+    ids=["trickles", "hangs", "closes", "10 GB"],
+)
+def test_a_receiver_that_misbehaves_holds_nothing_up(
+    respond: Callable[[socket.socket], None],
+    status: str,
+    error: str | None,
+    api: Api,
+    shop: dict[str, Any],
+    report: Report,
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert http.send.__kwdefaults__ is not None
+    monkeypatch.setitem(http.send.__kwdefaults__, "timeout", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                respond(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        channel = create(api, shop, kind="webhook", name="Hook", config={"url": url})
+        report()
+        started = time.monotonic()
+        work()
+        assert time.monotonic() - started < 5
+        thread.join(5)
+    [delivery] = deliveries(api, shop, channel)
+    assert delivery["status"] == status
+    assert (error or "") in (delivery["last_error"] or "")
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

@@ -26,6 +26,7 @@ from checkend.notifications import http
 from checkend.notifications.channels.base import OutgoingRequest
 from checkend.notifications.http import (
     MAX_BODY_BYTES,
+    MAX_LARGE_BODY_BYTES,
     Destination,
     DestinationRejectedError,
     HttpResponse,
@@ -624,6 +625,16 @@ def test_a_body_of_exactly_the_limit_is_complete(receive: Receive) -> None:
     receiver = receive(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     response = post(f"http://127.0.0.1:{receiver.port}/")
     assert (response.body, response.truncated) == (body, False)
+
+
+def test_a_caller_can_read_up_to_a_megabyte(receive: Receive) -> None:
+    sent: list[int] = []
+    receiver = receive(flood(b"HTTP/1.1 200 OK\r\n\r\n", b"x", sent))
+    request = OutgoingRequest(f"http://127.0.0.1:{receiver.port}/", b"", method="GET")
+    response = send(LOOPBACK, request, max_body=MAX_LARGE_BODY_BYTES)
+    assert (len(response.body), response.truncated) == (1_048_576, True)
+    receiver.close()
+    assert sum(sent) < 30_000_000
 
 
 def test_the_framing_of_chunks_is_limited_too(receive: Receive) -> None:

@@ -113,7 +113,7 @@ def test_32_clients_post_list_and_resolve_concurrently(tmp_path: Path) -> None:
     app = command(tmp_path, "app", "create", "Shop")
     key = command(tmp_path, "api-key", "create", "load", "--all")["key"]
     statuses: Counter[tuple[str, int]] = Counter()
-    seconds = 8
+    seconds = 4
 
     # Retention begins 20 s after the start: here every row is to be counted.
     with LiveServer(tmp_path, RATE_LIMIT_ENABLED="false", RETENTION_DAYS="0", RETENTION_NOTICES="0") as server:

@@ -30,9 +30,11 @@ def _environment(folder: Path) -> Path:
     ready = folder / "ready"
     if python.exists() and ready.exists() and ready.read_text() == " ".join(PACKAGES):
         return python
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1", "--timeout=20"]
-    installed = subprocess.run([*pip, *PACKAGES], capture_output=True, text=True)
+    # A pip of its own, and bytecode of what the tests never import, would take most of the time.
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder / "venv"], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile", "--quiet"]
+    options = ["--disable-pip-version-check", "--retries=1", "--timeout=20"]
+    installed = subprocess.run([*pip, *options, *PACKAGES], capture_output=True, text=True)
     if installed.returncode:
         reason = (installed.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         pytest.skip(f"the Python SDK cannot be installed from PyPI: {reason}")

@@ -30,13 +30,28 @@ class World:
     app: Flask
     ids: dict[str, Any] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    _browsers: dict[str, FlaskClient] = field(default_factory=dict)
 
     def client(self, kind: str) -> FlaskClient:
-        """Return a browser in which the person of this kind is signed in."""
-        client = self.app.test_client()
+        """Return a new browser in which the person of this kind is signed in."""
+        return self._open(self.start_session(kind))
+
+    def browser(self, kind: str) -> FlaskClient:
+        """Return the browser of the person of this kind, always the same one."""
+        if kind not in self._browsers:
+            self._browsers[kind] = self._open(self.tokens.get(kind) or self.start_session(kind))
+        return self._browsers[kind]
+
+    def start_session(self, kind: str) -> str:
+        """Start a session of the person of this kind, and return its token."""
         user_id = self.people[kind]
-        make = Factory(self.app)
-        token = make.run(lambda: UserSession.start(db.session.get_one(User, user_id), user_agent="", address="")[1])
+        return Factory(self.app).run(
+            lambda: UserSession.start(db.session.get_one(User, user_id), user_agent="", address="")[1]
+        )
+
+    def _open(self, token: str) -> FlaskClient:
+        client = self.app.test_client()
         with client.session_transaction() as session:
             session["_user_id"] = token
             session["_fresh"] = True
@@ -44,7 +59,7 @@ class World:
 
     def post(self, kind: str, address: str, fields: dict[str, Any] | None = None) -> int:
         """Return the status that the person gets for sending this form."""
-        return submit(self.client(kind), address, fields).status_code
+        return submit(self.browser(kind), address, fields).status_code
 
 
 def build(app: Flask) -> World:

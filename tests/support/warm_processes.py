@@ -81,8 +81,17 @@ class _Zygote:
                 _adopt_orphans(False)
 
 
-@cache
+_one_at_a_time = threading.Lock()
+
+
 def _zygote() -> _Zygote:
+    """Return the process to fork from; threads that need the first one at the same time get the same."""
+    with _one_at_a_time:
+        return _start_zygote()
+
+
+@cache
+def _start_zygote() -> _Zygote:
     return _Zygote()
 
 

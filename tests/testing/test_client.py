@@ -60,6 +60,10 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert client.unresolve(tested.slug, key_error["id"])["status"] == "unresolved"
     ids = [key_error["id"], type_error["id"]]
     assert (client.bulk_resolve(tested.slug, ids), client.bulk_unresolve(tested.slug, ids)) == (2, 2)
+    assert client.mute(tested.slug, key_error["id"], occurrences=5, reason="known")["mute_reason"] == "known"
+    assert [one["id"] for one in client.all_problems(tested.slug, muted=True)] == [key_error["id"]]
+    assert client.unmute(tested.slug, key_error["id"])["muted"] is False
+    assert (client.bulk_mute(tested.slug, ids, until_release=True), client.bulk_unmute(tested.slug, ids)) == (2, 2)
     (notice,) = client.all_notices(tested.slug, key_error["id"])
     assert client.notices(tested.slug, key_error["id"])["data"] == [notice]
     assert client.notice(tested.slug, key_error["id"], notice["id"]) == notice

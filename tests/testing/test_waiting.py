@@ -1,11 +1,13 @@
 """Waiting for what a program reports, and what is said when it does not come."""
 
+import itertools
 import threading
 import time
 
 import pytest
 
 from checkend.testing import CheckendApp, Server
+from checkend.testing.types import ReceivedRequest
 from tests.support.fixture_process import report
 
 
@@ -141,6 +143,21 @@ def test_something_unexpected_is_waited_for(tested: CheckendApp) -> None:
         tested.assert_nothing_unexpected(within=30)
     assert time.monotonic() - started < 3
     timer.join()
+
+
+def test_something_unexpected_is_not_missed_between_two_looks(
+    tested: CheckendApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, is_first = tested.requests, itertools.count()
+
+    def look_late() -> list[ReceivedRequest]:
+        if next(is_first) == 0:
+            report(tested, "Late")
+        return look()
+
+    monkeypatch.setattr(tested, "requests", look_late)
+    with pytest.raises(AssertionError, match="did not expect: Late"):
+        tested.assert_nothing_unexpected(within=0.3)
 
 
 def test_waits_see_nothing_of_before_a_reset(tested: CheckendApp) -> None:

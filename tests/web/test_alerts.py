@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from checkend.app import create_app
 from checkend.db.session import db
 from checkend.models import App, Channel, Delivery, NotificationPreference, Problem, User
-from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.notifications.channels.kinds import REQUEST_KINDS
 from checkend.notifications.unsubscribe import unsubscribe_url
 from checkend.schemas.channel import KINDS as API_KINDS
 from checkend.services import services
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 SLACK_URL = "https://hooks.slack.com/services/T0/B0/verysecret"
-FILTERS = {"events": ["new_problem"], "environments": "", "min_interval_seconds": "0"}
+FILTERS = {
+    "events": ["new_problem"],
+    "environments": "",
+    "min_level": "debug",
+    "min_interval_seconds": "0",
+    "spike_occurrences": "100",
+    "spike_minutes": "5",
+}
 SignedIn = Callable[[str], FlaskClient]
 
 
@@ -125,13 +132,13 @@ def test_the_empty_page_says_what_to_do_next(developer: FlaskClient) -> None:
 
 def test_the_picker_shows_every_kind_and_a_form_only_the_fields_of_its_own(developer: FlaskClient) -> None:
     picker = developer.get("/apps/shop/alerts/new").text
-    assert set(KINDS) == set(API_KINDS) == {*HTTP_KINDS, "email"}
+    assert set(KINDS) == set(API_KINDS) == {*REQUEST_KINDS, "email"}
     for kind in KINDS.values():
         assert f'href="/apps/shop/alerts/new?kind={kind.name}"' in picker
         page = developer.get(f"/apps/shop/alerts/new?kind={kind.name}").text
         names = set(re.findall(r'<(?:input|textarea|select)[^>]* name="(\w+)"', page)) - {"csrf_token", "next"}
         settings = {setting.name for setting in kind.settings}
-        assert names == settings | {"name", "events", "environments", "min_interval_seconds"}
+        assert names == settings | {"name", *FILTERS}
         for setting in kind.settings:
             is_password = f'id="{setting.name}" name="{setting.name}"' in page and bool(
                 re.search(rf'<input[^>]* name="{setting.name}"[^>]* type="password"', page)
@@ -149,6 +156,8 @@ def test_every_kind_can_be_added(developer: FlaskClient, make: Factory) -> None:
         "google_chat": {"url": "https://chat.googleapis.com/v1/spaces/x"},
         "telegram": {"token": "123456:ABC-DEF1234ghIkl-zyx57W2v1u", "chat_id": "@alerts", "message_thread_id": ""},
         "ntfy": {"topic": "shop", "server": "", "token": ""},
+        "github": {"repository": "acme/shop", "token": "t", "labels": "bug\r\ncheckend", "server": ""},
+        "gitlab": {"project": "acme/shop", "token": "t", "labels": "", "server": ""},
         "webhook": {"url": "https://hooks.example.com/x"},
     }
     assert added.keys() == KINDS.keys()
@@ -160,6 +169,7 @@ def test_every_kind_can_be_added(developer: FlaskClient, make: Factory) -> None:
     assert [row["config"] for row in rows[1:5]] == [{}] * 4
     assert rows[5]["config"] == {"chat_id": "@alerts"}
     assert (rows[6]["config"], rows[6]["secrets"]) == ({"topic": "shop"}, None)
+    assert rows[7]["config"] == {"repository": "acme/shop", "labels": ["bug", "checkend"]}
     page = developer.get("/apps/shop/alerts").text
     assert "ada@example.com, eve@example.com" in page
     assert "https://hooks.example.com/x" in page
@@ -195,6 +205,9 @@ def test_secrets_are_never_shown_again_and_stay_when_left_empty(developer: Flask
         ("slack", {"url": SLACK_URL, "name": " "}, "Name can&#39;t be blank."),
         ("slack", {"url": SLACK_URL, "events": []}, "Select at least one event."),
         ("slack", {"url": SLACK_URL, "events": ["x"]}, "not a valid choice"),
+        ("slack", {"url": SLACK_URL, "min_level": "x"}, "Not a valid choice"),
+        ("slack", {"url": SLACK_URL, "spike_occurrences": "1"}, "Enter a whole number from 2 to 1,000,000."),
+        ("slack", {"url": SLACK_URL, "spike_minutes": ""}, "Enter a whole number from 1 to 60."),
         ("slack", {"url": SLACK_URL, "environments": "x" * 256}, "Environments must be at most 255 characters."),
         (
             "slack",
@@ -224,6 +237,19 @@ def test_the_form_says_which_events_are_off_and_that_mail_is_not_configured(app:
     assert page.count("off for all channels") == 1
     assert "This server cannot send email yet." in page
     assert "cannot send email" not in developer.get("/apps/shop/alerts/new?kind=slack").text
+
+
+def test_a_channel_can_be_notified_of_spikes(developer: FlaskClient, make: Factory) -> None:
+    page = developer.get("/apps/shop/alerts/new?kind=ntfy").text
+    assert re.search(r'id="spike_occurrences"[^>]* value="100"', page)
+    add(developer, "ntfy", topic="shop")
+    events = ["new_problem", "threshold", "spike", "unmuted"]
+    changes = {"events": events, "min_level": "warning", "spike_occurrences": "30", "spike_minutes": "2"}
+    submit(developer, "/apps/shop/alerts/1", FILTERS | {"name": "ntfy", "topic": "shop"} | changes)
+    row = state(make)[0]
+    assert (row["events"], row["min_level"]) == (events, "warning")
+    assert (row["spike_occurrences"], row["spike_minutes"], row["watches_spikes"]) == (30, 2, True)
+    assert re.search(r'id="spike_minutes"[^>]* value="2"', developer.get("/apps/shop/alerts/1").text)
 
 
 def test_an_interval_from_the_api_is_kept(developer: FlaskClient, make: Factory) -> None:

@@ -46,6 +46,7 @@ def urls(app: Flask) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_unknown_ids_in_urls_are_not_found(
     app: Flask, admin: FlaskClient, key_for: Callable[..., dict[str, str]]
 ) -> None:

@@ -33,7 +33,13 @@ def listed(client: FlaskClient, address: str) -> list[str]:
 
 def tabs(client: FlaskClient, address: str) -> list[int]:
     """Return the counts of the tabs Unresolved, Resolved and All."""
-    return [int(count) for count in re.findall(r'<span class="count">(\d+)</span></a>', client.get(address).text)][-3:]
+    unresolved, _, resolved, every = all_tabs(client, address)
+    return [unresolved, resolved, every]
+
+
+def all_tabs(client: FlaskClient, address: str) -> list[int]:
+    """Return the counts of the tabs Unresolved, Muted, Resolved and All."""
+    return [int(count) for count in re.findall(r'<span class="count">(\d+)</span></a>', client.get(address).text)][-4:]
 
 
 def counts_are_right(app: Flask) -> bool:
@@ -108,7 +114,7 @@ def test_the_tabs_count_what_the_filter_finds(varied: str, client: FlaskClient) 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("status=open", "status must be one of resolved, unresolved, all."),
+        ("status=open", "status must be one of unresolved, muted, resolved, all."),
         ("since=1y", "since must be one of"),
         ("min_notices=-1", "min_notices must be a whole number"),
         ("min_notices=9999999999", "min_notices must be a whole number"),

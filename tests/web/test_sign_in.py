@@ -17,7 +17,7 @@ from checkend.db.session import db
 from checkend.models import Team, User, UserSession
 from checkend.services import services
 from tests.support.factories import Factory
-from tests.support.mail_server import MailServer
+from tests.support.mail_server import MailServer, send_mail
 from tests.support.pages import PASSWORD, csrf_token, sign_in, submit
 
 ADA = "ada@example.com"
@@ -316,8 +316,8 @@ def test_without_mail_the_page_says_whom_to_ask(client: FlaskClient) -> None:
 def test_a_forgotten_password_is_renewed_by_mail(mailing: Flask, mail_server: MailServer) -> None:
     client = mailing.test_client()
     answer = submit(client, "/forgotten-password", {"email_address": "ADA@example.com"}, page="/forgotten-password")
-    assert "we have sent it a link" in answer.text
-    assert mail_server.came.wait(5)
+    assert "we are sending it a link" in answer.text
+    send_mail(mailing)
     (recipient, mail), *more = mail_server.mails
     assert (recipient, mail["To"], more) == (ADA, ADA, [])
     assert "errors.example.com" in mail["From"]
@@ -339,7 +339,7 @@ def test_requesting_mail_does_not_reveal_whether_an_account_exists(mailing: Flas
         return re.sub(r'value="[^"]*"', "", answer.text)
 
     assert ask("nobody@example.com") == ask(ADA)
-    assert mail_server.came.wait(5)
+    send_mail(mailing)
     assert [recipient for recipient, _ in mail_server.mails] == [ADA]
 
 
@@ -359,7 +359,7 @@ def test_links_in_mail_do_not_follow_a_forged_host(mailing: Flask, mail_server: 
     assert token
     fields = {"csrf_token": token[1], "email_address": ADA}
     assert client.post("/forgotten-password", data=fields, base_url=forged).status_code == 200
-    assert mail_server.came.wait(5)
+    send_mail(mailing)
     assert "evil.example" not in mail_server.mails[0][1].as_string()
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from checkend.cli._support.output import CommandError, RecordNotFoundError
 
 if TYPE_CHECKING:
-    from checkend.models import ApiKey, App, Channel, User
+    from checkend.models import ApiKey, App, Channel, Problem, User
     from checkend.schemas.base import Resource
 
 
@@ -55,6 +55,17 @@ def find_channel(app: "App", reference: str) -> "Channel":
             f"App {app.name!r} has no channel {reference!r}. See `checkend channel list {app.slug}`."
         )
     return found
+
+
+def find_problem(reference: str) -> "Problem":
+    """Return the problem with this id. Raises `RecordNotFoundError`."""
+    from checkend.models import Problem
+    from checkend.models.slugs import by_id
+
+    problem = by_id(Problem, reference)
+    if problem is None:
+        raise RecordNotFoundError(f"There is no problem {reference!r}. See `checkend problem list`.")
+    return problem
 
 
 def dump_app(app: "App") -> dict[str, Any]:

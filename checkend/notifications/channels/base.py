@@ -27,6 +27,28 @@ class OutgoingRequest:
     method: str = "POST"
 
 
+@dataclass(frozen=True, slots=True)
+class IssueLink:
+    """What is known about the issue of a notification: its number, once it was created; else the marker in its body.
+
+    ``since`` is a time before which the issue cannot have been created.
+    """
+
+    marker: str
+    since: datetime
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue as its tracker returns it. ``url`` is http or https, or ""."""
+
+    number: int
+    url: str
+    body: str
+    is_closed: bool
+
+
 class HttpChannel(Protocol):
     """A kind of channel that delivers by one HTTP request. Implemented by a module, not a class."""
 
@@ -41,3 +63,43 @@ class HttpChannel(Protocol):
         self, notification: Notification, config: dict[str, Any], secrets: dict[str, Any], *, now: datetime
     ) -> OutgoingRequest:
         """Return the request that delivers the notification. Pure; ``now`` is the time of the attempt."""
+
+
+class IssueTracker(Protocol):
+    """A kind of channel that creates issues, with several requests per notification. Implemented by a module."""
+
+    KIND: str
+    LABEL: str
+    SECRETS: tuple[str, ...]
+    DEFAULT_SERVER: str
+    BODY_LIMIT: int  # in UTF-16 code units
+    PER_PAGE: int
+    MAX_PAGES: int  # of the issues to look through for a marker
+
+    def validate(self, config: dict[str, Any], secrets: dict[str, Any]) -> None:
+        """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
+
+    def find(self, config: dict[str, Any], secrets: dict[str, Any], link: IssueLink, page: int) -> OutgoingRequest:
+        """Return the request that lists the issues among which the one with the marker is."""
+
+    def read(self, config: dict[str, Any], secrets: dict[str, Any], number: int) -> OutgoingRequest:
+        """Return the request for an issue."""
+
+    def create(self, config: dict[str, Any], secrets: dict[str, Any], title: str, body: str) -> OutgoingRequest:
+        """Return the request that creates an issue."""
+
+    def comments(
+        self, config: dict[str, Any], secrets: dict[str, Any], number: int, since: datetime
+    ) -> OutgoingRequest:
+        """Return the request for an issue's latest comments."""
+
+    def comment(self, config: dict[str, Any], secrets: dict[str, Any], number: int, body: str) -> OutgoingRequest:
+        """Return the request that adds a comment."""
+
+    def set_state(
+        self, config: dict[str, Any], secrets: dict[str, Any], number: int, *, closed: bool
+    ) -> OutgoingRequest:
+        """Return the request that closes or reopens an issue."""
+
+    def parse(self, resource: dict[str, Any]) -> Issue:
+        """Return the issue in a response. Raises `KeyError`, `TypeError` or `ValueError` if it is malformed."""

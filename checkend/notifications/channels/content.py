@@ -1,12 +1,12 @@
 """The parts that messages of all kinds of channels have in common, unescaped. Pure functions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from checkend.notifications.channels.base import OutgoingRequest
-from checkend.notifications.channels.text import fit_line, one_line
+from checkend.notifications.channels.text import fit_line, one_line, utf16_length
 from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary
 
 # Chat messages are read at a glance: these limits, in UTF-16 code units, are below those of each service.
@@ -15,7 +15,12 @@ MESSAGE_LIMIT = 1_500
 VALUE_LIMIT = 200
 LINE_LIMIT = 300
 
-DIGEST_PROBLEMS = 5
+DIGEST_PROBLEMS = 5  # that a digest shows in full; it names the others by id and class
+NAME_LIMIT = 40
+SEPARATOR = ", "
+# How many problems fit into one digest of a kind, within its service's limits. Further ones start another digest.
+DIGEST_CAPACITIES = {"webhook": 1_000, "email": 1_000, "gitlab": 1_000, "slack": 500, "teams": 400, "google_chat": 400}
+DEFAULT_DIGEST_CAPACITY = 100  # for messages of 4,096 characters or bytes
 FRAMES = 5
 
 
@@ -32,6 +37,7 @@ def occurrences(problem: ProblemSummary) -> str:
 def facts(app: AppSummary, problem: ProblemSummary) -> list[tuple[str, str]]:
     """Return the labels and values of a problem, without empty ones, each value on one line and not truncated."""
     pairs = [
+        problem.remark,
         ("App", app.name),
         ("Environment", problem.environment),
         ("Release", problem.release),
@@ -55,9 +61,30 @@ def class_and_message(problem: ProblemSummary) -> str:
 
 
 def and_more(notification: Notification) -> str:
-    """Return "and 32 more" for a digest about more problems than it shows, else ""."""
-    rest = notification.count - len(notification.problems[:DIGEST_PROBLEMS])
+    """Return "and 32 more" for a digest about more problems than it names, else ""."""
+    rest = notification.count - len(notification.problems)
     return f"and {rest:,} more" if notification.event is Event.DIGEST and rest > 0 else ""
+
+
+def digest_capacity(kind: str) -> int:
+    """Return how many problems a digest through a channel of this kind names at most."""
+    return DIGEST_CAPACITIES.get(kind, DEFAULT_DIGEST_CAPACITY)
+
+
+def other_problems(
+    notification: Notification,
+    limit: int,
+    escape: Callable[[str], str] = str,
+    *,
+    length: Callable[[str], int] = utf16_length,
+) -> list[str]:
+    """Return names such as "#6 NoMethodError" of the problems that a digest does not show in full, escaped.
+
+    Joined with `SEPARATOR`, they have at most ``limit`` units of ``length``; long ones are truncated for that.
+    """
+    others = notification.problems[DIGEST_PROBLEMS:]
+    share = min(NAME_LIMIT, limit // max(len(others), 1) - len(SEPARATOR))
+    return [fit_line(f"#{problem.id} {problem.error_class}", share, escape, length=length) for problem in others]
 
 
 def link_label(notification: Notification) -> str:

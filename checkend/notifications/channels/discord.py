@@ -11,12 +11,14 @@ from typing import Any
 from checkend import clock
 from checkend.notifications.channels import content, settings
 from checkend.notifications.channels.base import OutgoingRequest
-from checkend.notifications.channels.text import fit, fit_line
+from checkend.notifications.channels.text import fit, fit_line, utf16_length
 from checkend.notifications.message import Event, Notification, ProblemSummary
 
 KIND = "discord"
 LABEL = "Discord"
 SECRETS: tuple[str, ...] = ("url",)
+
+DESCRIPTION_LIMIT = 4_000  # Discord allows 4,096
 
 _MARKDOWN = re.compile(r"([\\`*_~|<>\[\]()#+\-.@:])")
 _RED, _GRAY = 0xC0392B, 0x7F8C8D
@@ -63,7 +65,9 @@ def _problem(notification: Notification) -> dict[str, Any]:
 
 def _digest(notification: Notification) -> str:
     lines = [_digest_entry(problem) for problem in notification.problems[: content.DIGEST_PROBLEMS]]
-    return "\n".join(line for line in (*lines, content.and_more(notification)) if line)
+    room = DESCRIPTION_LIMIT - sum(utf16_length(line) + 1 for line in lines)
+    names = content.SEPARATOR.join(content.other_problems(notification, room, _escape))
+    return "\n".join(line for line in (*lines, names, content.and_more(notification)) if line)
 
 
 def _digest_entry(problem: ProblemSummary) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 
 from checkend.notifications.channels import content, settings
 from checkend.notifications.channels.base import OutgoingRequest
-from checkend.notifications.channels.text import fit, fit_line
+from checkend.notifications.channels.text import fit, fit_line, json_length
 from checkend.notifications.message import Event, Notification, ProblemSummary
 
 KIND = "google_chat"
 LABEL = "Google Chat"
 SECRETS: tuple[str, ...] = ("url",)
+
+NAMES_LIMIT = 18_000  # bytes of all names in a digest
 
 
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
@@ -65,6 +67,9 @@ def _problem(notification: Notification) -> list[dict[str, Any]]:
 
 def _digest(notification: Notification) -> list[dict[str, Any]]:
     widgets = [_digest_entry(problem) for problem in notification.problems[: content.DIGEST_PROBLEMS]]
+    names = content.other_problems(notification, NAMES_LIMIT, _html, length=json_length)
+    if names:
+        widgets.append(_paragraph(content.SEPARATOR.join(names)))
     more = content.and_more(notification)
     return [*widgets, _paragraph(more)] if more else widgets
 

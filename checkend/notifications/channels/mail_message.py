@@ -19,6 +19,7 @@ from checkend.notifications.message import Event, Notification, ProblemSummary
 SUBJECT_LIMIT = 180  # email.message may add a space where it folds a line between ASCII and other text
 MESSAGE_LIMIT = 10_000
 VALUE_LIMIT = 500
+NAMES_LIMIT = 50_000
 
 _UNSUBSCRIBE = "Stop these emails"
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;color:#1f2933"
@@ -106,6 +107,7 @@ def _text(notification: Notification, unsubscribe_url: str) -> str:
         paragraphs.append(fit_line(content.text_of_test(notification), VALUE_LIMIT))
     elif notification.event is Event.DIGEST:
         paragraphs += [_text_of_digest_entry(problem) for problem in _digest_problems(notification)]
+        paragraphs.append("\n".join(content.other_problems(notification, NAMES_LIMIT)))
         paragraphs.append(content.and_more(notification))
     else:
         problem = notification.problems[0]
@@ -136,6 +138,9 @@ def _html(notification: Notification, unsubscribe_url: str) -> Markup:
         parts.append(Markup("<p>{}</p>").format(fit_line(content.text_of_test(notification), VALUE_LIMIT)))
     elif notification.event is Event.DIGEST:
         parts += [_html_of_digest_entry(problem) for problem in _digest_problems(notification)]
+        if names := content.other_problems(notification, NAMES_LIMIT):
+            lines = Markup("<br>").join(names)
+            parts.append(Markup('<p dir="auto" style="{}">{}</p>').format(f"{_MONOSPACE};margin:0 0 14px", lines))
         if more := content.and_more(notification):
             parts.append(Markup("<p>{}</p>").format(more))
     else:

@@ -26,6 +26,7 @@ DEFAULT_SERVER = "https://ntfy.sh"
 MESSAGE_LIMIT = 1_400
 VALUE_LIMIT = 200
 LINE_LIMIT = 400
+DIGEST_LIMIT = 4_000
 
 _TAGS = {
     Event.NEW_PROBLEM: "rotating_light",
@@ -80,6 +81,8 @@ def _message(notification: Notification) -> str:
             f"{_fit_line(content.class_and_message(problem), LINE_LIMIT)} ({content.occurrences(problem)})"
             for problem in notification.problems[: content.DIGEST_PROBLEMS]
         ]
+        room = DIGEST_LIMIT - sum(json_length(line) + 2 for line in lines)
+        lines.append(content.SEPARATOR.join(content.other_problems(notification, room, length=json_length)))
         return "\n".join(line for line in (*lines, content.and_more(notification)) if line)
     problem = notification.problems[0]
     paragraphs = [

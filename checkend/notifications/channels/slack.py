@@ -16,6 +16,9 @@ KIND = "slack"
 LABEL = "Slack"
 SECRETS: tuple[str, ...] = ("url",)
 
+NAMES_LIMIT = 20_000  # of all names in a digest; a section has at most 3,000 characters
+NAMES_PER_SECTION = 60
+
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -66,6 +69,10 @@ def _digest(notification: Notification) -> list[dict[str, Any]]:
     blocks = []
     for problem in notification.problems[: content.DIGEST_PROBLEMS]:
         blocks += [_section(fit_line(content.class_and_message(problem), content.LINE_LIMIT)), _context(problem)]
+    names = content.other_problems(notification, NAMES_LIMIT, _escape)
+    for start in range(0, len(names), NAMES_PER_SECTION):
+        line = content.SEPARATOR.join(names[start : start + NAMES_PER_SECTION])
+        blocks.append({"type": "section", "text": _plain(line)})
     if more := content.and_more(notification):
         blocks.append(_section(more))
     return blocks
@@ -88,7 +95,8 @@ def _fallback(notification: Notification) -> str:
     for problem in notification.problems[: content.DIGEST_PROBLEMS]:
         text = content.class_and_message(problem) if notification.event is Event.DIGEST else problem.message
         lines.append(fit_line(text, content.LINE_LIMIT, _escape))
-    lines += [content.and_more(notification), _escape(notification.url)]
+    rest = notification.count - len(notification.problems[: content.DIGEST_PROBLEMS])
+    lines += [f"and {rest:,} more" if rest > 0 and notification.problems else "", _escape(notification.url)]
     return "\n".join(line for line in lines if line)
 
 

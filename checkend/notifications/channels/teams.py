@@ -9,7 +9,7 @@ from typing import Any
 
 from checkend.notifications.channels import content, settings
 from checkend.notifications.channels.base import OutgoingRequest
-from checkend.notifications.channels.text import fit, fit_line
+from checkend.notifications.channels.text import fit, fit_line, json_length
 from checkend.notifications.message import Event, Notification
 
 KIND = "teams"
@@ -18,6 +18,7 @@ SECRETS: tuple[str, ...] = ("url",)
 
 URL_LIMIT = 1_000
 MESSAGE_LINES = 20
+NAMES_LIMIT = 18_000  # bytes of all names in a digest
 
 
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
@@ -76,6 +77,9 @@ def _digest(notification: Notification) -> list[dict[str, Any]]:
         link = {"selectAction": {"type": "Action.OpenUrl", "url": problem.url}} if problem.url else {}
         title = _run(fit_line(content.class_and_message(problem), content.LINE_LIMIT), **link)
         blocks.append(_block(title, _run(f" · {content.occurrences(problem)}", isSubtle=True)))
+    names = content.other_problems(notification, NAMES_LIMIT, length=lambda text: json_length(_literal(text)))
+    if names:
+        blocks.append(_block(_run(content.SEPARATOR.join(names))))
     if more := content.and_more(notification):
         blocks.append(_block(_run(more)))
     return blocks
@@ -95,5 +99,9 @@ def _block(*inlines: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(text: str, **style: Any) -> dict[str, Any]:
+    return {"type": "TextRun", "text": _literal(text), **style}
+
+
+def _literal(text: str) -> str:
     # Clients replace {{DATE(…)}} and {{TIME(…)}} even in plain text: a zero-width space keeps them as reported.
-    return {"type": "TextRun", "text": re.sub(r"\{(?=\{)", "{\u200b", text), **style}
+    return re.sub(r"\{(?=\{)", "{\u200b", text)

@@ -25,6 +25,7 @@ _TOKEN = re.compile("[0-9]{1,20}:[A-Za-z0-9_-]{20,100}")
 API_URL = "https://api.telegram.org"
 # Telegram allows 4,096 characters in all, counted without tags and after entities are replaced.
 MESSAGE_LIMIT = 1_000
+NAMES_LIMIT = 2_000
 
 
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
@@ -47,6 +48,7 @@ def build_request(
         parts.append(_fit_line(content.text_of_test(notification), content.LINE_LIMIT))
     elif notification.event is Event.DIGEST:
         parts += [_digest_entry(problem) for problem in notification.problems[: content.DIGEST_PROBLEMS]]
+        parts.append(_code(content.SEPARATOR.join(content.other_problems(notification, NAMES_LIMIT))))
         parts.append(content.and_more(notification))
     else:
         parts += _problem(notification)

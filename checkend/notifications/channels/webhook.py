@@ -75,9 +75,12 @@ def _data(notification: Notification) -> dict[str, Any]:
     data: dict[str, Any] = {"app": {"id": app.id, "name": app.name, "slug": app.slug}}
     if notification.event is Event.DIGEST:
         data |= {"count": notification.count, "problems": [problem.resource for problem in notification.problems]}
+        data |= notification.details
     elif notification.event is not Event.TEST:
         problem = notification.problems[0]
         data |= {"problem": problem.resource, "notice": problem.notice}
+        if notification.details:
+            data[notification.event] = notification.details
     return data
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from checkend.models import Channel
-from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.models import Channel, ProblemIssue
+from checkend.notifications.channels.kinds import REQUEST_KINDS
 from checkend.notifications.message import Event
 
 EVENT_LABELS = {
@@ -20,6 +20,9 @@ EVENT_LABELS = {
 EVENT_CHOICES = {
     Event.NEW_PROBLEM: "New problems",
     Event.REOCCURRENCE: "Resolved problems that occur again",
+    Event.THRESHOLD: "Problems that reach 10, 100, 1,000 and so on occurrences",
+    Event.SPIKE: "Spikes: when one starts, and when it ends",
+    Event.UNMUTED: "Mutes that end by themselves",
 }
 
 
@@ -47,11 +50,11 @@ class Kind:
 
     def is_secret(self, setting: Setting) -> bool:
         """Whether the setting is encrypted and never shown again."""
-        return self.name in HTTP_KINDS and setting.name in HTTP_KINDS[self.name].SECRETS
+        return self.name in REQUEST_KINDS and setting.name in REQUEST_KINDS[self.name].SECRETS
 
 
 def _http_kind(name: str, icon: str, description: str, *settings: Setting) -> Kind:
-    return Kind(name, HTTP_KINDS[name].LABEL, icon, description, settings)
+    return Kind(name, REQUEST_KINDS[name].LABEL, icon, description, settings)
 
 
 _KINDS = (
@@ -132,6 +135,32 @@ _KINDS = (
         Setting("token", "Access token", "Only for protected topics.", "optional", required=False),
     ),
     _http_kind(
+        "github",
+        "github",
+        "An issue per problem in a GitHub repository, with a comment when a resolved problem occurs again.",
+        Setting("repository", "Repository", placeholder="owner/name"),
+        Setting(
+            "token", "Token", "A fine-grained token that may read and write the repository's issues.", "github_pat_…"
+        ),
+        Setting("labels", "Labels", "One label per line, at most 20.", required=False, is_list=True),
+        Setting(
+            "server",
+            "Server",
+            "For GitHub Enterprise Server, the URL of its API. Leave empty to use github.com.",
+            "https://github.example.com/api/v3",
+            required=False,
+        ),
+    ),
+    _http_kind(
+        "gitlab",
+        "gitlab",
+        "An issue per problem in a GitLab project, with a comment when a resolved problem occurs again.",
+        Setting("project", "Project", "The path of the project, or its ID.", "group/project"),
+        Setting("token", "Token", "A project access token with the scope api and the role Reporter.", "glpat-…"),
+        Setting("labels", "Labels", "One label per line, at most 20.", required=False, is_list=True),
+        Setting("server", "Server", "Leave empty to use gitlab.com.", "https://gitlab.com", required=False),
+    ),
+    _http_kind(
         "webhook",
         "braces",
         "Signed JSON to a URL of your own, as specified by Standard Webhooks.",
@@ -151,9 +180,24 @@ def describe_target(channel: Channel) -> str:
     config = channel.config
     if channel.kind == "email":
         return ", ".join(config.get("recipients", [])) or "members of the app's teams"
-    return str(config.get("url") or config.get("topic") or config.get("chat_id") or "")
+    return str(
+        config.get("url")
+        or config.get("repository")
+        or config.get("project")
+        or config.get("topic")
+        or config.get("chat_id")
+        or ""
+    )
 
 
 def event_label(event: str) -> str:
     """Return the name of an event for people."""
     return EVENT_LABELS.get(Event(event), event)
+
+
+def issues_of(problem_id: int) -> list[tuple[str, str]]:
+    """Return the name and the URL of each issue about the problem, such as "GitHub #12"."""
+    return [
+        (f"{KINDS[issue.channel.kind].label} #{issue.number}", issue.url)
+        for issue in ProblemIssue.of_problem(problem_id)
+    ]

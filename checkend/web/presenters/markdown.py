@@ -4,6 +4,7 @@ import re
 
 from checkend.models import Notice, Problem
 from checkend.web.filters import exact_time
+from checkend.web.presenters.mutes import describe_mute
 from checkend.web.presenters.stacktrace import present_stacktrace
 from checkend.web.sanitize import escape_controls, pretty_json, truncate_line
 from checkend.web.urls import full_url
@@ -19,7 +20,7 @@ def problem_markdown(problem: Problem, latest: Notice | None) -> str:
     app = problem.app
     facts = [
         ("App", app.name),
-        ("Status", problem.status),
+        ("Status", describe_mute(problem).lower() if problem.muted else problem.status),
         ("Occurrences", f"{problem.occurrences:,}"),
         ("First seen", exact_time(problem.first_noticed_at)),
         ("Last seen", exact_time(problem.last_noticed_at)),

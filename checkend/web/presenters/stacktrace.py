@@ -7,7 +7,7 @@ from typing import Any
 
 from checkend.grouping.frames import FrameOrigin, classify_frame
 from checkend.grouping.languages import detect_language
-from checkend.grouping.stacktrace import UNKNOWN, Frame, parse_stacktrace
+from checkend.grouping.stacktrace import Frame, frame_text, parse_stacktrace
 
 MAX_FRAMES = 1_000
 
@@ -54,11 +54,3 @@ def present_stacktrace(raw: Any, notifier: Mapping[str, object] | None) -> Stack
         runs.append(FrameRun(in_app_run, list(run_frames), kind))
     in_app = sum(origin is FrameOrigin.APPLICATION for _, origin in classified)
     return StacktraceView(runs, len(frames), in_app, max(len(frames) - MAX_FRAMES, 0))
-
-
-def frame_text(frame: Frame) -> str:
-    """Return ``file:line:column in method`` without the unknown parts."""
-    location = frame.file
-    if frame.line > 0:
-        location += f":{frame.line}" + (f":{frame.column}" if frame.column else "")
-    return location if frame.method == UNKNOWN else f"{location} in {frame.method}"

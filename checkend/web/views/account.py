@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired, ValidationError
@@ -144,6 +144,6 @@ def _profile_page(address_form: EmailAddressForm | None = None, password_form: P
         "account/profile.html",
         address_form=address_form or EmailAddressForm(formdata=None, email_address=current_user().email_address),
         password_form=password_form or PasswordForm(formdata=None),
-        mail_configured=mail.is_configured(current_app.config),
+        mail_configured=mail.is_configured(),
     )
     return html, 422 if request.method == "POST" else 200

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import abort, current_app, flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 from wtforms import BooleanField
@@ -174,7 +174,7 @@ def _form_page(app: App, form: ChannelForm, kind: Kind, channel: Channel | None 
         kind=kind,
         channel=channel,
         event_choices=EVENT_CHOICES,
-        mail_configured=mail.is_configured(current_app.config),
+        mail_configured=mail.is_configured(),
     )
     return html, form.status
 

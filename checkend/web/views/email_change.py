@@ -1,9 +1,11 @@
 """Changes of a user's email address: confirmed by a link sent to the new one if mail is configured, else immediate."""
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 
+from checkend import clock
 from checkend.auth import email_confirmation
 from checkend.auth.login_throttle import login_throttle
 from checkend.auth.password_reset import VALID_HOURS
@@ -11,8 +13,7 @@ from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import User
 from checkend.models.user import normalize_email_address
-from checkend.notifications import mail
-from checkend.notifications.mail_queue import send_later
+from checkend.notifications import mail, outgoing_mail
 from checkend.web.forms import Form
 from checkend.web.urls import full_url
 
@@ -38,7 +39,7 @@ def change_or_confirm(user: User, email_address: str) -> str:
     Raises `DomainError` if another user has the email address.
     """
     email_address = normalize_email_address(email_address)
-    if not mail.is_configured(current_app.config) or email_address == user.email_address:
+    if not mail.is_configured() or email_address == user.email_address:
         with write_transaction():
             user.set_email_address(email_address)
         return CHANGED_MESSAGE
@@ -47,8 +48,10 @@ def change_or_confirm(user: User, email_address: str) -> str:
     link = full_url("email_change.confirm", token=email_confirmation.create_token(user, email_address))
     server, old = current_app.config["URL"], user.email_address
     text = CONFIRMATION_MAIL.format(server=server, old=old, hours=VALID_HOURS, link=link)
-    send_later(email_address, "Confirm your email address for Checkend", text)
-    return f"We have sent a confirmation link to {email_address}. Open it to complete the change."
+    expires_at = clock.now() + timedelta(hours=VALID_HOURS)
+    with write_transaction():
+        outgoing_mail.queue(email_address, "Confirm your email address for Checkend", text, expires_at=expires_at)
+    return f"We are sending a confirmation link to {email_address}. Open it to complete the change."
 
 
 @bp.route("/confirm-email/<token>", methods=["GET", "POST"])
@@ -63,8 +66,8 @@ def confirm(token: str) -> Any:
                 user, new = _read_token(token)
                 old = user.email_address
                 user.set_email_address(new)
-            text = NOTIFICATION_MAIL.format(server=current_app.config["URL"], old=old, new=new)
-            send_later(old, "Your email address for Checkend was changed", text)
+                text = NOTIFICATION_MAIL.format(server=current_app.config["URL"], old=old, new=new)
+                outgoing_mail.queue(old, "Your email address for Checkend was changed", text)
             flash(CHANGED_MESSAGE)
             return redirect(url_for("account.profile"))
     return render_template("auth/confirm_email.html", form=form, old=user.email_address, new=new), form.status

@@ -43,7 +43,7 @@ def index() -> str:
     apps, more_apps = _busiest_apps(scope)
     days = days_of_apps((app.id for app in apps), charts.spark_start(now))
     new = new_problems(scope, now - NEW_FOR, MAX_NEW + 1)
-    latest = find_problems(scope, ProblemFilter(status=UNRESOLVED)).limit(MAX_LATEST).options(*_FOR_LISTS)
+    latest = find_problems(scope, ProblemFilter(status=UNRESOLVED, muted=False)).limit(MAX_LATEST).options(*_FOR_LISTS)
     return render_template(
         "home.html",
         cards=[AppCard(app, charts.sparkline(days.get(app.id, []), now)) for app in apps],
@@ -56,7 +56,8 @@ def index() -> str:
 
 
 def _busiest_apps(scope: AppScope) -> tuple[list[App], bool]:
-    """Return up to `MAX_APPS` apps, most unresolved problems first, and whether there are more."""
-    statement = select(App).order_by(App.unresolved_problems_count.desc(), App.name, App.id).limit(MAX_APPS + 1)
+    """Return up to `MAX_APPS` apps, most open problems first, and whether there are more."""
+    busiest = (App.unresolved_problems_count - App.muted_problems_count).desc()
+    statement = select(App).order_by(busiest, App.name, App.id).limit(MAX_APPS + 1)
     apps = list(db.session.scalars(scope.narrow(statement, App.id)))
     return apps[:MAX_APPS], len(apps) > MAX_APPS

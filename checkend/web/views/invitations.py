@@ -7,16 +7,17 @@ from flask_login import current_user as session_user
 from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField
 
+from checkend import clock
 from checkend.auth import sessions
+from checkend.auth.login_throttle import login_throttle
 from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
 from checkend.db.transactions import write_transaction
-from checkend.exceptions import ApiError
-from checkend.models import Invitation, User
+from checkend.exceptions import ApiError, DomainError
+from checkend.models import Invitation, OutgoingMail, User
 from checkend.models.invitation import NO_LONGER_OPEN
 from checkend.models.user import NewPassword
-from checkend.notifications import mail
-from checkend.notifications.mail_queue import send_later
+from checkend.notifications import mail, outgoing_mail
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, SchemaValidator
 from checkend.web.lookups import get_or_404, team_for
@@ -31,7 +32,7 @@ public_bp = Blueprint("invitation", __name__)
 
 MAIL = """{inviter} has invited you to join the team {team} at {server} with the role {role}.
 
-To join, open this link within seven days:
+To join, open this link until {until}:
 {link}
 """
 
@@ -50,7 +51,7 @@ class JoinForm(Form):
 
 @bp.post("")
 def create(slug: str) -> Any:
-    """Create an invitation, mail its link if mail is configured, and show the link once on the team's page."""
+    """Create an invitation, queue mail with its link if mail is configured, and show it once on the team's page."""
     team = team_for(Capability.INVITE, slug)
     form = InvitationForm()
     if form.validate():
@@ -58,10 +59,10 @@ def create(slug: str) -> Any:
             with write_transaction():
                 role = selected_role(team)
                 invitation, token = Invitation.create(team, form.email_address.data, role, current_user())
-            link = full_url("invitation.join", token=token)
-            mailed = mail.is_configured(current_app.config)
-            if mailed:
-                _mail_link(invitation, link)
+                link = full_url("invitation.join", token=token)
+                mailed = mail.is_configured()
+                if mailed:
+                    _queue_mail(invitation, link)
             secret = {"email_address": invitation.email_address, "role": invitation.role, "link": link}
             return redirect_with_secret(url_for("teams.show", slug=team.slug), **secret, mailed=mailed)
     return team_page(team, invitation_form=form)
@@ -74,6 +75,16 @@ def revoke(slug: str, invitation_id: int) -> Response:
     invitation = get_or_404(Invitation, invitation_id, team_id=team.id)
     message = f"Revoked the invitation for {invitation.email_address}."
     return run_and_redirect(invitation.revoke, message, url_for("teams.show", slug=team.slug))
+
+
+@bp.post("/<int:invitation_id>/resend")
+def resend(slug: str, invitation_id: int) -> Response:
+    """Mail an invitation again, with a new link unless the mail with the current one is still waiting."""
+    team = team_for(Capability.INVITE, slug)
+    invitation = get_or_404(Invitation, invitation_id, team_id=team.id)
+    login_throttle().take(f"invitation {invitation.id}")
+    message = f"The invitation for {invitation.email_address} will be mailed within a few seconds."
+    return run_and_redirect(lambda: _resend(invitation), message, url_for("teams.show", slug=team.slug))
 
 
 @public_bp.route("/invitations/<token>", methods=["GET", "POST"])
@@ -113,9 +124,22 @@ def _accept(token: str, password: NewPassword | None) -> None:
             sessions.sign_in(user)
 
 
-def _mail_link(invitation: Invitation, link: str) -> None:
-    """Mail the link after the response."""
+def _resend(invitation: Invitation) -> None:
+    if not mail.is_configured():
+        raise DomainError("This server cannot send mail. Ask a site admin to set it up.")
+    waiting = OutgoingMail.of_invitations([invitation]).get(invitation.id)
+    if waiting is not None and waiting.status == "pending":
+        waiting.next_attempt_at = clock.now()
+    else:
+        _queue_mail(invitation, full_url("invitation.join", token=invitation.renew_token()))
+
+
+def _queue_mail(invitation: Invitation, link: str) -> None:
     team, server = invitation.team, current_app.config["URL"]
-    inviter = current_user().email_address
-    text = MAIL.format(inviter=inviter, team=team.name, server=server, role=invitation.role, link=link)
-    send_later(invitation.email_address, f"Join {team.name} at Checkend", text)
+    inviter = invitation.invited_by.email_address if invitation.invited_by else "An admin"
+    until = f"{invitation.expires_at:%-d %B %Y, %H:%M} UTC"
+    text = MAIL.format(inviter=inviter, team=team.name, server=server, role=invitation.role, until=until, link=link)
+    subject = f"Join {team.name} at Checkend"
+    outgoing_mail.queue(
+        invitation.email_address, subject, text, expires_at=invitation.expires_at, invitation=invitation
+    )

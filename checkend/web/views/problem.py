@@ -8,13 +8,16 @@ from checkend.auth.roles import Capability, can, require
 from checkend.auth.sessions import current_user
 from checkend.models import Notice, Problem, Tag
 from checkend.models.counters import facets_of, hours_of_problem
+from checkend.models.mute import mute_problem, unmute_problem
 from checkend.models.notice import latest_notices
 from checkend.models.problem import tags_in_use
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_with_time_limit
 from checkend.web.lookups import get_or_404
+from checkend.web.mute_form import DURATIONS, read_terms
 from checkend.web.pages import run_and_redirect, signed_in_blueprint
 from checkend.web.presenters import charts
+from checkend.web.presenters.channel_kinds import issues_of
 from checkend.web.presenters.facets import facet_shares
 from checkend.web.presenters.markdown import problem_markdown
 from checkend.web.presenters.stacktrace import present_stacktrace
@@ -50,11 +53,13 @@ def show(problem_id: int) -> str:
         span=span,
         spans=charts.SPANS.values(),
         chart=charts.chart(counts, span, now),
+        issues=issues_of(problem.id),
         facets=facet_shares(facets_of(problem.id)),
         notices=notices[:MAX_LATEST],
         stack_trace=present_stacktrace(latest.raw_backtrace, latest.notifier) if latest else None,
         more_notices=len(notices) > MAX_LATEST,
         markdown=problem_markdown(problem, latest),
+        durations=DURATIONS,
         tags=tags_in_use(AppScope.of([app.id]), MAX_TAG_SUGGESTIONS)
         if can(current_user(), Capability.TAG, app)
         else [],
@@ -100,6 +105,21 @@ def unresolve(problem_id: int) -> Redirect:
     """Reopen the problem."""
     problem = problem_for(Capability.RESOLVE, problem_id)
     return run_and_redirect(problem.unresolve, "Reopened.", _problem_url(problem_id))
+
+
+@bp.post("/mute")
+def mute(problem_id: int) -> Redirect:
+    """Mute the problem on the terms of the form."""
+    problem = problem_for(Capability.RESOLVE, problem_id)
+    message = "Muted. It keeps counting, but notifies nobody."
+    return run_and_redirect(lambda: mute_problem(problem, read_terms(request.form)), message, _problem_url(problem_id))
+
+
+@bp.post("/unmute")
+def unmute(problem_id: int) -> Redirect:
+    """End the mute of the problem."""
+    problem = problem_for(Capability.RESOLVE, problem_id)
+    return run_and_redirect(lambda: unmute_problem(problem), "Unmuted.", _problem_url(problem_id))
 
 
 @bp.post("/tags")

@@ -17,6 +17,7 @@ from checkend.db.transactions import write_transaction
 from checkend.exceptions import DomainError
 from checkend.models import App, Problem
 from checkend.models.counters import days_of_problems, have_reported
+from checkend.models.mute import mute_problems, unmute_problems
 from checkend.models.problem import (
     RESOLVED,
     UNRESOLVED,
@@ -29,6 +30,7 @@ from checkend.models.problem import (
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, bulk_tag, bulk_untag, delete_with_time_limit
 from checkend.web.lookups import app_for
+from checkend.web.mute_form import DURATIONS, read_terms
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.presenters import charts
 from checkend.web.problem_query import PER_PAGE, SINCE, SORTS, ProblemQuery, read_query
@@ -54,7 +56,7 @@ def app_index(slug: str) -> tuple[str, int]:
 
 @bp.post("/problems")
 def bulk_update() -> Any:
-    """Resolve, reopen, tag, untag or delete the selected problems, or all that match the filter in the URL."""
+    """Run one of `ACTIONS` on the selected problems, or on all that match the filter in the URL."""
     return _bulk_update(None)
 
 
@@ -84,7 +86,7 @@ def _problems_page(app: App | None) -> tuple[str, int]:
         environments=_suggested_environments(app, problems),
         has_problems=bool(problems) or count_problems(scope, ProblemFilter()) > 0,
         has_reports=bool(problems) or have_reported(scope),
-        choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE},
+        choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE, "mute": DURATIONS},
     )
     return html, 422 if query.errors else 200
 
@@ -96,9 +98,12 @@ def _find_page(scope: AppScope, query: ProblemQuery) -> list[Problem]:
 
 def _count_by_status(scope: AppScope, problem_filter: ProblemFilter) -> dict[str, int]:
     """Return the number of problems on each of the status tabs."""
-    unresolved = count_problems(scope, replace(problem_filter, status=UNRESOLVED))
-    resolved = count_problems(scope, replace(problem_filter, status=RESOLVED))
-    return {UNRESOLVED: unresolved, RESOLVED: resolved, "all": unresolved + resolved}
+    tabs = {"unresolved": (UNRESOLVED, False), "muted": (UNRESOLVED, True), "resolved": (RESOLVED, None)}
+    counts = {
+        tab: count_problems(scope, replace(problem_filter, status=status, muted=muted))
+        for tab, (status, muted) in tabs.items()
+    }
+    return counts | {"all": sum(counts.values())}
 
 
 def _suggested_environments(app: App | None, problems: list[Problem]) -> list[str]:
@@ -133,6 +138,10 @@ def _tag_name() -> str:
 ACTIONS = {
     "resolve": Action(Capability.RESOLVE, lambda selection: bulk_set_status(selection, RESOLVED), "Resolved"),
     "unresolve": Action(Capability.RESOLVE, lambda selection: bulk_set_status(selection, UNRESOLVED), "Reopened"),
+    "mute": Action(
+        Capability.RESOLVE, lambda selection: mute_problems(selection.select_ids(), read_terms(request.form)), "Muted"
+    ),
+    "unmute": Action(Capability.RESOLVE, lambda selection: unmute_problems(selection.select_ids()), "Unmuted"),
     "tag": Action(Capability.TAG, lambda selection: bulk_tag(selection, _tag_name()), "Tagged"),
     "untag": Action(Capability.TAG, lambda selection: bulk_untag(selection, _tag_name()), "Untagged"),
     "delete": Action(Capability.DELETE_PROBLEMS, lambda selection: delete_with_time_limit(selection)[0], "Deleted"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 from wtforms import StringField
@@ -11,7 +11,7 @@ from checkend.auth.roles import Capability, apps_with, can, grantable_roles, req
 from checkend.auth.sessions import current_user
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
-from checkend.models import App, Invitation, Team, TeamApp, TeamMember
+from checkend.models import App, Invitation, OutgoingMail, Team, TeamApp, TeamMember
 from checkend.notifications import mail
 from checkend.schemas.team import TeamSchema
 from checkend.web.forms import Form, SchemaValidator
@@ -95,6 +95,7 @@ def delete(slug: str) -> Response:
 def team_page(team: Team, form: TeamForm | None = None, invitation_form: Form | None = None, **context: Any) -> Page:
     """Return the team's page; forms that were submitted are shown with their values and errors."""
     form = form or TeamForm(formdata=None, name=team.name)
+    invitations = Invitation.open_of(team) if can(current_user(), Capability.INVITE, team) else []
     html = render_template(
         "teams/show.html",
         team=team,
@@ -103,8 +104,9 @@ def team_page(team: Team, form: TeamForm | None = None, invitation_form: Form | 
         roles=grantable_roles(current_user(), team),
         role_descriptions=ROLE_DESCRIPTIONS,
         assignable_apps=_assignable_apps(team) if can(current_user(), Capability.ASSIGN_APPS, team) else [],
-        invitations=Invitation.open_of(team) if can(current_user(), Capability.INVITE, team) else [],
-        mail_configured=mail.is_configured(current_app.config),
+        invitations=invitations,
+        mails=OutgoingMail.of_invitations(invitations) if invitations else {},
+        mail_configured=mail.is_configured(),
         invitation_form=invitation_form,
         **context,
     )

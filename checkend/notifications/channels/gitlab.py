@@ -1,0 +1,79 @@
+"""GitLab issues, on gitlab.com or a server of one's own."""
+
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from checkend.notifications.channels import issue_settings
+from checkend.notifications.channels.base import Issue, IssueLink, OutgoingRequest
+from checkend.notifications.channels.content import json_body
+
+KIND = "gitlab"
+LABEL = "GitLab"
+SECRETS: tuple[str, ...] = ("token",)
+DEFAULT_SERVER = "https://gitlab.com"
+BODY_LIMIT = 1_000_000
+MAX_PAGES = 1
+PER_PAGE = 5
+
+_PROJECT = re.compile(r"[0-9]{1,18}|[A-Za-z0-9_.-]{1,255}(/[A-Za-z0-9_.-]{1,255}){1,20}")
+
+
+def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
+    """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
+    issue_settings.check(config, secrets, "project", _PROJECT, "the path of a project, such as acme/shop, or its ID")
+
+
+def find(config: dict[str, Any], secrets: dict[str, Any], link: IssueLink, page: int) -> OutgoingRequest:
+    """Return the request that lists the oldest issues whose description contains the marker."""
+    order = f"scope=all&order_by=created_at&sort=asc&per_page={PER_PAGE}&page={page}"
+    return _request(config, secrets, "GET", f"?search={link.marker}&in=description&{order}")
+
+
+def read(config: dict[str, Any], secrets: dict[str, Any], number: int) -> OutgoingRequest:
+    """Return the request for an issue."""
+    return _request(config, secrets, "GET", f"/{number}")
+
+
+def create(config: dict[str, Any], secrets: dict[str, Any], title: str, body: str) -> OutgoingRequest:
+    """Return the request that creates an issue."""
+    labels = {"labels": ",".join(config["labels"])} if config.get("labels") else {}
+    return _request(config, secrets, "POST", "", {"title": title, "description": body} | labels)
+
+
+def comments(config: dict[str, Any], secrets: dict[str, Any], number: int, since: datetime) -> OutgoingRequest:
+    """Return the request for an issue's latest comments."""
+    return _request(config, secrets, "GET", f"/{number}/notes?order_by=created_at&sort=desc&per_page=30")
+
+
+def comment(config: dict[str, Any], secrets: dict[str, Any], number: int, body: str) -> OutgoingRequest:
+    """Return the request that adds a comment."""
+    return _request(config, secrets, "POST", f"/{number}/notes", {"body": body})
+
+
+def set_state(config: dict[str, Any], secrets: dict[str, Any], number: int, *, closed: bool) -> OutgoingRequest:
+    """Return the request that closes or reopens an issue."""
+    return _request(config, secrets, "PUT", f"/{number}", {"state_event": "close" if closed else "reopen"})
+
+
+def parse(resource: dict[str, Any]) -> Issue:
+    """Return the issue in a response."""
+    return Issue(
+        issue_settings.issue_number(resource["iid"]),
+        issue_settings.web_url(resource["web_url"]),
+        str(resource.get("description") or ""),
+        resource["state"] == "closed",
+    )
+
+
+def _request(
+    config: dict[str, Any], secrets: dict[str, Any], method: str, path: str, payload: dict[str, Any] | None = None
+) -> OutgoingRequest:
+    server = (config.get("server") or DEFAULT_SERVER).rstrip("/")
+    headers = {"PRIVATE-TOKEN": str(secrets["token"])}
+    if payload is not None:
+        headers["Content-Type"] = "application/json; charset=utf-8"
+    body = b"" if payload is None else json_body(payload)
+    project = quote(str(config["project"]), safe="")
+    return OutgoingRequest(f"{server}/api/v4/projects/{project}/issues{path}", body, headers, method)

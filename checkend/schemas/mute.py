@@ -1,0 +1,44 @@
+"""The terms of a mute."""
+
+from typing import Any
+
+from marshmallow import ValidationError as SchemaError
+from marshmallow import fields, validate, validates_schema
+
+from checkend.models.mute import MAX_MUTE_MINUTES, MAX_MUTE_OCCURRENCES, MAX_MUTE_REASON, MuteTerms
+from checkend.schemas.base import Resource
+from checkend.schemas.fields import BooleanField, DateBound, TextField
+from checkend.schemas.problem import ProblemIdsSchema
+
+
+def _whole_number(limit: int) -> fields.Integer:
+    error = f"must be a whole number from 1 to {limit:,}."
+    return fields.Integer(
+        strict=True, validate=validate.Range(1, limit, error=error), error_messages={"invalid": error, "null": error}
+    )
+
+
+class MuteTermsSchema(Resource):
+    """When a mute ends: at the first of the terms that is met, or without any only when the problem is unmuted."""
+
+    raw_names = True
+
+    until = DateBound()
+    occurrences = _whole_number(MAX_MUTE_OCCURRENCES)
+    within_minutes = _whole_number(MAX_MUTE_MINUTES)
+    until_release = BooleanField()
+    reason = TextField(limit=MAX_MUTE_REASON, allow_none=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _needs_occurrences(self, data: dict[str, Any], **_: Any) -> None:
+        if "within_minutes" in data and "occurrences" not in data:
+            raise SchemaError("needs occurrences.", "within_minutes")
+
+
+class BulkMuteSchema(ProblemIdsSchema, MuteTermsSchema):
+    """The problems to mute, and the terms."""
+
+
+def mute_terms(data: dict[str, Any]) -> MuteTerms:
+    """Return the terms in ``data``, a loaded `MuteTermsSchema`."""
+    return MuteTerms(**data | {"reason": data.get("reason") or ""})
