@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.server_process import command, environment
 
+pytestmark = pytest.mark.slow
+
 MAX_MEMORY_MB = 120
 # With the requests or commands that need them: prometheus_client with /metrics, cryptography with the first new secret,
 # urllib3 with the first notification, zxcvbn with the first password, alembic with a migration, humanize with
