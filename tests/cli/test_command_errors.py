@@ -175,6 +175,7 @@ def test_a_full_disk(name: str, in_use: bool, store: Path, call: Any) -> None:
     assert_message(done, name, fails=name not in READ_ONLY)
 
 
+@pytest.mark.slow
 def test_full_standard_output_ends_a_command_with_a_message(store: Path, instance: Path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(

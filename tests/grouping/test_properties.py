@@ -49,6 +49,7 @@ notifiers = st.none() | st.dictionaries(
 rule_sets = st.frozensets(st.sampled_from(sorted(fingerprint.RULES)))
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_every_json_value_is_parsed(raw: object) -> None:
     frames = parse_stacktrace(raw)
@@ -110,6 +111,7 @@ def python_frames(root: str, calls: list[tuple[str, str]], shift: int) -> list[F
 calls = st.lists(st.tuples(names, names), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(calls, roots, roots, numbers, numbers)
 def test_line_numbers_and_project_folders_do_not_count(
     made: list[tuple[str, str]], root: str, other_root: str, shift: int, other_shift: int
@@ -141,6 +143,7 @@ def test_the_hash_host_and_columns_of_a_bundle_do_not_count(
     assert fingerprint.group("E", "m", one).fingerprint == fingerprint.group("E", "m", other).fingerprint
 
 
+@pytest.mark.slow
 @given(names, st.lists(st.tuples(names, numbers, numbers), min_size=1, max_size=6))
 def test_numbers_in_a_message_do_not_count(word: str, parts: list[tuple[str, int, int]]) -> None:
     one = " ".join(f"{text} {number}" for text, number, _ in parts)

@@ -305,6 +305,7 @@ def _user(name: str) -> User:
     return user
 
 
+@pytest.mark.slow
 def test_every_route_that_changes_who_may_do_what_logs_one_line_for_each_change(walk: Walk) -> None:
     for part in (_walk_own_account, _walk_teams, _walk_server, _walk_channels, _walk_api):
         part(walk)

@@ -12,6 +12,8 @@ import pytest
 from tests.support.receiver import Receiver
 from tests.support.server_process import command, environment
 
+pytestmark = pytest.mark.slow
+
 MAX_MEMORY_MB = 120
 MAX_CPU_SECONDS = 1.5
 # With the requests or commands that need them: prometheus_client with /metrics, cryptography with the first new secret,

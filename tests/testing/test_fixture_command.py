@@ -77,6 +77,7 @@ def test_it_ends_with_a_signal(number: signal.Signals) -> None:
     assert ended(process, line, before) == 0
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     before = folders()
     code = (
@@ -127,6 +128,7 @@ def test_a_command_that_a_signal_ended_has_the_status_of_shells() -> None:
     assert run_fixture("--", "sh", "-c", "kill -KILL $$").returncode == 137
 
 
+@pytest.mark.slow
 def test_signals_are_passed_on_to_the_command() -> None:
     before = folders()
     code = (
@@ -146,6 +148,7 @@ def test_signals_are_passed_on_to_the_command() -> None:
     assert not folders() - before
 
 
+@pytest.mark.slow
 def test_a_report_fails_the_command_and_is_printed() -> None:
     body = '{"error":{"class":"Boom","message":"in the cellar"}}'
     assert run_fixture("--", sys.executable, "-c", SEND, body).returncode == 0
@@ -193,6 +196,7 @@ def test_an_invalid_command_line_is_rejected_with_the_reason(arguments: list[str
     assert message in ran.stderr
 
 
+@pytest.mark.slow
 def test_next_to_the_sdk_it_fails_with_the_reason(tmp_path: Path) -> None:
     skip = shutil.ignore_patterns("static", "templates")
     shutil.copytree(CHECKOUT / "checkend", tmp_path / "checkend", ignore=skip)

@@ -79,6 +79,7 @@ def test_each_repeat_is_a_notice_of_its_own(server: Server) -> None:
         assert len(app.notices()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", [False, True])
 def test_settings_are_those_given_and_never_the_environments(process: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHECKEND_NOTICE_DEDUP_STATUS", "200")
@@ -87,6 +88,7 @@ def test_settings_are_those_given_and_never_the_environments(process: bool, monk
         assert server.app.problems()[0]["deduplicated_count"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", [False, True])
 def test_after_its_end_there_is_no_file_port_or_thread(process: bool) -> None:
     before, threads = folders(), set(threading.enumerate())
@@ -139,6 +141,7 @@ def test_the_end_waits_for_no_request_that_is_held_up() -> None:
     waiting.join(5)
 
 
+@pytest.mark.slow
 def test_one_that_cannot_start_says_why(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ServerStartError, match="exited with status 1"):
         Server(process=True, settings={"THREADS": "many"}).start()

@@ -104,6 +104,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     services(app).close()
 
 
+@pytest.mark.slow
 def test_every_page_form_redirect_and_cookie_stays_below_the_prefix(site: Site) -> None:
     make = Factory(site.app)
     user = make.user("ada@example.com", site_admin=True)
