@@ -13,6 +13,7 @@ def register(app: Flask) -> None:
         channels,
         conventions,
         health,
+        idempotency,
         notice_feed,
         notices,
         problem_statistics,
@@ -33,3 +34,4 @@ def register(app: Flask) -> None:
     for module in (health, openapi, *of_apps, *of_users):
         # The prefix is needed because the dashboard has blueprints with the same names.
         app.register_blueprint(module.bp, url_prefix="/api/v1", name=f"api_{module.bp.name}")
+    idempotency.register(app, [f"api_{module.bp.name}" for module in (*of_apps, *of_users)])

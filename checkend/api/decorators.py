@@ -13,6 +13,7 @@ from marshmallow import Schema, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from checkend.api.conventions import check_precondition, link_pages
+from checkend.api.idempotency import remember
 from checkend.auth.decorators import read_body
 from checkend.db.session import db
 from checkend.exceptions import ApiError
@@ -96,6 +97,7 @@ def response(
             if schema is None:
                 empty = Response(status=status)
                 del empty.headers["Content-Type"]
+                remember(empty)
                 return empty
             db.session.flush()  # `requires` commits later, and only a flush sets columns such as updated_at
             if page is not None:
@@ -106,6 +108,7 @@ def response(
             if located:
                 response.location = f"{request.script_root}{request.path.rstrip('/')}/{response.get_json()['id']}"
                 response.autocorrect_location_header = False
+            remember(response)
             return response
 
         respond.response = (schema, status)  # type: ignore[attr-defined]  # for the OpenAPI document

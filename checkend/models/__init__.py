@@ -5,6 +5,7 @@ from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
+from checkend.models.idempotent_response import IdempotentResponse
 from checkend.models.invitation import Invitation
 from checkend.models.issue import ProblemIssue
 from checkend.models.mail_settings import StoredMailSettings
@@ -24,6 +25,7 @@ __all__ = [
     "Backtrace",
     "Channel",
     "Delivery",
+    "IdempotentResponse",
     "Invitation",
     "Notice",
     "NotificationPreference",

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from checkend.db.session import db
 from checkend.exceptions import DomainError
 from checkend.models import Channel, OutgoingMail, StoredMailSettings
+from checkend.models.idempotent_response import delete_all_responses
 from checkend.notifications.encryption import SecretBox, SecretsUnreadableError
 from checkend.notifications.mail_settings import OWNER
 
@@ -49,6 +50,7 @@ def encrypt_with_new_key(box: SecretBox) -> Rotation:
             ) from None
     settings, password = _open_password(box)
     mails = _open_waiting_mail(box)
+    delete_all_responses()
     old_keys = box.add_key()
     for channel, secrets in zip(channels, opened, strict=True):
         channel.secrets = box.seal(secrets)

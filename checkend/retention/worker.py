@@ -15,6 +15,7 @@ from checkend import clock
 from checkend.db.session import REQUEST_LOCK_SECONDS
 from checkend.db.transactions import write_transaction
 from checkend.models import UserSession
+from checkend.models.idempotent_response import delete_old_responses
 from checkend.models.search_index import index_latest_messages
 from checkend.retention.cleanup import clean_up, retention_limits
 from checkend.retention.clock_guard import AgeGuard
@@ -107,6 +108,7 @@ class RetentionWorker:
             )
             with write_transaction():
                 UserSession.delete_expired(self._session_lifetime)
+                delete_old_responses()
             yield CleanupResult()
         else:
             yield from shrink_apps(self._app_cap, self._warnings)

@@ -37,6 +37,12 @@ _IDS = {
     "rotate_secret": "rotate_channel_secret",
 }
 _SLUGS = {"app_id", "team_id", "user_id"}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A repeated request with the same key gets the first response, for 24 hours.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
 OPEN_BLUEPRINTS = {"api_health", "api_openapi"}
 ERRORS = {
     400: ("BadRequest", "The request is malformed, or its body is not a JSON object."),
@@ -111,7 +117,11 @@ def _operation(view: Any, rule: Rule, method: str, components: Components) -> di
         "operationId": operation_id(_blueprint(rule), view.__name__, method),
         "summary": " ".join(summary.split()).removesuffix("."),
         "tags": [_blueprint(rule).replace("_", " ")],
-        "parameters": [*_path_parameters(rule), *_query_parameters(view, components)],
+        "parameters": [
+            *_path_parameters(rule),
+            *_query_parameters(view, components),
+            *([IDEMPOTENCY_KEY] if method == "POST" else []),
+        ],
         "responses": _responses(view, rule, method, components),
     }
     if rest:
