@@ -14,7 +14,8 @@ ICONS = "icons.svg"
 USED_ICONS = frozenset(
     """
     activity arrow-clockwise arrow-counterclockwise arrow-down arrow-left arrow-repeat arrow-right arrow-up
-    bar-chart bell bell-slash box box-arrow-in-right box-arrow-right box-seam braces broadcast bug calendar check
+    bar-chart bell bell-slash box box-arrow-in-right box-arrow-right box-arrow-up-right box-seam braces broadcast bug
+    calendar check
     check-circle check-circle-fill check-lg chevron-down chevron-expand chevron-left chevron-right chevron-up circle
     circle-fill circle-half clipboard clipboard-check clock clock-history code-slash copy dash discord download
     envelope exclamation-circle exclamation-triangle eye eye-slash file-earmark-code filter fire funnel gear globe
