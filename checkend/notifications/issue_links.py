@@ -12,9 +12,9 @@ CLOCK_DIFFERENCE = timedelta(minutes=10)  # between this server and a tracker
 def prepare_issue(delivery: Delivery, notification: Notification) -> IssueLink:
     """Return the link to the notification's issue, which later attempts get as well.
 
-    The issue of a digest belongs to its delivery, and becomes that of each problem without one.
+    The issue of several problems belongs to the delivery, and becomes that of each problem without one.
     """
-    if notification.event in (Event.DIGEST, Event.TEST):
+    if notification.event is Event.TEST or len(notification.problems) > 1:
         return IssueLink(delivery.message_id, delivery.created_at - CLOCK_DIFFERENCE)
     row = ProblemIssue.prepare(notification.problems[0].id, delivery.channel_id)
     return IssueLink(row.marker, row.created_at - CLOCK_DIFFERENCE, row.number)

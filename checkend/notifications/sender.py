@@ -1,5 +1,6 @@
 """One attempt to deliver a notification: build the message, send it, and classify what came back."""
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ from checkend.notifications.channel_settings import open_secrets
 from checkend.notifications.channels.base import ChannelConfigError, IssueLink
 from checkend.notifications.channels.kinds import HTTP_KINDS, TRACKER_KINDS
 from checkend.notifications.channels.mail_message import build_message
+from checkend.notifications.channels.text import fit_line
 from checkend.notifications.encryption import SecretBox
 from checkend.notifications.mail_settings import current_settings
 from checkend.notifications.message import Notification
@@ -25,6 +27,7 @@ from checkend.notifications.outbox import REJECTION_STATUSES, Outcome
 from checkend.notifications.trackers import TRACKER_SECONDS, TrackerRejectedError, TrackerSession
 from checkend.notifications.unsubscribe import unsubscribe_url
 
+REASON_LIMIT = 200
 RETRY_STATUSES = frozenset({408, 425, 429})  # of the client errors, those that say "later"
 
 
@@ -41,7 +44,7 @@ class Sender:
     ) -> Outcome:
         """Deliver ``notification`` to the channel, or to ``recipient`` of an email channel.
 
-        Takes 20 s at most, and `TRACKER_SECONDS` for an issue tracker, which needs the ``link`` unless it is a test.
+        Takes 20 s at most. An issue tracker needs the ``link`` unless it is a test.
         """
         try:
             if channel.kind == "email":
@@ -58,17 +61,18 @@ class Sender:
             return Outcome(str(error))
 
     def _send_issue(self, channel: Channel, notification: Notification, link: IssueLink | None) -> Outcome:
+        secrets = open_secrets(channel, self._secrets)
         session = TrackerSession(
             TRACKER_KINDS[channel.kind],
             partial(http.send, self._policy, max_body=http.MAX_LARGE_BODY_BYTES),
             channel.config,
-            open_secrets(channel, self._secrets),
+            secrets,
             deadline=time.monotonic() + TRACKER_SECONDS,
         )
         try:
             issue = session.deliver(notification, link)
         except TrackerRejectedError as error:
-            return replace(_classify_tracker(error.response), issue=session.issue)
+            return replace(_classify_tracker(error.response, secrets["token"]), issue=session.issue)
         except http.RequestFailedError as error:
             return Outcome(str(error), issue=session.issue)
         return Outcome(status=session.status, issue=issue)
@@ -104,9 +108,14 @@ def classify(response: "http.HttpResponse") -> Outcome:
     return Outcome(f"The receiver responded {status}.", status, not transient, retry_after)
 
 
-def _classify_tracker(response: "http.HttpResponse") -> Outcome:
-    """Return what `classify` does; a rate limit, for which trackers use 403 as well, does not count as a rejection."""
+def _classify_tracker(response: "http.HttpResponse", token: str) -> Outcome:
+    """Return what `classify` does, with the reason if the request is invalid.
+
+    A rate limit, for which trackers use 403 as well, does not count as a rejection.
+    """
     outcome = classify(response)
+    if response.status in (400, 422) and (reason := _reason(response.body, token)):
+        return replace(outcome, error=f"The receiver responded {response.status}: {reason}")
     headers = response.headers
     if response.status not in (403, 429) or not (
         "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
@@ -118,6 +127,17 @@ def _classify_tracker(response: "http.HttpResponse") -> Outcome:
     return Outcome(
         f"The receiver responded {response.status}: its rate limit is reached.", 429, retry_after=retry_after
     )
+
+
+def _reason(body: bytes, token: str) -> str:
+    """Return the message of a tracker, on one line and truncated; "" if there is none."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    message = payload.get("message") or payload.get("error") if isinstance(payload, dict) else None
+    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    return fit_line(text.replace(token, "[secret]"), REASON_LIMIT) if message else ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

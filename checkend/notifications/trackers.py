@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from checkend.exceptions import CheckendError
@@ -11,7 +11,7 @@ from checkend.notifications.channels import issue_text
 from checkend.notifications.channels.base import Issue, IssueLink, IssueTracker, OutgoingRequest
 from checkend.notifications.message import Event, Notification
 
-TRACKER_SECONDS = 60.0  # for all requests of an attempt, well below the lease of a delivery
+TRACKER_SECONDS = 20.0  # for all requests of an attempt, well below the lease of a delivery
 _GONE = frozenset({301, 404, 410})  # an issue that was deleted or moved to another repository
 _COMMENT_WINDOW = timedelta(minutes=10)
 
@@ -33,6 +33,10 @@ class TrackerRejectedError(Exception):
 
 class UnreadableResponseError(CheckendError):
     """The tracker responded with something else than expected."""
+
+
+class ResponseTooLargeError(UnreadableResponseError):
+    """The response of the tracker exceeds the limit."""
 
 
 class TrackerSession:
@@ -78,14 +82,21 @@ class TrackerSession:
 
     def _find(self, link: IssueLink) -> Issue | None:
         """Return the oldest issue with the marker: later ones can be copies by others, who know it by then."""
-        wanted, found = issue_text.marker("issue", link.marker), list[Issue]()
-        for page in range(1, self._tracker.MAX_PAGES + 1):
-            resources = self._list(self._tracker.find(*self._settings, link, page))
-            issues = [self._parse(resource) for resource in resources]
-            found += [issue for issue in issues if wanted in issue.body]
-            if len(resources) < self._tracker.PER_PAGE:
+        wanted = issue_text.marker("issue", link.marker)
+        try:
+            issues = self._newest(link.since, self._tracker.PER_PAGE)
+        except ResponseTooLargeError:
+            issues = self._newest(link.since, 1)
+        return min((issue for issue in issues if wanted in issue.body), key=lambda issue: issue.number, default=None)
+
+    def _newest(self, since: datetime, per_page: int) -> list[Issue]:
+        issues = list[Issue]()
+        for page in range(1, self._tracker.MAX_ISSUES // per_page + 1):
+            resources = self._list(self._tracker.find(*self._settings, since, page, per_page))
+            issues += [self._parse(resource) for resource in resources]
+            if len(resources) < per_page:
                 break
-        return min(found, key=lambda issue: issue.number, default=None)
+        return issues
 
     def _create(self, notification: Notification, marker: str) -> Issue:
         body = issue_text.body(notification, marker, self._tracker.BODY_LIMIT)
@@ -96,11 +107,15 @@ class TrackerSession:
         """Add the comment unless it is there, and reopen the issue of a problem that occurred again."""
         wanted = issue_text.marker("message", notification.id)
         since = notification.created_at - _COMMENT_WINDOW
-        comments = self._list(self._tracker.comments(*self._settings, issue.number, since))
+        try:
+            comments = self._list(self._tracker.comments(*self._settings, issue.number, since))
+        except ResponseTooLargeError:  # rather a second comment than none
+            comments = []
         if not any(wanted in str(comment.get("body")) for comment in comments):
             body = issue_text.body(notification, None, self._tracker.BODY_LIMIT)
             self._call(self._tracker.comment(*self._settings, issue.number, body))
-        if notification.event is Event.REOCCURRENCE and issue.is_closed:
+        events = {notification.event, *notification.details.get("events", ())}
+        if Event.REOCCURRENCE in events and issue.is_closed:
             self._call(self._tracker.set_state(*self._settings, issue.number, closed=False))
 
     def _list(self, request: OutgoingRequest) -> list[dict[str, Any]]:
@@ -125,6 +140,7 @@ class TrackerSession:
             raise TrackerRejectedError(response)
         try:
             return json.loads(response.body)
-        except ValueError:
-            reason = "too large" if response.truncated else "not JSON"
-            raise UnreadableResponseError(f"The response of {self._tracker.LABEL} is {reason}.") from None
+        except (ValueError, RecursionError):
+            if response.truncated:
+                raise ResponseTooLargeError(f"The response of {self._tracker.LABEL} is too large.") from None
+            raise UnreadableResponseError(f"The response of {self._tracker.LABEL} is not JSON.") from None

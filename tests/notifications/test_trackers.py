@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 
+from checkend.db.session import db
+from checkend.models import ProblemIssue
 from checkend.notifications.channels import issue_text
 from checkend.notifications.channels.text import utf16_length
 from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary
@@ -19,6 +23,7 @@ from tests.support.trackers import FakeTracker
 
 Report = Callable[..., dict[str, Any]]
 Work = Callable[[], None]
+Later = Callable[[float], None]
 NOW = datetime(2026, 11, 25, 9, 30, 0, tzinfo=UTC)
 APP = AppSummary(3, "Shop", "shop", "https://errors.example/apps/shop")
 PROBLEM = ProblemSummary(
@@ -120,7 +125,7 @@ def test_the_same_delivery_again_creates_neither_an_issue_nor_a_comment(
 
 
 def test_an_issue_whose_creation_was_not_confirmed_is_found_by_its_marker(
-    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work, later: Callable[[float], None]
+    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work, later: Later
 ) -> None:
     tracker.script = [("GET", 1200, {}), ("POST", 1502, {})]
     report()
@@ -137,7 +142,7 @@ def test_an_issue_whose_creation_was_not_confirmed_is_found_by_its_marker(
 
 
 def test_a_digest_whose_outcome_is_unknown_becomes_one_issue(
-    channel: str, tracker: FakeTracker, report: Report, work: Work, later: Callable[[float], None]
+    channel: str, tracker: FakeTracker, report: Report, work: Work, later: Later
 ) -> None:
     for number in range(7):
         report(f"Error{number}")
@@ -163,6 +168,99 @@ def test_the_first_issue_with_the_marker_is_commented_on_and_not_a_copy(
     report()
     work()
     assert [len(comments) for comments in tracker.comments.values()] == [1, 0]
+
+
+@pytest.mark.parametrize("tracker", ["gitlab"], indirect=True)  # GitHub cannot list the issues of a token's user
+def test_a_copy_by_others_is_no_substitute_for_a_deleted_issue(
+    api: Api, shop: dict[str, Any], channel: str, tracker: FakeTracker, report: Report, work: Work
+) -> None:
+    problem_id = report()["problem_id"]
+    work()
+    tracker.create(tracker.issues[1])
+    tracker.by_others = {0, 2}
+    tracker.issues = {2: tracker.issues[2], 0: {tracker.text: ""}}
+    resolve(api, shop, problem_id)
+    report()
+    work()
+    assert 3 in tracker.issues
+    assert tracker.comments[2] == []
+
+
+def test_large_issues_and_comments_of_others_do_not_stop_notifications(
+    api: Api, shop: dict[str, Any], channel: str, tracker: FakeTracker, report: Report, work: Work
+) -> None:
+    large = "\u6f22" * 65_536
+    for _ in range(10):
+        tracker.create({tracker.text: large})
+    problem_id = report()["problem_id"]
+    work()
+    assert len(tracker.issues) == 11
+    tracker.comments[11] = [{"body": large}] * 10
+    resolve(api, shop, problem_id)
+    report()
+    work()
+    assert len(tracker.comments[11]) == 11
+    assert [row["status"] for row in deliveries(api, channel)] == ["delivered"] * 2
+
+
+def test_a_digest_of_one_problem_comments_on_its_issue_and_reopens_it(
+    api: Api, shop: dict[str, Any], channel: str, tracker: FakeTracker, report: Report, work: Work, later: Later
+) -> None:
+    assert api.patch(channel, {"events": ["new_problem", "reoccurrence", "threshold"]}).status_code == 200
+    assert api.patch(channel, {"min_interval_seconds": 60}).status_code == 200
+    problem_id = report()["problem_id"]
+    work()
+    tracker.issues[1]["state"] = "closed"
+    resolve(api, shop, problem_id)
+    for _ in range(20):
+        report()
+    work()
+    later(61)
+    work()
+    assert list(tracker.issues) == [1]
+    [comment] = tracker.comments[1]
+    assert comment["body"].startswith("`2 notifications about 1 problem in Shop")
+    assert tracker.issues[1]["state"] == "open"
+
+
+def test_a_rejected_issue_shows_the_reason_without_the_token(
+    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work
+) -> None:
+    tracker.script = [("GET", 1200, {}), ("POST", 422, {})]
+    tracker.error = {"message": "Invalid label for secret-token " + "x" * 1_000}
+    report()
+    work()
+    [row] = deliveries(api, channel)
+    assert row["status"] == "failed"
+    assert row["last_error"].startswith("The receiver responded 422: Invalid label for [secret] xxx")
+    assert len(row["last_error"]) < 300
+
+
+def test_a_deeply_nested_response_is_reported(
+    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work
+) -> None:
+    tracker.raw_response = b"[" * 200_000
+    report()
+    work()
+    label = {"github": "GitHub", "gitlab": "GitLab"}[tracker.kind]
+    assert deliveries(api, channel)[0]["last_error"] == f"The response of {label} is not JSON."
+
+
+def test_deleting_a_problem_or_a_channel_removes_its_links(
+    api: Api, shop: dict[str, Any], channel: str, tracker: FakeTracker, report: Report, work: Work, app: Flask
+) -> None:
+    def count() -> int | None:
+        with app.app_context():
+            return db.session.scalar(select(func.count()).select_from(ProblemIssue))
+
+    problem_id = report()["problem_id"]
+    report("OtherError")
+    work()
+    assert count() == 2
+    assert api.delete(f"/apps/{shop['id']}/problems/{problem_id}").status_code == 204
+    assert count() == 1
+    assert api.delete(channel).status_code == 204
+    assert count() == 0
 
 
 def test_only_links_to_http_are_kept(
@@ -204,7 +302,7 @@ def test_a_deleted_issue_is_replaced(
 
 
 def test_a_rate_limit_is_waited_for_and_a_revoked_token_disables_the_channel(
-    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work, later: Callable[[float], None]
+    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work, later: Later
 ) -> None:
     report()
     limited = {"X-RateLimit-Remaining": "0", "Retry-After": "90"}
@@ -223,7 +321,7 @@ def test_a_rate_limit_is_waited_for_and_a_revoked_token_disables_the_channel(
 
 
 def test_a_burst_becomes_an_issue_that_lists_every_problem(
-    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work, later: Callable[[float], None]
+    api: Api, channel: str, tracker: FakeTracker, report: Report, work: Work, later: Later
 ) -> None:
     ids = [report(f"Error{number}")["problem_id"] for number in range(12)]
     work()

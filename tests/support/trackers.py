@@ -25,6 +25,9 @@ class FakeTracker:
 
     issue_url: str = ""  # in place of that of the issue
     issue_number: Any = ...  # in place of that of the issue
+    error: Any = field(default_factory=dict)  # the body of scripted responses
+    raw_response: bytes = b""  # the body of all responses
+    by_others: set[int] = field(default_factory=set)  # the issues that the token's user did not create
 
     def __post_init__(self) -> None:
         tracker = self
@@ -36,10 +39,10 @@ class FakeTracker:
                 tracker.requests.append((self.command, self.path, dict(self.headers), payload))
                 scripted = tracker.script and tracker.script[0][0] == self.command
                 _, status, headers = tracker.script.pop(0) if scripted else ("", 0, {})
-                result: tuple[int, Any] = (status, {})
+                result: tuple[int, Any] = (status, tracker.error)
                 if not status or status > 1000:
                     result = tracker.respond(self.command, self.path, payload)
-                response = json.dumps(result[1]).encode()
+                response = tracker.raw_response or json.dumps(result[1], ensure_ascii=False).encode()
                 self.send_response(status - 1000 if status > 1000 else result[0])
                 for name, value in {**headers, "Content-Length": str(len(response))}.items():
                     self.send_header(name, value)
@@ -98,8 +101,16 @@ class FakeTracker:
         return self.issues[number]
 
     def _search(self, query: str) -> list[dict[str, Any]]:
-        wanted = parse_qs(query).get("search", [""])[0]
-        return [issue for issue in reversed(self.issues.values()) if wanted in issue[self.text]]
+        """Return a page of issues, newest first. As in GitLab, HTML comments are not searched."""
+        names = {name: values[0] for name, values in parse_qs(query).items()}
+        wanted, mine = names.get("search", ""), names.get("scope") == "created_by_me"
+        found = [
+            issue
+            for number, issue in reversed(self.issues.items())
+            if wanted in re.sub("<!--.*?-->", "", issue[self.text]) and not (mine and number in self.by_others)
+        ]
+        size, page = int(names["per_page"]), int(names["page"])
+        return found[(page - 1) * size : page * size]
 
     def close(self) -> None:
         """Stop, and release the port."""

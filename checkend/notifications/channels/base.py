@@ -73,14 +73,16 @@ class IssueTracker(Protocol):
     SECRETS: tuple[str, ...]
     DEFAULT_SERVER: str
     BODY_LIMIT: int  # in UTF-16 code units
-    PER_PAGE: int
-    MAX_PAGES: int  # of the issues to look through for a marker
+    MAX_ISSUES: int  # to look through for a marker
+    PER_PAGE: int  # of these issues, unless they are too large for a response
 
     def validate(self, config: dict[str, Any], secrets: dict[str, Any]) -> None:
         """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
 
-    def find(self, config: dict[str, Any], secrets: dict[str, Any], link: IssueLink, page: int) -> OutgoingRequest:
-        """Return the request that lists the issues among which the one with the marker is."""
+    def find(
+        self, config: dict[str, Any], secrets: dict[str, Any], since: datetime, page: int, per_page: int
+    ) -> OutgoingRequest:
+        """Return the request that lists the newest issues since a time."""
 
     def read(self, config: dict[str, Any], secrets: dict[str, Any], number: int) -> OutgoingRequest:
         """Return the request for an issue."""

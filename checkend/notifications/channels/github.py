@@ -9,7 +9,7 @@ from typing import Any
 
 from checkend import clock
 from checkend.notifications.channels import issue_settings
-from checkend.notifications.channels.base import Issue, IssueLink, OutgoingRequest
+from checkend.notifications.channels.base import Issue, OutgoingRequest
 from checkend.notifications.channels.content import json_body
 
 KIND = "github"
@@ -17,8 +17,8 @@ LABEL = "GitHub"
 SECRETS: tuple[str, ...] = ("token",)
 DEFAULT_SERVER = "https://api.github.com"
 BODY_LIMIT = 65_536
-MAX_PAGES = 4
-PER_PAGE = 10  # so that even long issues fit the limit of a response
+MAX_ISSUES = 40
+PER_PAGE = 10
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 
@@ -28,11 +28,10 @@ def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     issue_settings.check(config, secrets, "repository", _REPOSITORY, "the owner and the name, such as acme/shop")
 
 
-def find(config: dict[str, Any], secrets: dict[str, Any], link: IssueLink, page: int) -> OutgoingRequest:
-    """Return the request that lists the newest issues since the link was prepared."""
-    since = clock.iso(link.since)
-    query = f"?state=all&sort=created&direction=desc&since={since}&per_page={PER_PAGE}&page={page}"
-    return _request(config, secrets, "GET", query)
+def find(config: dict[str, Any], secrets: dict[str, Any], since: datetime, page: int, per_page: int) -> OutgoingRequest:
+    """Return the request that lists the newest issues that changed since a time."""
+    query = f"?state=all&sort=created&direction=desc&since={clock.iso(since)}"
+    return _request(config, secrets, "GET", f"{query}&per_page={per_page}&page={page}")
 
 
 def read(config: dict[str, Any], secrets: dict[str, Any], number: int) -> OutgoingRequest:

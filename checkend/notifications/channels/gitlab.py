@@ -1,21 +1,26 @@
-"""GitLab issues, on gitlab.com or a server of one's own."""
+"""GitLab issues, on gitlab.com or a server of one's own.
+
+GitLab's search does not see comments in HTML, such as the marker of an issue. An issue whose creation had no known
+outcome is looked for in the list of those that the token's user created.
+"""
 
 import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from checkend import clock
 from checkend.notifications.channels import issue_settings
-from checkend.notifications.channels.base import Issue, IssueLink, OutgoingRequest
+from checkend.notifications.channels.base import Issue, OutgoingRequest
 from checkend.notifications.channels.content import json_body
 
 KIND = "gitlab"
 LABEL = "GitLab"
 SECRETS: tuple[str, ...] = ("token",)
 DEFAULT_SERVER = "https://gitlab.com"
-BODY_LIMIT = 1_000_000
-MAX_PAGES = 1
-PER_PAGE = 5
+BODY_LIMIT = 150_000  # below GitLab's 1,000,000, so that an issue fits the limit of a response when JSON escapes it
+MAX_ISSUES = 40
+PER_PAGE = 10
 
 _PROJECT = re.compile(r"[0-9]{1,18}|[A-Za-z0-9_.-]{1,255}(/[A-Za-z0-9_.-]{1,255}){1,20}")
 
@@ -25,10 +30,10 @@ def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:
     issue_settings.check(config, secrets, "project", _PROJECT, "the path of a project, such as acme/shop, or its ID")
 
 
-def find(config: dict[str, Any], secrets: dict[str, Any], link: IssueLink, page: int) -> OutgoingRequest:
-    """Return the request that lists the oldest issues whose description contains the marker."""
-    order = f"scope=all&order_by=created_at&sort=asc&per_page={PER_PAGE}&page={page}"
-    return _request(config, secrets, "GET", f"?search={link.marker}&in=description&{order}")
+def find(config: dict[str, Any], secrets: dict[str, Any], since: datetime, page: int, per_page: int) -> OutgoingRequest:
+    """Return the request that lists the newest issues by the token's user."""
+    query = f"?scope=created_by_me&created_after={clock.iso(since)}&order_by=created_at&sort=desc"
+    return _request(config, secrets, "GET", f"{query}&per_page={per_page}&page={page}")
 
 
 def read(config: dict[str, Any], secrets: dict[str, Any], number: int) -> OutgoingRequest:

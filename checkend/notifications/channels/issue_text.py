@@ -29,7 +29,7 @@ def marker(kind: str, identifier: str) -> str:
 
 def title(notification: Notification) -> str:
     """Return the title of a new issue."""
-    if notification.event in (Event.DIGEST, Event.TEST):
+    if notification.event is Event.TEST or len(notification.problems) > 1:
         return fit_line(notification.headline, TITLE_LIMIT, _escape_title)
     return fit_line(content.class_and_message(notification.problems[0]), TITLE_LIMIT, _escape_title)
 
