@@ -80,10 +80,10 @@ def create(
     """Create a channel called NAME of APP (its slug or id).
 
     KIND is webhook (--set url=…), email (--set recipients=…), slack, discord, teams or google_chat (their URL is
-    secret), telegram (--set chat_id=…, and a secret token), ntfy (--set topic=…, and optionally a secret token), github
-    (--set repository=owner/name, and a secret token) or gitlab (--set project=group/name, and a secret token). The
-    secret is asked for. Where there is no terminal, pass it with --secret-stdin. The signing secret of a webhook is
-    printed, and cannot be shown again.
+    secret), telegram (--set chat_id=…, and a secret token), ntfy (--set topic=…, and optionally a secret token),
+    github (--set repository=owner/name, and a secret token), gitlab (--set project=group/name, and a secret token) or
+    apprise (its URL is secret). The secret is asked for. Where there is no terminal, pass it with --secret-stdin. The
+    signing secret of a webhook is printed, and cannot be shown again.
     """
     options = {
         "events": list(events),

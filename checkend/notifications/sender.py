@@ -15,7 +15,9 @@ from checkend.db.session import db
 from checkend.exceptions import CheckendError
 from checkend.models import Channel
 from checkend.notifications import http, mail
+from checkend.notifications.apprise import send as send_apprise
 from checkend.notifications.channel_settings import open_secrets
+from checkend.notifications.channels import apprise
 from checkend.notifications.channels.base import ChannelConfigError, IssueLink
 from checkend.notifications.channels.kinds import HTTP_KINDS, TRACKER_KINDS
 from checkend.notifications.channels.mail_message import build_message
@@ -51,6 +53,9 @@ class Sender:
                 return self._send_mail(channel, recipient, notification)
             if channel.kind in TRACKER_KINDS:
                 return self._send_issue(channel, notification, link)
+            if channel.kind == apprise.KIND:
+                url: str = open_secrets(channel, self._secrets)["url"]
+                return send_apprise(self._policy, url, notification)
             request = HTTP_KINDS[channel.kind].build_request(
                 notification, channel.config, open_secrets(channel, self._secrets), now=clock.now()
             )

@@ -10,7 +10,7 @@ from checkend.models.slugs import MAX_NAME_LENGTH
 from checkend.schemas.base import Resource
 from checkend.schemas.fields import BooleanField, DateTimeField, TextField
 
-KINDS = ("webhook", "email", "slack", "discord", "teams", "google_chat", "telegram", "ntfy", "github", "gitlab")
+KINDS = tuple("webhook email slack discord teams google_chat telegram ntfy github gitlab apprise".split())
 EVENTS = ("new_problem", "reoccurrence", "threshold", "spike", "unmuted")
 MAX_ENVIRONMENTS = 50
 MAX_INTERVAL_SECONDS = 86_400

@@ -13,7 +13,7 @@ ICONS = "icons.svg"
 # The Bootstrap Icons that the pages use. Bootstrap-Flask ships about 2,000 in a file of one megabyte.
 USED_ICONS = frozenset(
     """
-    activity arrow-clockwise arrow-counterclockwise arrow-down arrow-left arrow-repeat arrow-right arrow-up
+    activity megaphone arrow-clockwise arrow-counterclockwise arrow-down arrow-left arrow-repeat arrow-right arrow-up
     bar-chart bell bell-slash box box-arrow-in-right box-arrow-right box-arrow-up-right box-seam braces broadcast bug
     calendar check
     check-circle check-circle-fill check-lg chevron-down chevron-expand chevron-left chevron-right chevron-up circle

@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ntfy": ({"topic": "shop-alerts"}, {"token": "tk_SecretAccessToken"}),
     "github": ({"repository": "acme/shop", "labels": ["bug"]}, {"token": "github_pat_SecretToken"}),
     "gitlab": ({"project": "acme/shop"}, {"token": "glpat-SecretToken"}),
+    "apprise": ({}, {"url": "gotifys://push.example.com/SecretToken"}),
 }
 
 
@@ -135,7 +136,9 @@ def test_recipients_are_listed_once(api: Api, path: str) -> None:
 EVENTS_MESSAGE = "Events must be one of new_problem, reoccurrence, threshold, spike, unmuted."
 LEVEL_MESSAGE = "Min level must be one of debug, info, warning, error, fatal."
 INTERVAL_MESSAGE = "Min interval seconds must be a whole number from 0 to 86400."
-KIND_MESSAGE = "Kind must be one of webhook, email, slack, discord, teams, google_chat, telegram, ntfy, github, gitlab."
+KIND_MESSAGE = (
+    "Kind must be one of webhook, email, slack, discord, teams, google_chat, telegram, ntfy, github, gitlab, apprise."
+)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from checkend.db.session import db
 from checkend.models import ProblemIssue
-from checkend.notifications.channels import issue_text
+from checkend.notifications.channels import content, gitlab, issue_text
 from checkend.notifications.channels.text import utf16_length
 from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary
 from tests.support.api import Api
@@ -370,7 +370,17 @@ def test_text_from_reports_stays_inside_of_code(text: str) -> None:
     assert not re.search(r"[@#!~]\w|://", issue_text.title(notification))
 
 
-@pytest.mark.parametrize("limit", [65_536, 1_000_000])
+def test_the_largest_digest_on_gitlab_names_every_problem() -> None:
+    problem = replace(PROBLEM, message="x" * 1_000)
+    count = content.digest_capacity("gitlab")
+    digest = replace(NEW, event=Event.DIGEST, problems=(problem,) * count, count=count, url=APP.url)
+    body = issue_text.body(digest, "0" * 32, gitlab.BODY_LIMIT)
+    assert utf16_length(body) <= gitlab.BODY_LIMIT
+    assert body.count("- [Problem 5]") == count
+    assert "more" not in body
+
+
+@pytest.mark.parametrize("limit", [65_536, 150_000])
 def test_a_digest_fits_the_limit_and_says_how_many_problems_are_missing(limit: int) -> None:
     problem = replace(PROBLEM, message="x" * 1_000)
     digest = replace(NEW, event=Event.DIGEST, problems=(problem,) * 1_000, count=5_000, url=APP.url)

@@ -157,6 +157,7 @@ def test_every_kind_can_be_added(developer: FlaskClient, make: Factory) -> None:
         "telegram": {"token": "123456:ABC-DEF1234ghIkl-zyx57W2v1u", "chat_id": "@alerts", "message_thread_id": ""},
         "ntfy": {"topic": "shop", "server": "", "token": ""},
         "github": {"repository": "acme/shop", "token": "t", "labels": "bug\r\ncheckend", "server": ""},
+        "apprise": {"url": "gotifys://push.example.com/SecretToken"},
         "gitlab": {"project": "acme/shop", "token": "t", "labels": "", "server": ""},
         "webhook": {"url": "https://hooks.example.com/x"},
     }

@@ -49,8 +49,8 @@ class Issue:
     is_closed: bool
 
 
-class HttpChannel(Protocol):
-    """A kind of channel that delivers by one HTTP request. Implemented by a module, not a class."""
+class ChannelKind(Protocol):
+    """A kind of channel. Implemented by a module, not a class."""
 
     KIND: str
     LABEL: str
@@ -59,25 +59,23 @@ class HttpChannel(Protocol):
     def validate(self, config: dict[str, Any], secrets: dict[str, Any]) -> None:
         """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
 
+
+class HttpChannel(ChannelKind, Protocol):
+    """A kind of channel that delivers by one HTTP request."""
+
     def build_request(
         self, notification: Notification, config: dict[str, Any], secrets: dict[str, Any], *, now: datetime
     ) -> OutgoingRequest:
         """Return the request that delivers the notification. Pure; ``now`` is the time of the attempt."""
 
 
-class IssueTracker(Protocol):
-    """A kind of channel that creates issues, with several requests per notification. Implemented by a module."""
+class IssueTracker(ChannelKind, Protocol):
+    """A kind of channel that creates issues, with several requests per notification."""
 
-    KIND: str
-    LABEL: str
-    SECRETS: tuple[str, ...]
     DEFAULT_SERVER: str
     BODY_LIMIT: int  # in UTF-16 code units
     MAX_ISSUES: int  # to look through for a marker
     PER_PAGE: int  # of these issues, unless they are too large for a response
-
-    def validate(self, config: dict[str, Any], secrets: dict[str, Any]) -> None:
-        """Raise `ChannelConfigError` for unknown, missing or malformed settings."""
 
     def find(
         self, config: dict[str, Any], secrets: dict[str, Any], since: datetime, page: int, per_page: int

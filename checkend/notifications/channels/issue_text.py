@@ -15,6 +15,7 @@ from checkend.notifications.message import Event, Notification, ProblemSummary
 TITLE_LIMIT = 250
 MESSAGE_LIMIT = 10_000
 VALUE_LIMIT = 500
+MIN_NAME_LIMIT = 40  # of a problem in a digest
 _RESERVE = 500  # for what follows the problems of a digest
 
 _REFERENCES = re.compile(r"([@#!~%$&*^\[`]|:(?=//))")
@@ -62,10 +63,13 @@ def _problem(notification: Notification) -> str:
 
 
 def _digest(notification: Notification, limit: int) -> str:
-    """Return a list of the problems, as many as fit; the last line says how many are missing."""
-    lines = list[str]()
+    """Return a list of the problems, as many as fit; the last line says how many are missing.
+
+    Each problem gets an equal share of the limit, so that long messages do not displace other problems.
+    """
+    lines, share = list[str](), limit // len(notification.problems)
     for problem in notification.problems:
-        line = _digest_line(problem)
+        line = _digest_line(problem, share)
         limit -= utf16_length(line) + 1
         if limit < 0:
             break
@@ -75,10 +79,11 @@ def _digest(notification: Notification, limit: int) -> str:
     return "\n".join(lines)
 
 
-def _digest_line(problem: ProblemSummary) -> str:
+def _digest_line(problem: ProblemSummary, share: int) -> str:
     name = f"[Problem {problem.id}]({problem.url})" if problem.url else f"Problem {problem.id}"
-    text = _inline(fit_line(content.class_and_message(problem), VALUE_LIMIT))
-    return f"- {name}: {text} ({content.occurrences(problem)})"
+    start, end = f"- {name}: ", f" ({content.occurrences(problem)})"
+    text_limit = min(VALUE_LIMIT, max(MIN_NAME_LIMIT, share - len(start) - len(end) - 3))  # 2 backticks, a line break
+    return start + _inline(fit_line(content.class_and_message(problem), text_limit)) + end
 
 
 def _block(text: str) -> str:

@@ -61,7 +61,7 @@ def build_request(
     payload: dict[str, Any] = {
         "topic": config["topic"],
         "title": _fit_line(notification.title, LINE_LIMIT),
-        "message": _message(notification),
+        "message": plain_text(notification),
         "priority": _HIGH_PRIORITY if notification.event is Event.SPIKE else _DEFAULT_PRIORITY,
         "tags": [_TAGS[notification.event]],
     }
@@ -73,7 +73,8 @@ def build_request(
     return content.json_request(f"{server}/", payload, headers)
 
 
-def _message(notification: Notification) -> str:
+def plain_text(notification: Notification) -> str:
+    """Return the text of a message, of at most 4,096 bytes in JSON."""
     if notification.event is Event.TEST:
         return _fit_line(content.text_of_test(notification), LINE_LIMIT)
     if notification.event is Event.DIGEST:

@@ -12,7 +12,8 @@ from checkend.exceptions import CheckendError
 from checkend.models import Channel
 from checkend.notifications import http
 from checkend.notifications.channel_settings import open_secrets
-from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.notifications.channels import apprise
+from checkend.notifications.channels.kinds import HTTP_KINDS, TRACKER_KINDS
 from checkend.notifications.encryption import SecretBox, SecretsUnreadableError, secret_box
 from checkend.notifications.mail_settings import current_settings
 from checkend.notifications.summaries import test_notification
@@ -50,14 +51,20 @@ def _check(app: Flask, channel: Channel, send: bool) -> Check:
         url = _url(app, channel, secret_box())
     except CheckendError as error:
         return Check(name, partial(Finding, name, "error", f"{label}: {error}", "Correct the channel's settings."))
+    if not url:
+        return Check(name, partial(_failures, name, channel.last_error, f"{label} can be tested with --send only."))
     policy = http.OutboundPolicy.from_config(app.config)
     return Check(name, partial(_connect, name, label, channel.last_error, policy, url))
 
 
 def _url(app: Flask, channel: Channel, box: SecretBox) -> str:
-    """Return the URL that notifications are sent to. Raises `CheckendError`."""
+    """Return the URL that notifications are sent to, "" if only Apprise knows it. Raises `CheckendError`."""
     notification = test_notification(channel.app, app.config["URL"])
     secrets = open_secrets(channel, box)
+    if channel.kind == apprise.KIND:
+        return ""
+    if channel.kind in TRACKER_KINDS:
+        return TRACKER_KINDS[channel.kind].read(channel.config, secrets, 1).url
     return HTTP_KINDS[channel.kind].build_request(notification, channel.config, secrets, now=clock.now()).url
 
 

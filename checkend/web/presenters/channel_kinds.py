@@ -161,6 +161,17 @@ _KINDS = (
         Setting("server", "Server", "Leave empty to use gitlab.com.", "https://gitlab.com", required=False),
     ),
     _http_kind(
+        "apprise",
+        "megaphone",
+        "One of a hundred other services, such as Gotify, Matrix, Opsgenie, PagerDuty, Pushover or Twilio.",
+        Setting(
+            "url",
+            "Apprise URL",
+            "As described in Apprise's documentation of the service. The server needs checkend-server[apprise].",
+            "gotify://host/token",
+        ),
+    ),
+    _http_kind(
         "webhook",
         "braces",
         "Signed JSON to a URL of your own, as specified by Standard Webhooks.",
