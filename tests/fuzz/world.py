@@ -124,7 +124,7 @@ class FuzzWorld:
         if (
             is_program
             and content
-            and headers.get("Content-Type") not in ("application/json", "text/html; charset=utf-8")
+            and headers.get("Content-Type") not in ("application/json", "application/yaml", "text/html; charset=utf-8")
         ):
             wrong.append(f"content type {headers.get('Content-Type')}")
         return wrong

@@ -22,7 +22,7 @@ BODY_LIMIT = 150_000  # below GitLab's 1,000,000, so that an issue fits the limi
 MAX_ISSUES = 40
 PER_PAGE = 10
 
-_PROJECT = re.compile(r"[0-9]{1,18}|[A-Za-z0-9_.-]{1,255}(/[A-Za-z0-9_.-]{1,255}){1,20}")
+_PROJECT = re.compile(r"[0-9]{1,18}|(?<![A-Za-z0-9_.-])[A-Za-z0-9_.-]{1,255}(/[A-Za-z0-9_.-]{1,255}){1,20}")
 
 
 def validate(config: dict[str, Any], secrets: dict[str, Any]) -> None:

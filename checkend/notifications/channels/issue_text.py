@@ -19,7 +19,7 @@ MIN_NAME_LIMIT = 40  # of a problem in a digest
 _RESERVE = 500  # for what follows the problems of a digest
 
 _REFERENCES = re.compile(r"([@#!~%$&*^\[`]|:(?=//))")
-_SLASHES = re.compile(r"^(\s*)/", re.MULTILINE)
+_SLASHES = re.compile(r"^([^\S\n]*)/", re.MULTILINE)
 _JOINER = "\u2060"
 
 
