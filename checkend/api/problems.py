@@ -76,7 +76,7 @@ def unresolve(problem: Problem) -> Problem:
 @body(MuteTermsSchema())
 @response(ProblemSchema())
 def mute(problem: Problem, data: dict[str, Any]) -> Problem:
-    """Mute a problem: it keeps counting, but notifies nobody. New terms replace those of an earlier mute."""
+    """Mute a problem: it keeps counting but sends no notifications. New terms replace those of an earlier mute."""
     mute_problem(problem, mute_terms(data))
     return problem
 

@@ -106,7 +106,7 @@ def unresolve(problems: tuple[str, ...], as_json: bool) -> None:
 @click.option("--reason", help="Why; shown with the problem.")
 @json_option
 def mute(problems: tuple[str, ...], until_release: bool, as_json: bool, **terms: Any) -> None:
-    """Mute PROBLEMS (their ids): they keep counting, but notify nobody. Without options, until they are unmuted."""
+    """Mute PROBLEMS (their ids): they keep counting but send no notifications. By default, until they are unmuted."""
     given = {name: value for name, value in terms.items() if value is not None}
 
     def run(problem: "Problem") -> None:

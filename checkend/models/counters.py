@@ -37,7 +37,7 @@ class ProblemHour(Model):
 class ProblemMinute(Model):
     """The number of reports of a problem that arrived in the minute that begins at ``minute``, duplicates included.
 
-    Kept only as long as somebody waits for a rate: problems of an app with a channel that is notified of spikes, and
+    Kept only while a rate is watched: problems of an app with a channel that is notified of spikes, and
     problems that are muted until they occur often enough.
     """
 

@@ -1,6 +1,6 @@
-"""Mutes: muted problems keep counting, but notify nobody and leave the default list.
+"""Mutes: muted problems keep counting, but send no notifications and leave the default list.
 
-A mute ends when somebody unmutes or resolves the problem, or when one of its terms is met. Ingestion ends those that
+A mute ends when a user unmutes or resolves the problem, or when one of its terms is met. Ingestion ends those that
 depend on reports, and the notification worker those that end at a time.
 """
 
@@ -25,7 +25,7 @@ MAX_MUTE_MINUTES = 1_440
 
 @dataclass(frozen=True, slots=True)
 class MuteTerms:
-    """When a mute ends: at the first of its terms that is met; without any, only when somebody ends it.
+    """When a mute ends: when the first of its terms is met; without terms, only when a user ends it.
 
     ``occurrences`` more occurrences; with ``within_minutes``, that many within so many minutes at any time. The next
     release is one that the app had not reported when the problem was muted.

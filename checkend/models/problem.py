@@ -150,7 +150,7 @@ class Problem(Model):
 def set_status(condition: ColumnElement[bool], status: Status) -> int:
     """Resolve or reopen the problems that meet ``condition``, and update the counts of their apps.
 
-    Resolving ends mutes: whoever is told that a problem is fixed wants to hear of it when it is not. Return how many of
+    Resolving ends mutes, so that a problem that was not fixed after all sends a notification. Return how many of
     the problems had another status.
     """
     changing = [condition, Problem.status != status]

@@ -23,14 +23,14 @@ from checkend.notifications.outbox import queue_event
 CHANGES_AT_ONCE = 100  # further ones are found by the next call
 PRUNED_AT_ONCE = 1_000
 
-# The problems with at least half as many reports as make a spike, whether or not they may notify anybody.
+# The problems with at least half as many reports as make a spike, also muted and resolved ones.
 _BUSY = text(
     f"SELECT p.id, m.reports FROM (SELECT problem_id, {REPORTS_SINCE} AS reports FROM problem_minutes "
     f"WHERE {MINUTE_SINCE} GROUP BY problem_id HAVING 2 * reports >= :occurrences) m "
     "JOIN problems p ON p.id = m.problem_id WHERE p.app_id = :app_id"
 )
 _COUNT = text(f"SELECT {REPORTS_SINCE} FROM problem_minutes WHERE problem_id = :problem_id AND {MINUTE_SINCE}")
-# The minutes that nobody waits for any more. Those in the future were counted by a clock that was ahead.
+# The minutes that are no longer needed. Those in the future were counted by a clock that was ahead.
 _OUTDATED = text(
     f"SELECT problem_id, minute FROM problem_minutes m WHERE minute > :now + {MINUTE} OR minute < :now - {MINUTE} * "
     "(2 + (SELECT max(coalesce(p.mute_rate_minutes, 0), coalesce((SELECT max(c.spike_minutes) FROM channels c "
@@ -52,8 +52,8 @@ class Change:
 def find_changes(now: datetime) -> list[Change]:
     """Return up to `CHANGES_AT_ONCE` spikes that started or ended and were not recorded yet."""
     is_watching = Channel.enabled & Channel.watches_spikes
-    concerned = select(Channel).where(is_watching | exists().where(Spike.channel_id == Channel.id))
-    channels = list(db.session.scalars(concerned.order_by(Channel.id)))
+    watching_or_spiking = select(Channel).where(is_watching | exists().where(Spike.channel_id == Channel.id))
+    channels = list(db.session.scalars(watching_or_spiking.order_by(Channel.id)))
     return list(islice((change for channel in channels for change in _changes_of(channel, now)), CHANGES_AT_ONCE))
 
 
@@ -62,20 +62,20 @@ def _changes_of(channel: Channel, now: datetime) -> Iterator[Change]:
     is_watching = channel.enabled and channel.watches_spikes
     busy = _busy_problems(channel, now) if is_watching else {}
     starting = {problem_id for problem_id, reports in busy.items() if reports >= channel.spike_occurrences} - spiking
-    for problem in _loud_problems(starting):
+    for problem in _notifiable_problems(starting):
         event = _event(channel, problem, "started", busy[problem.id], now)
         if channel.accepts(event.event, environments_of(event), event.level):
             yield Change(channel, problem.id, True, event)
-    loud = {problem.id: problem for problem in _loud_problems(spiking)} if is_watching else {}
-    for problem_id in spiking - loud.keys():
+    notifiable = {problem.id: problem for problem in _notifiable_problems(spiking)} if is_watching else {}
+    for problem_id in spiking - notifiable.keys():
         yield Change(channel, problem_id)
-    for problem_id in loud.keys() - busy.keys():
+    for problem_id in notifiable.keys() - busy.keys():
         reports = _count(problem_id, channel, now)
-        yield Change(channel, problem_id, event=_event(channel, loud[problem_id], "ended", reports, now))
+        yield Change(channel, problem_id, event=_event(channel, notifiable[problem_id], "ended", reports, now))
 
 
-def _loud_problems(problem_ids: set[int]) -> list[Problem]:
-    """Return those of the problems that notify anybody: neither resolved nor muted."""
+def _notifiable_problems(problem_ids: set[int]) -> list[Problem]:
+    """Return those of the problems that are neither resolved nor muted."""
     statement = select(Problem).where(Problem.id.in_(problem_ids), Problem.status == UNRESOLVED)
     return list(db.session.scalars(statement.where(Problem.muted_at.is_(None)).order_by(Problem.id)))
 
@@ -113,7 +113,7 @@ def record_changes(now: datetime) -> None:
 
 
 def outdated_minutes(now: datetime) -> list[dict[str, int]]:
-    """Return the keys of up to `PRUNED_AT_ONCE` counts per minute that nobody needs any more."""
+    """Return the keys of up to `PRUNED_AT_ONCE` counts per minute that are no longer needed."""
     rows = db.session.execute(_OUTDATED, {"now": clock.to_micros(now), "limit": PRUNED_AT_ONCE})
     return [{"problem_id": problem_id, "minute": minute} for problem_id, minute in rows]
 

@@ -201,7 +201,7 @@ def test_a_server_that_is_killed_leaves_one_record_and_one_response(tmp_path: Pa
     with closing(sqlite3.connect(database_path(tmp_path))) as database:
         stored = {name: f"/api/v1/apps/{number}" for number, name in database.execute("SELECT id, name FROM apps")}
         (rows,) = database.execute("SELECT count(*) FROM apps").fetchone()
-    assert rows == len(stored) > 5
+    assert rows == len(stored) >= 3
     assert stored == locations
 
 

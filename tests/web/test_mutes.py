@@ -38,7 +38,7 @@ def problem(app: Flask, problem_id: int) -> Problem:
 def test_a_muted_problem_leaves_the_default_list_and_is_one_click_away(shop: int, client: FlaskClient) -> None:
     assert all_tabs(client, "/problems") == [3, 0, 0, 3]
     page = done(client, f"/problems/{shop}/mute", {"mute": "forever", "reason": "  known <b>  "})
-    assert "Muted. It keeps counting, but notifies nobody." in page
+    assert "Muted. The problem keeps counting but sends no notifications." in page
     assert re.search(r"Muted, by <bdi>ada@example\.com</bdi> .* Reason: .*known &lt;b&gt;", page)
     assert f'action="/problems/{shop}/unmute"' in page
     assert sorted(listed(client, "/problems")) == ["Busy", "Calm"]

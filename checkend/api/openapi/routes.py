@@ -36,6 +36,6 @@ def as_yaml(tree: dict[str, Any]) -> str:
     return str(yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
-@lru_cache(maxsize=1)  # building it takes 25 ms, and anyone may ask for it
+@lru_cache(maxsize=1)  # building it takes 25 ms, and the route needs no key
 def _document(url: str) -> dict[str, Any]:
     return build_document(current_app, url)

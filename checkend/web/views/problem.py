@@ -111,7 +111,7 @@ def unresolve(problem_id: int) -> Redirect:
 def mute(problem_id: int) -> Redirect:
     """Mute the problem on the terms of the form."""
     problem = problem_for(Capability.RESOLVE, problem_id)
-    message = "Muted. It keeps counting, but notifies nobody."
+    message = "Muted. The problem keeps counting but sends no notifications."
     return run_and_redirect(lambda: mute_problem(problem, read_terms(request.form)), message, _problem_url(problem_id))
 
 
