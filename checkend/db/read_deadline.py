@@ -31,11 +31,17 @@ def register(engine: Engine) -> None:
     """
     event.listen(engine, "connect", _install)
     event.listen(engine, "before_cursor_execute", _start)
+    event.listen(engine, "checkin", _clear)
 
 
 def _install(connection: Any, record: Any) -> None:
     deadline = record.info["read_deadline"] = _Deadline()
     connection.set_progress_handler(deadline.has_passed, STEPS_BETWEEN_CHECKS)
+
+
+def _clear(_: Any, record: Any) -> None:
+    """Forget the deadline of the last request, so that it cannot end what runs on the connection without SQLAlchemy."""
+    record.info["read_deadline"].at = None
 
 
 def _start(connection: Connection, *_: Any) -> None:

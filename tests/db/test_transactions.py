@@ -1,10 +1,11 @@
 """`write_transaction`: the only way to write, committed as a whole or not at all."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from flask import Flask, g
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from checkend.db.session import db
 from checkend.db.transactions import independent_write, write_in_steps, write_transaction
@@ -110,3 +111,15 @@ def test_a_step_that_fails_keeps_the_steps_before_it(app: Flask) -> None:
     with app.app_context(), pytest.raises(ValueError):  # noqa: PT011 - raised by the step itself
         list(write_in_steps(create()))
     assert names(app) == ["A"]
+
+
+def test_the_deadline_of_a_request_does_not_end_what_runs_on_its_connection_afterwards(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checkend.db.read_deadline.READ_SECONDS", -1.0)
+    with app.test_request_context():
+        assert db.session.execute(text("SELECT 1")).scalar() == 1
+        db.session.remove()
+    with app.app_context(), closing(db.engine.raw_connection()) as connection:
+        count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT count(*) FROM n"
+        assert connection.driver_connection.execute(count).fetchone() == (50_000,)
