@@ -22,10 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from checkend.notifications.channels import content, discord, ntfy, slack, telegram, webhook
+from checkend.notifications.channels import apprise, content, discord, issue_text, ntfy, slack, telegram, webhook
 from checkend.notifications.channels.base import ChannelConfigError, OutgoingRequest
 from checkend.notifications.channels.content import digest_capacity
-from checkend.notifications.channels.kinds import HTTP_KINDS
+from checkend.notifications.channels.kinds import HTTP_KINDS, TRACKER_KINDS
 from checkend.notifications.channels.mail_message import build_message
 from checkend.notifications.channels.text import ELLIPSIS, fit, json_length, utf16_length
 from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary, remark_on
@@ -245,7 +245,7 @@ def test_mail_is_exact(name: str, subtype: str, suffix: str) -> None:
     assert body(mail(NOTIFICATIONS[name]), subtype) == (PAYLOADS / f"mail_{name}.{suffix}").read_text("utf-8")
 
 
-@pytest.mark.parametrize("kind", [*HTTP_KINDS, "mail"])
+@pytest.mark.parametrize("kind", [*HTTP_KINDS, *TRACKER_KINDS, "apprise", "mail"])
 def test_payloads_of_every_event_are_exact(kind: str) -> None:
     assert payloads_of_events(kind) == json.loads((PAYLOADS / f"events_{kind}.json").read_text("utf-8"))
 
@@ -253,7 +253,24 @@ def test_payloads_of_every_event_are_exact(kind: str) -> None:
 def payloads_of_events(kind: str) -> dict[str, Any]:
     if kind == "mail":
         return {name: body(mail(notification), "plain").split("\n") for name, notification in EVENTS.items()}
+    every = {"new problem": NEW, **EVENTS}
+    if kind == "apprise":
+        return {name: list(apprise.build_message(notification)) for name, notification in every.items()}
+    if kind in TRACKER_KINDS:
+        return {name: requests_of_issue(kind, notification) for name, notification in every.items()}
     return {name: payload(kind, notification) for name, notification in EVENTS.items()}
+
+
+def requests_of_issue(kind: str, notification: Notification) -> list[Any]:
+    """Return the method, URL and body of the requests that create an issue, and that comment on it."""
+    tracker = TRACKER_KINDS[kind]
+    config = {"repository": "acme/shop"} if kind == "github" else {"project": "acme/shop"}
+    config |= {"labels": ["bug"]}
+    title, issue = issue_text.title(notification), issue_text.body(notification, "d0b8f1c2", tracker.BODY_LIMIT)
+    comment = issue_text.body(notification, None, tracker.BODY_LIMIT)
+    secrets = {"token": "SecretToken"}
+    requests = (tracker.create(config, secrets, title, issue), tracker.comment(config, secrets, 17, comment))
+    return [[request.method, request.url, json.loads(request.body)] for request in requests]
 
 
 URLS = {
