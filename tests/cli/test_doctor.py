@@ -62,8 +62,8 @@ def test_it_states_a_fact_per_check_and_changes_nothing(shop: None, run: Any, do
     assert content(instance) == before
     shown = run("doctor").stdout.splitlines()
     assert shown[-2:] == [
-        "warning  mail: Mail is not configured, so none is sent.",
-        "         Set CHECKEND_URL, and the mail server on the Mail page or with CHECKEND_MAIL_HOST.",
+        "warning  mail: There is no mail server, so no mail is sent.",
+        "         Enter a mail server on the Mail page, or set CHECKEND_MAIL_HOST. Mail also needs CHECKEND_URL.",
     ]
 
 
@@ -307,3 +307,11 @@ def test_a_check_that_hangs_is_abandoned() -> None:
     slow, quick = run_checks([hanging, Check("quick", lambda: Finding("quick", "ok", "Done."))], seconds=0.05)
     assert (slow.state, quick.fact) == ("error", "Done.")
     assert "did not end within 0.05 seconds" in slow.fact
+
+
+def test_a_mail_server_without_the_url_of_this_server(
+    doctor: Doctor, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("app", "create", "Shop")  # creates the instance
+    monkeypatch.setenv("CHECKEND_MAIL_HOST", "127.0.0.1")
+    assert_found(doctor(), "mail", "warning", "its links need the URL of this server", "Set CHECKEND_URL.")

@@ -98,10 +98,12 @@ def check_mail(settings: MailSettings | None) -> Finding:
 
     from checkend.notifications import smtp
 
-    if settings is None or not settings.url:
-        fact = "Mail is not configured, so none is sent."
-        advice = "Set CHECKEND_URL, and the mail server on the Mail page or with CHECKEND_MAIL_HOST."
-        return Finding("mail", "warning", fact, advice)
+    if settings is None:
+        advice = "Enter a mail server on the Mail page, or set CHECKEND_MAIL_HOST. Mail also needs CHECKEND_URL."
+        return Finding("mail", "warning", "There is no mail server, so no mail is sent.", advice)
+    if not settings.url:
+        fact = "No mail is sent, because its links need the URL of this server."
+        return Finding("mail", "warning", fact, "Set CHECKEND_URL.")
     server = f"{settings.host}:{settings.port}"
     try:
         smtp.check(settings)
