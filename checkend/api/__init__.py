@@ -2,6 +2,18 @@
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.routing import Map, UnicodeConverter
+
+
+class RecordConverter(UnicodeConverter):
+    """Matches ids and slugs, but no bulk action: ``problems/bulk_delete`` is a route of its own, not a problem's.
+
+    Otherwise `OPTIONS` and a 405 would offer the methods of both.
+    """
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map)
+        self.regex = "(?!bulk_)[^/]+"
 
 
 def register(app: Flask) -> None:
@@ -27,6 +39,7 @@ def register(app: Flask) -> None:
     from checkend.api.openapi import routes as openapi
 
     conventions.register(app)
+    app.url_map.converters["default"] = RecordConverter
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
     of_apps = (apps, app_tags, channels, problems, problem_statistics, notices, notice_feed, tags)
