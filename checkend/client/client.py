@@ -11,6 +11,7 @@ from checkend.client.types import (
     ApiKey,
     App,
     AppWithKey,
+    AuditEntry,
     Channel,
     ChannelWithSecret,
     CountedTag,
@@ -380,3 +381,32 @@ class Client:
     def delete_user(self, user: Id) -> None:
         """Delete a user."""
         self.call("DELETE", f"/users/{user}")
+
+    # Audit log
+
+    def audit_log(
+        self,
+        *,
+        event: str | None = None,
+        actor: str | None = None,
+        target: str | None = None,
+        app: Id | None = None,
+        date_from: str | None = None,
+        date_to: str | None = None,
+        before: int | None = None,
+        page: int | None = None,
+        per_page: int | None = None,
+    ) -> Page[AuditEntry]:
+        """Return a page of the audit log, newest first."""
+        query: dict[str, Any] = {
+            "event": event,
+            "actor": actor,
+            "target": target,
+            "app": app,
+            "date_from": date_from,
+            "date_to": date_to,
+            "before": before,
+            "page": page,
+            "per_page": per_page,
+        }
+        return self.call("GET", "/audit_log", **query)
