@@ -1,11 +1,12 @@
 """Entries of the audit log: the table, and its limits."""
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Index, Integer, String, delete, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Index, Integer, String, delete, insert, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from checkend import clock
@@ -17,6 +18,8 @@ MAX_ENTRIES = 1_000_000  # the oldest beyond that are deleted by the cleanup
 MAX_FAILED_SIGN_INS = 10_000  # the oldest beyond that are deleted when another one is added
 FAILED_SIGN_IN = "sign_in.failed"
 DELETE_BATCH_SIZE = 1_000
+
+log = logging.getLogger("checkend.retention")
 
 
 class AuditEntry(Model):
@@ -77,21 +80,32 @@ def add_entry(connection: Connection, values: dict[str, Any]) -> None:
             connection.execute(delete(AuditEntry).where(failed, AuditEntry.id <= excess))
 
 
-def delete_old_entries(days: int) -> Iterator[int]:
-    """Delete the entries that are older than ``days`` (0 for none), and the oldest beyond `MAX_ENTRIES`.
-
-    Each step is a short transaction; yields the number of entries that it deleted.
-    """
-    newest = select(AuditEntry.id).order_by(AuditEntry.id.desc()).offset(MAX_ENTRIES).limit(1)
-    excess = db.session.scalar(newest) or 0
-    outdated = AuditEntry.id <= excess
-    if days:
-        outdated |= AuditEntry.at < clock.now() - timedelta(days=days)
-    while True:
-        with write_transaction():
-            batch = select(AuditEntry.id).where(outdated).order_by(AuditEntry.id).limit(DELETE_BATCH_SIZE)
-            statement = delete(AuditEntry).where(AuditEntry.id.in_(batch))
-            result: Any = db.session.execute(statement, execution_options={"synchronize_session": False})
-        yield result.rowcount
-        if result.rowcount < DELETE_BATCH_SIZE:
+def delete_old_entries(days: int, limit: int | None = None) -> Iterator[int]:
+    """Delete the entries that are older than ``days``, at most ``limit`` of them. Yields the number after each step."""
+    cutoff, left = clock.now() - timedelta(days=days), limit
+    while left is None or left > 0:
+        size = DELETE_BATCH_SIZE if left is None else min(left, DELETE_BATCH_SIZE)
+        deleted = _delete_oldest(AuditEntry.at < cutoff, size)
+        yield deleted
+        if deleted < size:
             return
+        left = None if left is None else left - deleted
+
+
+def delete_excess_entries() -> Iterator[int]:
+    """Delete the oldest entries beyond `MAX_ENTRIES`. Yields the number after each step."""
+    newest = select(AuditEntry.id).order_by(AuditEntry.id.desc())
+    excess = db.session.scalar(newest.offset(MAX_ENTRIES).limit(1))
+    if excess is None:
+        return
+    log.warning("the audit log has more than %d entries; the oldest are deleted", MAX_ENTRIES)
+    while deleted := _delete_oldest(AuditEntry.id <= excess, DELETE_BATCH_SIZE):
+        yield deleted
+
+
+def _delete_oldest(condition: ColumnElement[bool], number: int) -> int:
+    with write_transaction():
+        batch = select(AuditEntry.id).where(condition).order_by(AuditEntry.at).limit(number)
+        statement = delete(AuditEntry).where(AuditEntry.id.in_(batch))
+        result: Any = db.session.execute(statement, execution_options={"synchronize_session": False})
+    return int(result.rowcount)

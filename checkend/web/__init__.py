@@ -10,6 +10,7 @@ from checkend.web.views import (
     alerts,
     api_keys,
     apps,
+    audit_log,
     connect,
     email_change,
     home,
@@ -50,6 +51,7 @@ BLUEPRINTS = (
     users.bp,
     mail.bp,
     api_keys.bp,
+    audit_log.bp,
 )
 
 

@@ -15,7 +15,7 @@ from checkend.cli import main
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
 from checkend.models import App, AuditEntry, Problem, User, audit_entry
-from checkend.models.audit_entry import delete_old_entries
+from checkend.models.audit_entry import delete_excess_entries, delete_old_entries
 from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 from tests.support.pages import sign_in, submit
@@ -246,9 +246,9 @@ def test_old_entries_are_deleted_in_batches(
     make.run(lambda: db.session.execute(db.update(AuditEntry).values(at=clock.now() - timedelta(days=31))))
     make.app("New")
     with app.app_context():
-        assert list(delete_old_entries(0)) == [0]
         assert list(delete_old_entries(32)) == [0]
-        assert list(delete_old_entries(30)) == [2, 2, 2, 0]
+        assert list(delete_old_entries(30, limit=3)) == [2, 1]
+        assert list(delete_old_entries(30)) == [2, 1]
     assert [entry["target"]["label"] for entry in entries(api)] == ["New"]
 
 
@@ -257,5 +257,6 @@ def test_the_number_of_entries_is_limited(app: Flask, make: Factory, monkeypatch
     for number in range(5):
         make.app(f"App {number}")
     with app.app_context():
-        assert list(delete_old_entries(0)) == [2]
+        assert list(delete_excess_entries()) == [2]
+        assert list(delete_excess_entries()) == []
         assert db.session.scalar(select(func.min(AuditEntry.id))) == 3

@@ -424,7 +424,7 @@ def test_prune_lists_what_would_be_removed_and_then_removes_it(app: Flask, make:
     assert len(ids(app, Notice)) == 4
     done = checkend(app.instance_path, "prune", "--force", RETENTION_DAYS="30")
     assert done.returncode == 0
-    assert done.stdout.startswith("Removed 3 notices, 0 problems and 0 backtraces.")
+    assert done.stdout.startswith("Removed 3 notices, 0 problems, 0 backtraces and 0 audit entries.")
     assert "Removed 3 notices" in done.stderr
     assert len(ids(app, Notice)) == 1
     assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notices are overdue.\n"
