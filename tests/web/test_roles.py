@@ -23,7 +23,13 @@ from checkend.services import services
 from tests.support.team import KINDS, World, build
 
 DOCS = Path(__file__).parents[2] / "docs" / "permissions.md"
-ON_SERVER = {Capability.CREATE_TEAM, Capability.MANAGE_API_KEYS, Capability.MANAGE_USERS, Capability.MANAGE_MAIL}
+ON_SERVER = {
+    Capability.CREATE_TEAM,
+    Capability.MANAGE_API_KEYS,
+    Capability.MANAGE_USERS,
+    Capability.MANAGE_MAIL,
+    Capability.READ_AUDIT_LOG,
+}
 
 
 @dataclass(frozen=True)
