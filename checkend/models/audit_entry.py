@@ -17,7 +17,7 @@ MAX_LABEL_LENGTH = 500
 MAX_ENTRIES = 1_000_000  # the oldest beyond that are deleted by the cleanup
 MAX_FAILED_SIGN_INS = 10_000  # the oldest beyond that are deleted when another one is added
 FAILED_SIGN_IN = "sign_in.failed"
-DELETE_BATCH_SIZE = 1_000
+DELETE_BATCH_SIZE = 200
 
 log = logging.getLogger("checkend.retention")
 
