@@ -80,19 +80,20 @@ def record(
     """Record that ``event`` happened to ``target``, with ``details``, none of which may be a secret.
 
     In a write transaction, the entry is part of it, and the line is logged after the commit, and not at all after a
-    rollback. Otherwise the entry has a transaction of its own, before the line; with ``now``, the line is logged
-    immediately. What clients can repeat without limit must not be ``stored``: it has only a line.
+    rollback. Otherwise the entry has a transaction of its own; with ``now``, the line is logged immediately. What
+    clients can repeat without limit must not be ``stored``: it has only a line.
+
+    Raises `DriverError` or SQLAlchemy's OperationalError if the entry cannot be written.
     """
     origin = current_origin()
     fields: dict[str, Any] = {"event": event, "actor": origin.actor, "client_ip": origin.client_ip, "target": target}
-    in_transaction = bool(g.get("writing"))
-    if stored:
-        with independent_write(REQUEST_LOCK_SECONDS) as connection:
-            add_entry(connection, _columns(event, origin, target, details))
-    if in_transaction and not now:
+    if g.get("writing") and not now:
         db.session.info.setdefault(_PENDING, []).append((level, fields | details))
     else:
         _emit(level, fields | details)
+    if stored:
+        with independent_write(REQUEST_LOCK_SECONDS) as connection:
+            add_entry(connection, _columns(event, origin, target, details))
 
 
 def current_origin() -> Origin:

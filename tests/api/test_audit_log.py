@@ -137,6 +137,23 @@ def test_what_is_rolled_back_leaves_no_entry(app: Flask, api: Api, make: Factory
     assert entries(api, event="app.changed")[0]["details"] == {"changes": {"environment": "staging"}}
 
 
+def test_a_change_whose_entry_cannot_be_written_is_not_made(
+    app: Flask, api: Api, client: FlaskClient, make: Factory, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = make.app("Shop")["id"]
+    problem = make.problem(shop)
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    make.run(lambda: db.session.execute(db.text(refuse)))
+    caplog.clear()
+    if True:
+        assert api.patch("/apps/shop", {"name": "Other"}).status_code >= 409
+        assert api.post(f"/apps/shop/problems/{problem}/resolve").status_code >= 409
+    make.run(lambda: db.session.execute(db.text("DROP TRIGGER refuse")))
+    assert api.get("/apps/shop").get_json()["name"] == "Shop"
+    assert api.get(f"/apps/shop/problems/{problem}").get_json()["status"] == "unresolved"
+    assert "app.changed" not in caplog.text
+
+
 def test_failed_sign_ins_are_stored_up_to_a_number_and_those_beyond_the_rate_limit_are_only_logged(
     app: Flask, api: Api, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
