@@ -9,6 +9,7 @@ from checkend.web.views import (
     account,
     alerts,
     api_keys,
+    api_reference,
     apps,
     audit_log,
     connect,
@@ -52,6 +53,7 @@ BLUEPRINTS = (
     mail.bp,
     api_keys.bp,
     audit_log.bp,
+    api_reference.bp,
 )
 
 

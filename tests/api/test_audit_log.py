@@ -138,16 +138,15 @@ def test_what_is_rolled_back_leaves_no_entry(app: Flask, api: Api, make: Factory
 
 
 def test_a_change_whose_entry_cannot_be_written_is_not_made(
-    app: Flask, api: Api, client: FlaskClient, make: Factory, caplog: pytest.LogCaptureFixture
+    api: Api, make: Factory, caplog: pytest.LogCaptureFixture
 ) -> None:
     shop = make.app("Shop")["id"]
     problem = make.problem(shop)
     refuse = "CREATE TRIGGER refuse BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'refused'); END"
     make.run(lambda: db.session.execute(db.text(refuse)))
     caplog.clear()
-    if True:
-        assert api.patch("/apps/shop", {"name": "Other"}).status_code >= 409
-        assert api.post(f"/apps/shop/problems/{problem}/resolve").status_code >= 409
+    assert api.patch("/apps/shop", {"name": "Other"}).status_code == 409
+    assert api.post(f"/apps/shop/problems/{problem}/resolve").status_code == 409
     make.run(lambda: db.session.execute(db.text("DROP TRIGGER refuse")))
     assert api.get("/apps/shop").get_json()["name"] == "Shop"
     assert api.get(f"/apps/shop/problems/{problem}").get_json()["status"] == "unresolved"
