@@ -117,6 +117,7 @@ def test_the_export_reads_batches_and_holds_no_transaction_between_them(
     app: Flask, admin: FlaskClient, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_query, "READ_BATCH_SIZE", 2)
+    monkeypatch.setattr(view, "LINES_PER_CHUNK", 1)
     for number in range(6):
         make.app(f"App {number}")
     lines = iter(admin.get("/audit-log.jsonl", buffered=False).response)

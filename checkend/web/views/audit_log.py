@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from flask import Response, abort, render_template, request, stream_with_context
@@ -19,6 +19,7 @@ from checkend.schemas.base import format_error_messages
 from checkend.web.pages import page_number, signed_in_blueprint
 
 PER_PAGE = 50
+LINES_PER_CHUNK = 100
 
 bp = signed_in_blueprint("audit_log", capability=Capability.READ_AUDIT_LOG)
 
@@ -63,9 +64,9 @@ def export() -> Response:
 
 
 def _lines(filters: AuditFilter) -> Iterator[str]:
-    schema = AuditEntrySchema()
-    for entry in iterate_entries(filters):
-        yield to_json(schema.dump(entry)) + "\n"
+    schema, entries = AuditEntrySchema(), iterate_entries(filters)
+    while chunk := list(islice(entries, LINES_PER_CHUNK)):
+        yield "".join(to_json(row) + "\n" for row in schema.dump(chunk, many=True))
 
 
 def _read_query() -> AuditQuery:
