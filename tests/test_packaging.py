@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("benchmarks", "checkend", "deploy", "docs", "tests")
+FOLDERS = (".ci", "benchmarks", "checkend", "deploy", "docs", "tests")
 FILES = (
     *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "README.md", "SECURITY.md"),
     *("constraints.txt", "pyproject.toml", "setup.py", "wsgi.py"),
