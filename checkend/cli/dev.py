@@ -116,9 +116,9 @@ def _run(command: tuple[str, ...], stay: bool, url: str, variables: dict[str, st
 def _printed_reports(url: str, api_key: str) -> Iterator[None]:
     """Print reports from a thread during the block, and at its end those that have not been printed yet."""
     from checkend.cli._support.printer import TailPrinter
-    from checkend.client.client import Client
+    from checkend.client import Client
 
-    client = Client(url, api_key)
+    client = Client(url, api_key, retries=0)
     printer = TailPrinter(client, url, None)
     ended = threading.Event()
 

@@ -30,14 +30,14 @@ def tail(app: str | None, url: str | None, key: str | None) -> None:
         )
     from checkend import config
     from checkend.cli._support.printer import TailPrinter
-    from checkend.client.client import ApiError, Client
+    from checkend.client import ApiError, Client
 
     if url is None:
         with command_errors():
             settings = config.load(config.instance_path())
         url = configured_url({name: value.value for name, value in settings.items()})
     try:
-        printer = TailPrinter(Client(url, key), url, app)
+        printer = TailPrinter(Client(url, key, retries=0), url, app)
         click.echo(f"Following {app or 'all apps'} at {url}. Press Ctrl-C to stop.", err=True)
         printer.follow()
     except ApiError as error:

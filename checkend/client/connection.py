@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from http.client import HTTPConnection, HTTPSConnection
+from email.message import Message
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -15,10 +16,11 @@ MAX_IDLE_SECONDS = 20.0
 
 
 class Response(NamedTuple):
-    """The HTTP status of a response, and its body as a JSON value (None for an empty body)."""
+    """The HTTP status of a response, its body as a JSON value (None for an empty body), and its headers."""
 
     status: int
     value: Any
+    headers: Message
 
 
 class ServerConnection:
@@ -41,20 +43,30 @@ class ServerConnection:
         self._connections: list[HTTPConnection] = []
 
     def request(
-        self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 40.0, **query: Any
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        timeout_seconds: float = 40.0,
+        headers: dict[str, str] | None = None,
+        **query: Any,
     ) -> Response:
         """Send a request with ``body`` as JSON, and return the response; parameters that are None are left out.
 
-        Raises ValueError if the body of the response is not JSON, and what `request_bytes` raises.
+        The value of an error whose body is not JSON is None. Raises ValueError if the body of another response is not
+        JSON, and what `request_bytes` raises.
         """
         query_string = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
-        status, content = self.request_bytes(
-            method, f"{path}?{query_string}" if query_string else path, body, timeout_seconds=timeout_seconds
-        )
+        target = f"{path}?{query_string}" if query_string else path
+        response, content = self._send(method, target, body, timeout_seconds, headers or {})
         try:
-            return Response(status, json.loads(content) if content else None)
+            value = json.loads(content) if content else None
         except ValueError:
-            raise ValueError(f"{self.url}{path} responded with status {status} and a body that is not JSON.") from None
+            if response.status < 400:
+                raise ValueError(f"{self.url}{path} responded with a body that is not JSON.") from None
+            value = None  # an error page of a proxy
+        return Response(response.status, value, response.headers)
 
     def request_bytes(
         self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 40.0
@@ -64,7 +76,13 @@ class ServerConnection:
         ``timeout_seconds`` limits each wait for the server. Raises OSError or http.client.HTTPException if the server
         cannot be reached or does not respond in time.
         """
-        headers, data = self._headers, None
+        response, content = self._send(method, path, body, timeout_seconds, {})
+        return response.status, content
+
+    def _send(
+        self, method: str, path: str, body: Any, timeout_seconds: float, extra_headers: dict[str, str]
+    ) -> tuple[HTTPResponse, bytes]:
+        headers, data = self._headers | extra_headers, None
         if body is not None:
             headers, data = headers | {"Content-Type": "application/json"}, json.dumps(body).encode()
         connection = self._connect(timeout_seconds)
@@ -76,7 +94,7 @@ class ServerConnection:
             self._discard(connection)
             raise
         self._local.used_at = time.monotonic()
-        return response.status, content
+        return response, content
 
     def close(self) -> None:
         """Close the connections of all threads; a later request opens a new one."""

@@ -1,5 +1,7 @@
 """API keys."""
 
+from typing import ClassVar
+
 from marshmallow import Schema, fields
 
 from checkend.schemas.fields import DateTimeField
@@ -7,6 +9,13 @@ from checkend.schemas.fields import DateTimeField
 
 class ApiKeySchema(Schema):
     """An API key, without its value. ``prefix`` is the beginning of the value, as it appears in the audit log."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "prefix": "The beginning of its value, as it appears in the audit log.",
+        "permissions": "The permissions that it has.",
+        "last_used_at": "Accurate to a minute.",
+        "expires_at": "Null if it does not expire.",
+    }
 
     id = fields.Integer()
     name = fields.String()

@@ -7,7 +7,7 @@ and the pytest plugin in it are cheap to import: everything is loaded on first u
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from checkend.client.client import ApiError, Client
+    from checkend.client import ApiError, Client
     from checkend.testing.app import CheckendApp
     from checkend.testing.server import Server
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["ApiError", "CheckendApp", "Client", "Server"]
 
 _MODULES = {
-    "ApiError": "checkend.client.client",
+    "ApiError": "checkend.client",
     "CheckendApp": "checkend.testing.app",
-    "Client": "checkend.client.client",
+    "Client": "checkend.client",
     "Server": "checkend.testing.server",
 }
 

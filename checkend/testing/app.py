@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from checkend.client.client import Client
-from checkend.client.connection import ServerConnection
+from checkend.client.connection import USER_AGENT, ServerConnection
 from checkend.client.types import Notice, Problem
 from checkend.exceptions import CheckendError
 from checkend.testing.types import Access, ReceivedRequest
@@ -27,7 +27,7 @@ def control_request(connection: ServerConnection, method: str, path: str, body: 
     """
     __tracebackhide__ = True
     timeout_seconds = 40.0 + float(query.get("timeout") or 0)
-    status, value = connection.request(method, f"/_fixture{path}", body, timeout_seconds=timeout_seconds, **query)
+    status, value, _ = connection.request(method, f"/_fixture{path}", body, timeout_seconds=timeout_seconds, **query)
     if status < 400:
         return value
     error = value.get("error") if isinstance(value, dict) else None
@@ -45,7 +45,7 @@ class CheckendApp:
         self.api_key = access["api_key"]
         self.slug = access["app"]
         self.env = access["env"]
-        self.client = Client(self.url, self.api_key)
+        self.client = Client(self.url, self.api_key, retries=0, user_agent=USER_AGENT)
         self._control, self._remove = control, remove
         self.faults = AppFaults(control, self.slug)
         self._expected: set[int] = set()

@@ -9,6 +9,7 @@ from checkend.web.views import (
     account,
     alerts,
     api_keys,
+    api_reference,
     apps,
     connect,
     email_change,
@@ -50,6 +51,7 @@ BLUEPRINTS = (
     users.bp,
     mail.bp,
     api_keys.bp,
+    api_reference.bp,
 )
 
 

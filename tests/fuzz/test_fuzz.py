@@ -10,7 +10,7 @@ SEED = 20261125
 
 @pytest.mark.slow
 def test_no_request_ends_in_a_server_error_a_traceback_or_a_second_of_cpu() -> None:
-    findings = list(run(SEED, 0, 1_000, list(WEIGHTS)))
+    findings = list(run(SEED, 0, 400, list(WEIGHTS)))
     assert not findings, "\n".join(map(str, findings))
 
 

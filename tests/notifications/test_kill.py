@@ -25,7 +25,7 @@ from tests.support.server_process import LiveServer, command
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
+KILLS = 10
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ values = st.recursive(
 )
 objects = st.dictionaries(names, values, max_size=5)
 many = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

@@ -12,7 +12,7 @@ ROOM = 4
 
 @pytest.mark.slow
 def test_a_cold_start_is_ready_soon() -> None:
-    assert min(cold_start() for _ in range(3)) < 0.6 * ROOM
+    assert any(cold_start() < 0.6 * ROOM for _ in range(3))
 
 
 def test_a_start_in_a_running_interpreter_is_quick() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NO_PAGES = {"connect.first_error", "problem.as_markdown", "notice.as_raw"}
-OPEN = ("/sign-in", "/forgotten-password", "/nope")
+OPEN = ("/sign-in", "/forgotten-password", "/nope", "/docs/api", "/docs/api/apps")
 
 
 def addresses(world: World) -> list[str]:

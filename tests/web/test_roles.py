@@ -175,6 +175,10 @@ ELSEWHERE = {  # available without signing in, or with a rule that has a test of
     "theme.choose",
     "unsubscribe.show",
     "account.revoke_session",  # only the user's own: test_account.py
+    "api_reference.show",
+    "api_reference.show_group",
+    "api_reference.try_out",
+    "api_reference.swagger_ui_file",
     "apps.new",  # for a team: below
     "team_members.add",  # two capabilities: below
     "problems.bulk_update",  # on several apps: below

@@ -10,7 +10,9 @@ from werkzeug.routing import Rule
 
 from checkend import __version__
 from checkend.api.decorators import PAGE_QUERY
-from checkend.api.openapi.components import Components, JsonSchema
+from checkend.api.openapi.components import Components, JsonSchema, describe
+from checkend.api.openapi.examples import Example, example_of_error, examples_of
+from checkend.api.openapi.groups import GROUP_OF, GROUPS
 from checkend.api.openapi.ingestion import ingestion_paths
 from checkend.auth.api_keys import API_KEY_HEADER
 from checkend.auth.decorators import SAFE_METHODS
@@ -44,6 +46,12 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 OPEN_BLUEPRINTS = {"api_health", "api_openapi"}
+PAGINATION = {
+    "page": "The number of the page, from 1.",
+    "per_page": "The number of items on a page.",
+    "total": "The number of items on all pages.",
+    "total_pages": "The number of pages.",
+}
 ERRORS = {
     400: ("BadRequest", "The request is malformed, or its body is not a JSON object."),
     401: ("Unauthorized", "There is no valid API key."),
@@ -80,15 +88,13 @@ def build_document(app: Flask, url: str) -> dict[str, Any]:
     _add_components(spec)
     assert plugin.converter is not None  # set by APISpec
     components = Components(spec, plugin.converter)
-    tags: dict[str, None] = {}
     for rule in sorted(_api_rules(app), key=lambda rule: rule.rule):
-        tags[_blueprint(rule)] = None
         operations = dict(_operations(app, rule, components))
         spec.path(path=_path(rule), operations=operations)
     for path, operation in ingestion_paths().items():
         spec.path(path=path, operations=operation)
     document: dict[str, Any] = spec.to_dict()
-    document["tags"] = [{"name": name.replace("_", " ")} for name in [*tags, "ingestion"]]
+    document["tags"] = [{"name": group.name, "description": group.description} for group in GROUPS]
     return document
 
 
@@ -111,12 +117,13 @@ def _operations(app: Flask, rule: Rule, components: Components) -> Iterator[tupl
 
 
 def _operation(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
-    summary, _, rest = (view.__doc__ or "").strip().partition("\n\n")
+    text = " ".join((view.__doc__ or "").split())
+    summary, _, rest = text.partition(". ")
     permission: str | None = getattr(view, "permission", None)
     operation: dict[str, Any] = {
         "operationId": operation_id(_blueprint(rule), view.__name__, method),
-        "summary": " ".join(summary.split()).removesuffix("."),
-        "tags": [_blueprint(rule).replace("_", " ")],
+        "summary": summary.removesuffix("."),
+        "tags": [GROUP_OF[_blueprint(rule)]],
         "parameters": [
             *_path_parameters(rule),
             *_query_parameters(view, components),
@@ -125,16 +132,32 @@ def _operation(view: Any, rule: Rule, method: str, components: Components) -> di
         "responses": _responses(view, rule, method, components),
     }
     if rest:
-        operation["description"] = " ".join(rest.split())
+        operation["description"] = rest
     if hasattr(view, "body"):
         schema, is_partial = view.body
         content = {"application/json": {"schema": components.body(schema, partial=is_partial)}}
         operation["requestBody"] = {"required": True, "content": content}
+    for example in reversed(examples_of(rule.rule, method)):
+        _add_example(operation, example)
     if rule.endpoint.rpartition(".")[0] in OPEN_BLUEPRINTS:
         operation["security"] = []
     if permission is not None:
         operation["x-required-permission"] = permission
     return operation
+
+
+def _add_example(operation: dict[str, Any], example: Example) -> None:
+    """Add a recorded request and its response to the operation; the response of an error is in the components."""
+    if not example.title:
+        samples = {"curl": ("Shell", example.curl), "Python": ("Python", example.python)}
+        operation["x-codeSamples"] = [
+            {"lang": language, "label": label, "source": source} for label, (language, source) in samples.items()
+        ]
+        if "requestBody" in operation:
+            operation["requestBody"]["content"]["application/json"]["example"] = example.body
+    content = operation["responses"][str(example.status)].get("content", {})
+    if "application/json" in content:
+        content["application/json"]["example"] = example.response
 
 
 def operation_id(blueprint: str, view: str, method: str) -> str:
@@ -159,10 +182,8 @@ def _query_parameters(view: Any, components: Components) -> Iterator[dict[str, A
     if schema is None:
         return
     for name, field in schema.fields.items():
-        parameter = {"name": name, "in": "query", "schema": components.field(field, sent=True)}
-        if description := parameter["schema"].pop("description", None):
-            parameter["description"] = description
-        yield parameter
+        shape = components.field(field, sent=True)
+        yield {"name": name, "in": "query", "schema": shape} | describe(schema, name)
 
 
 def _responses(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
@@ -223,13 +244,16 @@ def _add_components(spec: "APISpec") -> None:
         "ingestionKey", {"type": "apiKey", "in": "header", "name": "Checkend-Ingestion-Key"}
     )
     text, number = {"type": "string"}, {"type": "integer"}
-    pages = ("page", "per_page", "total", "total_pages")
-    pagination = {"type": "object", "properties": dict.fromkeys(pages, number), "required": list(pages)}
+    pages = {name: number | {"description": description} for name, description in PAGINATION.items()}
+    pagination = {"type": "object", "properties": pages, "required": list(pages)}
     spec.components.schema("Pagination", component=pagination)
     error: JsonSchema = {
         "type": "object",
         "description": "Every error: a code for programs, and a message for people.",
-        "properties": {"error": text, "message": text},
+        "properties": {
+            "error": text | {"description": "A code, such as not_found."},
+            "message": text | {"description": "A sentence."},
+        },
         "required": ["error", "message"],
     }
     spec.components.schema("Error", component=error)
@@ -244,6 +268,8 @@ def _add_components(spec: "APISpec") -> None:
             "description": description,
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
         }
+        if (example := example_of_error(status)) is not None:
+            response["content"]["application/json"]["example"] = example
         if status == 503:
             response["headers"] = {"Retry-After": {"schema": number, "description": "Seconds."}}
         spec.components.response(name, response)

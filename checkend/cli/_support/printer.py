@@ -8,7 +8,7 @@ import click
 
 from checkend.cli._support.output import pluralize
 from checkend.cli._support.terminal import output_is_closed, style
-from checkend.client.client import ApiError, Client
+from checkend.client import ApiError, Client
 from checkend.client.types import FeedEntry, Notice, Problem
 from checkend.grouping.frames import FrameOrigin, classify_frame
 from checkend.grouping.language import Language
