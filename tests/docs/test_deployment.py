@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.docs.test_pages import ROOT
@@ -25,6 +26,7 @@ def _run_backup_unit(instance: Path, backups: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow  # it starts an interpreter, as the unit does
 def test_what_the_backup_unit_writes_can_be_restored(tmp_path: Path) -> None:
     instance, backups, drill = (tmp_path / name for name in ("instance", "backups", "drill"))
     backups.mkdir()
