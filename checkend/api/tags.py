@@ -40,4 +40,4 @@ def create(problem: Problem, data: dict[str, Any]) -> Tag:
 @response(status=204)
 def delete(problem: Problem, tag: Tag) -> None:
     """Remove a tag from a problem."""
-    problem.tags.remove(tag)
+    problem.remove_tag(tag)

@@ -12,6 +12,7 @@ from checkend.db.session import db
 from checkend.db.transactions import independent_write
 from checkend.exceptions import ApiError
 from checkend.models.api_key import PREFIX_LENGTH, ApiKey
+from checkend.models.audit_log import Label
 
 API_KEY_HEADER = "Checkend-API-Key"
 LAST_USED_INTERVAL = timedelta(minutes=1)
@@ -24,7 +25,7 @@ class ApiKeyContext:
     """The API key of a request: its id, its name in the audit log, and its permissions."""
 
     key_id: int
-    label: str
+    label: Label
     permissions: frozenset[str]
 
 

@@ -14,6 +14,7 @@ from checkend.auth.permissions import ALL_PERMISSIONS
 from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
+from checkend.models.audit_log import Label
 
 PREFIX = "cka_"
 PREFIX_LENGTH = len(PREFIX) + 10
@@ -93,9 +94,10 @@ class ApiKey(Model):
         db.session.delete(self)
 
     @property
-    def label(self) -> str:
+    def label(self) -> Label:
         """The key's name in the audit log."""
-        return f"API key {self.id} ({self.name}, {self.prefix})"
+        name = f"{self.name}, {self.prefix}"
+        return Label(f"API key {self.id} ({name})", "api_key", self.id, name)
 
 
 def digest_of(salt: bytes, value: str) -> bytes:

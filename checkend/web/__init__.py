@@ -11,6 +11,7 @@ from checkend.web.views import (
     api_keys,
     api_reference,
     apps,
+    audit_log,
     connect,
     email_change,
     home,
@@ -51,6 +52,7 @@ BLUEPRINTS = (
     users.bp,
     mail.bp,
     api_keys.bp,
+    audit_log.bp,
     api_reference.bp,
 )
 

@@ -81,4 +81,5 @@ CALLS = (
     Call('client.user("edsger")'),
     Call('client.update_user("edsger", email_address="edsger.dijkstra@example.com")'),
     Call('client.delete_user("edsger")'),
+    Call('client.audit_log(event="team", actor="api_key", per_page=2)'),
 )

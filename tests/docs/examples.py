@@ -44,7 +44,7 @@ _PART = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}")
-_REQUEST_ID = re.compile(r"^X-Request-Id: \w+$", re.MULTILINE)
+_REQUEST_ID = re.compile(r'(^X-Request-Id: |"request_id": ")[0-9a-f]{16}\b', re.MULTILINE)
 _SECONDS_TO_WAIT = re.compile(r"\b(Retry-After: |Retry after )\d+")
 
 
@@ -66,8 +66,8 @@ def record(document: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return ``text`` with keys and secrets, which differ in each recording, shortened to their prefixes."""
-    return _SECRET.sub(r"\1\2…", text)
+    """Return ``text`` without what differs in each recording: keys and secrets are shortened, request ids replaced."""
+    return _REQUEST_ID.sub(r"\g<1>3f9a1c0b7d5e2468", _SECRET.sub(r"\1\2…", text))
 
 
 class _Clock:
@@ -167,7 +167,6 @@ class Recorder:
         with self._database_away() if self._database_is_missing else nullcontext():
             response = curl.send(self.client)
         text = without_secrets(format_response(response, with_headers=curl.with_headers))
-        text = _REQUEST_ID.sub("X-Request-Id: 3f9a1c0b7d5e2468", text)
         return _SECONDS_TO_WAIT.sub(r"\g<1>45", text) if response.status_code == 429 else text
 
     @contextmanager

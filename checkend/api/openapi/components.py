@@ -37,7 +37,7 @@ _TYPES: tuple[tuple[type[fields.Field[Any]], JsonSchema], ...] = (
     (IdOrSlug, {"type": ["integer", "string"]}),
     (IdList, {"type": "array", "items": {"type": "integer"}, "minItems": 1}),
     (BoundedInteger, {"type": "integer"}),
-    (DateBound, {"type": "string", "examples": ["2026-11-24", "2026-11-24T08:30:00Z"]}),
+    (DateBound, {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
 )
 # Descriptions of fields that many resources have; a schema describes the others in ``descriptions``.
 _COMMON = {

@@ -111,12 +111,12 @@ def _blueprint(rule: Rule) -> str:
 
 
 def _operations(app: Flask, rule: Rule, components: Components) -> Iterator[tuple[str, dict[str, Any]]]:
-    view: Any = app.view_functions[rule.endpoint]
     for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-        yield method.lower(), _operation(view, rule, method, components)
+        yield method.lower(), _operation(app, rule, method, components)
 
 
-def _operation(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+def _operation(app: Flask, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+    view: Any = app.view_functions[rule.endpoint]
     text = " ".join((view.__doc__ or "").split())
     summary, _, rest = text.partition(". ")
     permission: str | None = getattr(view, "permission", None)
@@ -129,7 +129,7 @@ def _operation(view: Any, rule: Rule, method: str, components: Components) -> di
             *_query_parameters(view, components),
             *([IDEMPOTENCY_KEY] if method == "POST" else []),
         ],
-        "responses": _responses(view, rule, method, components),
+        "responses": _responses(app, rule, method, components),
     }
     if rest:
         operation["description"] = rest
@@ -186,7 +186,8 @@ def _query_parameters(view: Any, components: Components) -> Iterator[dict[str, A
         yield {"name": name, "in": "query", "schema": shape} | describe(schema, name)
 
 
-def _responses(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+def _responses(app: Flask, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+    view: Any = app.view_functions[rule.endpoint]
     schema, status = view.response
     success: dict[str, Any] = {"description": "Done." if schema is None else "The request succeeded."}
     if isinstance(schema, str):
@@ -209,18 +210,23 @@ def _responses(view: Any, rule: Rule, method: str, components: Components) -> di
         success["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "For If-None-Match and If-Match."}}
     if getattr(view, "located", False):
         success["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The URL of the new record."}}
-        success["links"] = {"created": _link_to_created(rule, view)}
+        success["links"] = _links_to_created(app, rule)
     errors = {str(error): {"$ref": f"#/components/responses/{ERRORS[error][0]}"} for error in sorted(statuses)}
     unchanged = {"304": {"description": "Unchanged: the entity tag in If-None-Match is the current one."}}
     return {str(status): success, **(unchanged if method == "GET" else {}), **errors}
 
 
-def _link_to_created(rule: Rule, view: Any) -> dict[str, Any]:
-    """Return the link from a new record to the operation that shows it, for clients that follow links."""
+def _links_to_created(app: Flask, rule: Rule) -> dict[str, Any]:
+    """Return links from a new record to the operations that show, update and delete it."""
     blueprint = _blueprint(rule)
     same = {name: f"$request.path.{name}" for name in re.findall(r"<(\w+)>", rule.rule)}
     new = {f"{blueprint.removesuffix('s')}_id": "$response.body#/id"}
-    return {"operationId": operation_id(blueprint, "show", "GET"), "parameters": same | new}
+    prefix = rule.endpoint.rpartition(".")[0]
+    return {
+        view: {"operationId": operation_id(blueprint, view, method), "parameters": same | new}
+        for view, method in (("show", "GET"), ("update", "PATCH"), ("delete", "DELETE"))
+        if f"{prefix}.{view}" in app.view_functions
+    }
 
 
 def _success_schema(view: Any, schema: Schema, components: Components) -> JsonSchema:

@@ -49,6 +49,12 @@ GROUPS = (
         ("team_members",),
     ),
     Group("Users", "A user can sign in to the dashboard.", ("users",)),
+    Group(
+        "Audit log",
+        "Who did what to which record, from where and when. Entries cannot be changed or deleted. The documentation on "
+        "operation lists the events, and states how long entries are kept.",
+        ("audit_log",),
+    ),
     Group("Reporting errors", "What SDKs send: see the documentation on ingestion.", ()),
 )
 GROUP_OF = {blueprint: group.name for group in GROUPS for blueprint in group.blueprints}

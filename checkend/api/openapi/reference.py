@@ -176,6 +176,8 @@ class _Reference:
             return str(schema["$ref"].rpartition("/")[2])
         if "enum" in schema:
             return ", ".join(str(choice) for choice in schema["enum"])
+        if "anyOf" in schema:
+            return " or ".join(self._type(choice) for choice in schema["anyOf"])
         kinds = schema.get("type", "object")
         words = [self._kind(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
         return " or ".join(words) + _limits(schema)
@@ -183,8 +185,8 @@ class _Reference:
     def _kind(self, kind: str, schema: JsonSchema) -> str:
         if kind == "array":
             return f"list of {self._type(schema['items'])}"
-        if schema.get("format") == "date-time" and kind == "string":
-            return "time"
+        if kind == "string" and schema.get("format") in ("date", "date-time"):
+            return "date" if schema["format"] == "date" else "time"
         return _TYPES.get(kind, kind)
 
     def _resolve(self, schema: JsonSchema) -> JsonSchema:
