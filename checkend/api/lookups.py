@@ -4,13 +4,17 @@ They belong below ``@requires`` and above ``@body``: a key without the permissio
 missing record is reported before an invalid body. A record that belongs to another parent counts as missing.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
-from checkend.db.session import Base
+from sqlalchemy import select
+
+from checkend.db.session import Base, db
 from checkend.exceptions import ApiError, DomainError
 from checkend.models import App, Channel, Delivery, Notice, Problem, Tag, Team, TeamMember, User
+from checkend.models.scope import AppScope
 from checkend.models.slugs import by_id, by_slug_or_id
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -27,6 +31,16 @@ def resolve_reference(model: type[Record], reference: int | str, message: str) -
     if record is None:
         raise DomainError(message)
     return record
+
+
+def find_apps(references: list[str]) -> AppScope:
+    """Return the apps with these slugs or ids. Raise `ApiError` 422 with a message for each that does not exist."""
+    ids = [int(reference) for reference in references if re.fullmatch(r"[0-9]{1,18}", reference)]
+    found = db.session.execute(select(App.id, App.slug).where(App.slug.in_(references) | App.id.in_(ids))).all()
+    known = {text for app_id, slug in found for text in (str(app_id), slug)}
+    if unknown := [reference for reference in references if reference not in known]:
+        raise ApiError(422, messages=[f"app {reference[:100]!r} was not found." for reference in unknown])
+    return AppScope.of(app_id for app_id, _ in found)
 
 
 def _or_404(record: Record | None, kind: str) -> Record:

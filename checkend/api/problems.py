@@ -1,4 +1,4 @@
-"""Problems: /api/v1/apps/:app_id/problems."""
+"""Problems: /api/v1/problems and /api/v1/apps/:app_id/problems."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from flask import Blueprint
 from sqlalchemy import Select
 
 from checkend.api.decorators import body, paginated, query, response
-from checkend.api.lookups import with_app, with_problem
+from checkend.api.lookups import find_apps, with_app, with_problem
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.db.transactions import write_in_steps
@@ -19,6 +19,7 @@ from checkend.models.selection import bulk_tag as tag_problems
 from checkend.models.selection import bulk_untag as untag_problems
 from checkend.schemas.mute import BulkMuteSchema, MuteTermsSchema, mute_terms
 from checkend.schemas.problem import (
+    AllProblemsQuery,
     BulkResultSchema,
     ProblemIdsSchema,
     ProblemQuery,
@@ -28,6 +29,16 @@ from checkend.schemas.problem import (
 
 bp = Blueprint("problems", __name__)
 bp.before_request(authenticate)
+
+
+@bp.get("/problems")
+@requires("problems:read")
+@query(AllProblemsQuery())
+@paginated(ProblemSchema())
+def index_all(apps: list[str], filters: ProblemFilter) -> tuple[Select[Any], int]:
+    """List a page of the problems of all apps, or of those named by ``app``, filtered and sorted."""
+    scope = find_apps(apps) if apps else AppScope.all()
+    return find_problems(scope, filters), count_problems(scope, filters)
 
 
 @bp.get("/apps/<app_id>/problems")

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
 
 from checkend import clock
-from checkend.db.search import contains_text
+from checkend.db.search import contains_text, fold
 from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
 from checkend.exceptions import DomainError
 from checkend.models.app import App, adjust_problem_counts
@@ -72,6 +72,8 @@ class Problem(Model):
         Index("ix_problems_notices", "app_id", "notices_count"),
         Index("ix_problems_status_notices", "app_id", "status", "notices_count"),
         Index("ix_problems_all_recent", "last_noticed_at"),
+        Index("ix_problems_new", "app_id", "first_noticed_at"),
+        Index("ix_problems_all_new", "first_noticed_at"),
         Index("ix_problems_muted", "app_id", "last_noticed_at", sqlite_where=text("muted_at IS NOT NULL")),
         Index("ix_problems_muted_until", "muted_until", sqlite_where=text("muted_until IS NOT NULL")),
         Index("ix_problems_search_pending", "id", sqlite_where=text("search_pending")),
@@ -170,7 +172,11 @@ def set_status(condition: ColumnElement[bool], status: Status) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ProblemFilter:
-    """A filter and sort order for problems. Empty parts do not limit; times bound ``last_noticed_at``, inclusive."""
+    """A filter and sort order for problems. Empty parts do not limit.
+
+    Times are inclusive: ``date_from`` and ``date_to`` bound ``last_noticed_at``, the other two ``first_noticed_at``.
+    Of several tags or environments, a problem needs any one. Names of environments are compared in any case.
+    """
 
     status: Status | None = None
     muted: bool | None = None
@@ -178,22 +184,26 @@ class ProblemFilter:
     tags: tuple[str, ...] = ()
     date_from: datetime | None = None
     date_to: datetime | None = None
+    first_from: datetime | None = None
+    first_to: datetime | None = None
     min_notices: int = 0
-    environment: str = ""
-    sort: Literal["recent", "oldest", "notices"] = "recent"
+    environments: tuple[str, ...] = ()
+    release: str = ""
+    sort: Literal["recent", "oldest", "notices", "new"] = "recent"
 
     @property
     def narrows_beyond_status(self) -> bool:
         """Return whether anything but the status and mutes excludes problems."""
-        return bool(
-            self.search or self.tags or self.date_from or self.date_to or self.min_notices > 0 or self.environment
-        )
+        bounds = (self.date_from, self.date_to, self.first_from, self.first_to)
+        seen_in = self.environments or self.release
+        return bool(self.search or self.tags or any(bounds) or self.min_notices > 0 or seen_in)
 
 
 _ORDERS: dict[str, tuple[Any, ...]] = {
     "recent": (Problem.last_noticed_at.desc(), Problem.id.desc()),
     "oldest": (Problem.last_noticed_at.asc(), Problem.id.asc()),
     "notices": (Problem.notices_count.desc(), Problem.id.desc()),
+    "new": (Problem.first_noticed_at.desc(), Problem.id.desc()),
 }
 
 
@@ -248,20 +258,29 @@ def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilt
         names = [normalize_tag_name(tag) for tag in filters.tags]
         tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
         statement = statement.where(Problem.id.in_(tagged))
-    if filters.date_from is not None:
-        statement = statement.where(Problem.last_noticed_at >= filters.date_from)
-    if filters.date_to is not None:
-        statement = statement.where(Problem.last_noticed_at <= filters.date_to)
+    bounds = (
+        (Problem.last_noticed_at, filters.date_from, filters.date_to),
+        (Problem.first_noticed_at, filters.first_from, filters.first_to),
+    )
+    for column, start, end in bounds:
+        if start is not None:
+            statement = statement.where(column >= start)
+        if end is not None:
+            statement = statement.where(column <= end)
     if filters.min_notices > 0:
         statement = statement.where(Problem.notices_count >= filters.min_notices)
-    if filters.environment:
-        seen_in = select(ProblemFacet.problem_id).where(
-            ProblemFacet.problem_id == Problem.id,
-            ProblemFacet.name == "environment",
-            ProblemFacet.value == filters.environment,
-        )
-        statement = statement.where(seen_in.exists())
+    if filters.environments:
+        folded = {fold(name) for name in filters.environments}
+        statement = statement.where(_has_facet("environment", func.fold(ProblemFacet.value).in_(folded)))
+    if filters.release:
+        statement = statement.where(_has_facet("revision", ProblemFacet.value == filters.release))
     return statement
+
+
+def _has_facet(name: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a problem was reported with a value of the facet that meets ``condition``."""
+    facets = select(ProblemFacet.problem_id).where(ProblemFacet.problem_id == Problem.id, ProblemFacet.name == name)
+    return facets.where(condition).exists()
 
 
 def tags_in_use(scope: AppScope, limit: int) -> list[str]:

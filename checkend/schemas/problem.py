@@ -1,6 +1,6 @@
 """Problems, and the query parameters of their lists: the API's and the dashboard's."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, post_load, pre_load, validate
 from werkzeug.datastructures import MultiDict
@@ -12,7 +12,7 @@ from checkend.schemas.page import PageQuery, pop_page
 from checkend.schemas.tag import TagSchema
 
 MAX_COUNT = 2**53  # JSON clients that use floating point cannot represent larger integers exactly
-MAX_TAGS = 100
+MAX_VALUES = 100  # of a parameter that can be repeated
 
 
 def one_of(*choices: str) -> validate.OneOf:
@@ -46,32 +46,55 @@ class ProblemSchema(Schema):
     tags = fields.List(fields.Nested(TagSchema))
 
 
+def _names() -> "fields.List[Any]":
+    """Return a field for a parameter that can be repeated."""
+    return fields.List(fields.String(), validate=validate.Length(max=MAX_VALUES, error="must be at most {max} names."))
+
+
 class ProblemFilterQuery(Query):
     """Query parameters that filter and sort a list of problems, in the API and in the dashboard."""
 
-    aliases = ("tags[]",)
+    aliases: ClassVar[tuple[str, ...]] = ("tags[]", "environment[]")
 
     status = fields.String(validate=IS_STATUS)
     muted = BooleanField()
     search = fields.String()
-    tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
+    tags = _names()
+    environment = _names()
+    release = fields.String()
     date_from = DateBound()
     date_to = DateBound(end=True)
+    first_from = DateBound()
+    first_to = DateBound(end=True)
     min_notices = BoundedInteger(minimum=0, maximum=MAX_COUNT)
-    sort = fields.String(validate=one_of("recent", "oldest", "notices"))
+    sort = fields.String(validate=one_of("recent", "oldest", "notices", "new"))
 
     @pre_load
-    def _gather_tags(self, data: MultiDict[str, str], **_: Any) -> dict[str, Any]:
-        names = [*data.getlist("tags"), *data.getlist("tags[]")]
-        return {**data.to_dict(), "tags": [name for name in dict.fromkeys(names) if name.strip()]}
+    def _gather_names(self, data: MultiDict[str, str], **_: Any) -> dict[str, Any]:
+        """Collect the values of the parameters that can be repeated, without blank ones."""
+        lists = [name for name, field in self.fields.items() if isinstance(field, fields.List)]
+        values = {name: dict.fromkeys([*data.getlist(name), *data.getlist(f"{name}[]")]) for name in lists}
+        return data.to_dict() | {name: [one for one in given if one.strip()] for name, given in values.items()}
 
 
 class ProblemQuery(ProblemFilterQuery, PageQuery):
-    """Query parameters of the API's list of problems."""
+    """Query parameters of the API's list of an app's problems."""
 
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {"page": pop_page(data), "filters": problem_filter(data)}
+
+
+class AllProblemsQuery(ProblemFilterQuery, PageQuery):
+    """Query parameters of the API's list of problems across apps. ``app`` is a slug or an id, and can be repeated."""
+
+    aliases = (*ProblemFilterQuery.aliases, "app[]")
+
+    app = _names()
+
+    @post_load
+    def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {"page": pop_page(data), "apps": data.pop("app"), "filters": problem_filter(data)}
 
 
 def problem_filter(data: dict[str, Any]) -> ProblemFilter:
@@ -80,7 +103,8 @@ def problem_filter(data: dict[str, Any]) -> ProblemFilter:
     if "search" in values:
         # In SQLite's functions, a null character ends a text.
         values["search"] = values["search"].replace("\0", "")
-    return ProblemFilter(**values | {"tags": tuple(values.get("tags", ()))})
+    environments = tuple(values.pop("environment", ()))
+    return ProblemFilter(**values | {"tags": tuple(values.get("tags", ())), "environments": environments})
 
 
 class ProblemIdsSchema(Resource):

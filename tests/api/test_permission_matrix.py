@@ -43,6 +43,7 @@ TABLE: dict[tuple[str, str], Call] = {
     ("DELETE", "/apps/<app_id>"): Call("apps:write", 204),
     ("POST", "/apps/<app_id>/regenerate_ingestion_key"): Call("apps:write"),
     ("GET", "/apps/<app_id>/problems"): Call("problems:read"),
+    ("GET", "/problems"): Call("problems:read"),
     ("GET", PROBLEM): Call("problems:read"),
     ("GET", "/arrivals"): Call("problems:read"),
     ("GET", "/apps/<app_id>/arrivals"): Call("problems:read"),

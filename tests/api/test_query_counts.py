@@ -27,6 +27,7 @@ LISTS = [
     "/apps/<app_id>/problems/<problem_id>/notices",
     "/apps/<app_id>/problems/<problem_id>/tags",
     "/apps/<app_id>/tags",
+    "/problems",
     "/teams",
     "/teams/<team_id>/apps",
     "/teams/<team_id>/members",

@@ -56,6 +56,8 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert page["data"] == [key_error]
     assert page["pagination"] == {"page": 1, "per_page": 1, "total": 1, "total_pages": 1}
     assert client.problem(tested.slug, key_error["id"]) == key_error
+    assert list(client.iter_problems_of_all_apps(app=[tested.slug, shop], sort="new")) == [type_error, key_error]
+    assert client.problems_of_all_apps(environment=["nowhere"], per_page=1)["data"] == []
     assert client.resolve(tested.slug, key_error["id"])["status"] == "resolved"
     assert client.unresolve(tested.slug, key_error["id"])["status"] == "unresolved"
     ids = [key_error["id"], type_error["id"]]

@@ -29,6 +29,7 @@ _IDS = {
     "app_index": "list_app_arrivals",
     "deliveries": "list_deliveries",
     "facets": "get_problem_facets",
+    "index_all": "list_all_problems",
     "occurrences": "get_problem_occurrences",
     "openapi_json": "get_openapi_json",
     "openapi_yaml": "get_openapi_yaml",
