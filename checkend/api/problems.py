@@ -12,7 +12,7 @@ from checkend.auth.decorators import requires
 from checkend.db.transactions import write_in_steps
 from checkend.models import App, Problem, ProblemFilter
 from checkend.models.mute import mute_problem, mute_problems, unmute_problem, unmute_problems
-from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, find_problems
+from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, details_options, find_problems
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, delete_in_batches
 from checkend.models.selection import bulk_tag as tag_problems
@@ -38,7 +38,7 @@ bp.before_request(authenticate)
 def index_all(apps: list[str], filters: ProblemFilter) -> tuple[Select[Any], int]:
     """List a page of the problems of all apps, or of those named by ``app``, filtered and sorted."""
     scope = find_apps(apps) if apps else AppScope.all()
-    return find_problems(scope, filters), count_problems(scope, filters)
+    return find_problems(scope, filters).options(*details_options()), count_problems(scope, filters)
 
 
 @bp.get("/apps/<app_id>/problems")
@@ -49,7 +49,7 @@ def index_all(apps: list[str], filters: ProblemFilter) -> tuple[Select[Any], int
 def index(app: App, filters: ProblemFilter) -> tuple[Select[Any], int]:
     """List a page of an app's problems, filtered and sorted."""
     scope = AppScope.of([app.id])
-    return find_problems(scope, filters), count_problems(scope, filters)
+    return find_problems(scope, filters).options(*details_options()), count_problems(scope, filters)
 
 
 @bp.get("/apps/<app_id>/problems/<problem_id>")

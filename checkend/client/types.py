@@ -110,9 +110,12 @@ class Problem(TypedDict):
 
     id: int
     app_id: int
+    url: str | None
     error_class: str
     error_message: str | None
     fingerprint: str
+    culprit: str | None
+    level: str | None
     status: str
     notices_count: int
     deduplicated_count: int
@@ -125,6 +128,9 @@ class Problem(TypedDict):
     mute_reason: str | None
     created_at: str
     updated_at: str
+    environments: list[str]
+    first_release: str | None
+    last_release: str | None
     tags: list[Tag]
 
 

@@ -12,20 +12,24 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Subquery,
     UniqueConstraint,
+    and_,
     func,
     select,
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, defer, foreign, joinedload, mapped_column, relationship, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
 
 from checkend import clock
 from checkend.db.search import contains_text, fold
 from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
 from checkend.exceptions import DomainError
 from checkend.models.app import App, adjust_problem_counts
-from checkend.models.counters import ProblemFacet
+from checkend.models.counters import OTHER_VALUES, AppRelease, ProblemFacet
+from checkend.models.level import Level
 from checkend.models.scope import AppScope
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
 
@@ -59,6 +63,9 @@ class Problem(Model):
     latest stored notice if it differs, else NULL. ``search_text`` is the text in the search index
     (`checkend.models.search_index.search_text`); while ``search_pending``, it lacks the latest message.
 
+    ``level`` is that of the latest stored notice; NULL if that was stored by a version that did not record it, and for
+    the problem that collects the reports of an app with too many problems.
+
     ``regressed_at`` is when a report last reopened the problem. A problem is muted while ``muted_at`` is set; only
     unresolved problems are, because resolving one ends its mute. The other columns say by whom, why and until when
     (`checkend.models.mute.MuteTerms`): ``mute_total`` is the number of occurrences at which the mute ends.
@@ -91,6 +98,7 @@ class Problem(Model):
     location: Mapped[str] = mapped_column(String, default="")
     search_text: Mapped[str] = mapped_column(String)
     search_pending: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("0"))
+    level: Mapped[Level | None] = mapped_column(String(10))
     status: Mapped[Status] = mapped_column(String(10), default=UNRESOLVED)
     notices_count: Mapped[int] = mapped_column(Integer, default=0)
     deduplicated_count: Mapped[int] = mapped_column(Integer, default=0)
@@ -112,6 +120,21 @@ class Problem(Model):
     app: Mapped[App] = relationship()
     notices: Mapped[list["Notice"]] = relationship(back_populates="problem", passive_deletes="all")
     tags: Mapped[list[Tag]] = relationship(secondary="problem_tags", order_by=Tag.name, passive_deletes=True)
+    environment_facets: Mapped[list[ProblemFacet]] = relationship(
+        primaryjoin=lambda: and_(Problem.id == ProblemFacet.problem_id, ProblemFacet.name == "environment"),
+        order_by=ProblemFacet.value,
+        viewonly=True,
+    )
+    releases: Mapped[list[AppRelease]] = relationship(
+        secondary=lambda: _reported_releases,
+        primaryjoin=lambda: Problem.id == foreign(_reported_releases.c.problem_id),
+        secondaryjoin=lambda: and_(
+            foreign(_reported_releases.c.app_id) == AppRelease.app_id,
+            foreign(_reported_releases.c.name) == AppRelease.name,
+        ),
+        order_by=(AppRelease.first_seen_at, AppRelease.name),
+        viewonly=True,
+    )
 
     @property
     def error_message(self) -> str | None:
@@ -127,6 +150,26 @@ class Problem(Model):
     def muted(self) -> bool:
         """Return whether the problem is muted."""
         return self.muted_at is not None
+
+    @property
+    def culprit(self) -> str | None:
+        """The code location that the problem is attributed to; None without a backtrace."""
+        return self.location or None
+
+    @property
+    def environments(self) -> list[str]:
+        """The environments that the problem was reported in, by name; those that are counted individually."""
+        return [facet.value for facet in self.environment_facets if facet.value != OTHER_VALUES]
+
+    @property
+    def first_release(self) -> str | None:
+        """Of the releases that the problem was reported in, the one that its app first reported from the earliest."""
+        return self.releases[0].name if self.releases else None
+
+    @property
+    def last_release(self) -> str | None:
+        """Of the releases that the problem was reported in, the one that its app first reported from the latest."""
+        return self.releases[-1].name if self.releases else None
 
     def resolve(self) -> None:
         """Mark the problem as resolved; no change if it is."""
@@ -147,6 +190,24 @@ class Problem(Model):
             raise DomainError("Tag already added to this problem")
         self.tags.append(tag)
         return tag
+
+
+_reported_releases: Subquery = (
+    select(ProblemFacet.problem_id, Problem.app_id, ProblemFacet.value.label("name"))
+    .join(Problem, Problem.id == ProblemFacet.problem_id)
+    .where(ProblemFacet.name == "revision")
+    .subquery("reported_releases")
+)
+
+
+def details_options() -> tuple[ORMOption, ...]:
+    """Return the options with which a query loads what the API shows of problems, with a constant number of queries."""
+    return (
+        defer(Problem.search_text),
+        selectinload(Problem.tags),
+        selectinload(Problem.environment_facets),
+        selectinload(Problem.releases),
+    )
 
 
 def set_status(condition: ColumnElement[bool], status: Status) -> int:

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields, post_load, pre_load, validate
 from werkzeug.datastructures import MultiDict
 
-from checkend.models.problem import ProblemFilter
+from checkend.config.urls import public_url
+from checkend.models.problem import Problem, ProblemFilter
 from checkend.schemas.base import Query, Resource
 from checkend.schemas.fields import BooleanField, BoundedInteger, DateBound, DateTimeField, IdList, TextField
 from checkend.schemas.page import PageQuery, pop_page
@@ -23,14 +24,27 @@ def one_of(*choices: str) -> validate.OneOf:
 IS_STATUS = one_of("resolved", "unresolved", "all")
 
 
+class UrlField(fields.Field[str]):
+    """The URL of the problem's page in the dashboard; null where the server does not know its own URL."""
+
+    _CHECK_ATTRIBUTE = False  # no attribute of the problem
+
+    def _serialize(self, value: Any, attr: str | None, obj: Problem, **_: Any) -> str | None:
+        url = public_url()
+        return f"{url}/problems/{obj.id}" if url else None
+
+
 class ProblemSchema(Schema):
     """A problem with its tags. The message is that of its latest stored notice: null if that was sent without one."""
 
     id = fields.Integer()
     app_id = fields.Integer()
+    url = UrlField(allow_none=True)
     error_class = fields.String()
     error_message = fields.String(allow_none=True)
     fingerprint = fields.String()
+    culprit = fields.String(allow_none=True)
+    level = fields.String(allow_none=True)
     status = fields.String()
     notices_count = fields.Integer()
     deduplicated_count = fields.Integer()
@@ -43,6 +57,9 @@ class ProblemSchema(Schema):
     mute_reason = fields.String(allow_none=True)
     created_at = DateTimeField()
     updated_at = DateTimeField()
+    environments = fields.List(fields.String())
+    first_release = fields.String(allow_none=True)
+    last_release = fields.String(allow_none=True)
     tags = fields.List(fields.Nested(TagSchema))
 
 

@@ -2,13 +2,9 @@
 
 from typing import Any
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 
-
-def public_url() -> str:
-    """Return this server's URL, without a trailing slash: the setting ``URL``, else the one that this request used."""
-    configured: str = current_app.config["URL"]
-    return configured or request.url_root.rstrip("/")
+from checkend.config.urls import public_url
 
 
 def full_url(endpoint: str, **values: Any) -> str:

@@ -108,5 +108,5 @@ def measured(app: Flask, api: Api, rule: str, rows: int) -> int:
     assert response.status_code == 200, rule
     shown = response.get_json()
     assert len(shown["data"] if isinstance(shown, dict) else shown) == rows
-    assert 2 <= len(statements) <= 7, (rule, statements)
+    assert 2 <= len(statements) <= 9, (rule, statements)
     return len(statements)

@@ -38,7 +38,7 @@ NEW_COLUMNS = {
     "backtraces": {"app_id"},
     "problems": {
         *("latest_message", "search_pending", "regressed_at", "muted_at", "muted_by", "mute_reason", "muted_until"),
-        *("mute_total", "mute_rate", "mute_rate_minutes", "mute_until_release"),
+        *("mute_total", "mute_rate", "mute_rate_minutes", "mute_until_release", "level"),
     },
 }
 CHANGED_COLUMNS = {

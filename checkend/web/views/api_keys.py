@@ -11,13 +11,13 @@ from wtforms.validators import Optional
 
 from checkend.auth.permissions import ALL_PERMISSIONS, Permission
 from checkend.auth.roles import Capability
+from checkend.config.urls import public_url
 from checkend.db.transactions import write_transaction
 from checkend.models import ApiKey
 from checkend.web.forms import Form
 from checkend.web.lookups import get_or_404
 from checkend.web.one_time_secrets import pop_secret, redirect_with_secret
 from checkend.web.pages import Page, run_and_redirect, signed_in_blueprint
-from checkend.web.urls import public_url
 
 bp = signed_in_blueprint("api_keys", "/api-keys", capability=Capability.MANAGE_API_KEYS)
 
