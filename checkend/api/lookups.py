@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from checkend.auth.api_keys import permitted_apps
 from checkend.db.session import Base, db
 from checkend.exceptions import ApiError, DomainError
 from checkend.models import App, Channel, Delivery, Notice, Problem, Tag, Team, TeamMember, User
@@ -34,9 +35,15 @@ def resolve_reference(model: type[Record], reference: int | str, message: str) -
 
 
 def find_apps(references: list[str]) -> AppScope:
-    """Return the apps with these slugs or ids. Raise `ApiError` 422 with a message for each that does not exist."""
+    """Return the apps with these slugs or ids. Raise `ApiError` 422 with a message for each that is not found.
+
+    Without references, return all apps that the key may use.
+    """
+    if not references:
+        return permitted_apps()
     ids = [int(reference) for reference in references if re.fullmatch(r"[0-9]{1,18}", reference)]
-    found = db.session.execute(select(App.id, App.slug).where(App.slug.in_(references) | App.id.in_(ids))).all()
+    statement = select(App.id, App.slug).where(App.slug.in_(references) | App.id.in_(ids))
+    found = db.session.execute(permitted_apps().narrow(statement, App.id)).all()
     known = {text for app_id, slug in found for text in (str(app_id), slug)}
     if unknown := [reference for reference in references if reference not in known]:
         raise ApiError(422, messages=[f"app {reference[:100]!r} was not found." for reference in unknown])
@@ -50,7 +57,8 @@ def _or_404(record: Record | None, kind: str) -> Record:
 
 
 def _app(ids: Ids) -> App:
-    return _or_404(by_slug_or_id(App, ids["app_id"]), "App")
+    app = by_slug_or_id(App, ids["app_id"])
+    return _or_404(app if app and app.id in permitted_apps() else None, "App")
 
 
 def _problem(ids: Ids) -> Problem:

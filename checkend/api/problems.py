@@ -37,7 +37,7 @@ bp.before_request(authenticate)
 @paginated(ProblemSchema())
 def index_all(apps: list[str], filters: ProblemFilter) -> tuple[Select[Any], int]:
     """List a page of the problems of all apps, or of those named by ``app``, filtered and sorted."""
-    scope = find_apps(apps) if apps else AppScope.all()
+    scope = find_apps(apps)
     return find_problems(scope, filters).options(*details_options()), count_problems(scope, filters)
 
 

@@ -36,4 +36,8 @@ class Permission(DescribedEnum):
 
 
 ALL_PERMISSIONS: tuple[str, ...] = tuple(p.value for p in Permission)
+# What a key that is restricted to certain apps can be granted: teams, users and the audit log are not parts of an app.
+APP_PERMISSIONS: tuple[str, ...] = tuple(
+    p for p in ALL_PERMISSIONS if p.partition(":")[0] in {"apps", "problems", "notices", "tags"}
+)
 READ_PERMISSIONS: tuple[str, ...] = tuple(p for p in ALL_PERMISSIONS if p.endswith(":read"))

@@ -100,6 +100,7 @@ class ApiKey(TypedDict):
     name: str
     prefix: str
     permissions: list[str]
+    app_ids: list[int] | None
     created_at: str
     last_used_at: str | None
     expires_at: str | None

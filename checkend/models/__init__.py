@@ -1,6 +1,6 @@
 """Models: columns, relationships, rules and queries, independent of HTTP requests."""
 
-from checkend.models.api_key import ApiKey
+from checkend.models.api_key import ApiKey, ApiKeyApp
 from checkend.models.app import App
 from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
@@ -19,6 +19,7 @@ from checkend.models.user import OldPassword, User
 
 __all__ = [
     "ApiKey",
+    "ApiKeyApp",
     "App",
     "AppHour",
     "AppRelease",

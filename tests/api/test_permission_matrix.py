@@ -1,5 +1,6 @@
 """Permissions: every route of the URL map, with every kind of key."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import api, clock
-from checkend.auth.permissions import ALL_PERMISSIONS
+from checkend.auth.permissions import ALL_PERMISSIONS, APP_PERMISSIONS
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
+from checkend.exceptions import DomainError
 from checkend.models import ApiKey, App, Delivery, Problem, Team, User
 from checkend.notifications.channel_settings import create_channel
 from checkend.notifications.encryption import SecretBox
@@ -224,6 +226,57 @@ def test_404_comes_after_the_permission_check_and_before_the_body(
     assert_error(Api(client, {}).call(method, path, data="{"), 401)
     assert_error(Api(client, without).call(method, path, data="{"), 403)
     assert_error(Api(client, with_it).call(method, path, data="{"), 404)
+
+
+def restricted_key(app: Flask, permission: str, app_id: int) -> dict[str, str]:
+    """Return headers with a new API key that has a permission and is restricted to an app."""
+    with app.app_context(), write_transaction():
+        value = ApiKey.create("restricted", [permission], apps=[db.session.get_one(App, app_id)])[1]
+    return {"Checkend-API-Key": value}
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if "<app_id>" in route[1]], ids=" ".join)
+def test_for_a_key_that_is_restricted_to_apps_no_other_app_exists(
+    route: tuple[str, str], app: Flask, client: FlaskClient, records: None, make: Factory
+) -> None:
+    call, (method, path) = TABLE[route], (route[0], path_of(route[1]))
+    if call.permission not in APP_PERMISSIONS:
+        with pytest.raises(DomainError, match=f"cannot have the permission {call.permission}"):
+            restricted_key(app, call.permission, 1)
+        return
+    make.app("Other")
+    elsewhere, here = restricted_key(app, call.permission, 2), restricted_key(app, call.permission, 1)
+    before = everything_in(app)
+    for missing in (path, path.replace("/apps/1", "/apps/shop")):
+        assert_error(Api(client, elsewhere).call(method, missing, call.json), 404, "App not found.")
+    own_app = path.replace("/apps/1", "/apps/2")
+    if own_app != "/apps/2" and re.search(r"/apps/2/\w+/\d", own_app):  # a record of the other app
+        assert Api(client, elsewhere).call(method, own_app, call.json).status_code == 404
+    assert everything_in(app) == before
+    assert Api(client, here).call(method, path, call.json).status_code == call.status
+
+
+OF_NO_APP = [route for route in TABLE if "<app_id>" not in route[1]]
+
+
+@pytest.mark.parametrize("route", OF_NO_APP, ids=" ".join)
+def test_a_restricted_key_finds_nothing_of_other_apps_in_lists(
+    route: tuple[str, str], app: Flask, client: FlaskClient, records: None, make: Factory
+) -> None:
+    call, (method, path) = TABLE[route], (route[0], path_of(route[1]))
+    if call.permission not in APP_PERMISSIONS:
+        with pytest.raises(DomainError, match=f"cannot have the permission {call.permission}"):
+            restricted_key(app, call.permission, 1)
+        return
+    make.app("Other")
+    response = Api(client, restricted_key(app, call.permission, 2)).call(method, path, call.json)
+    if method == "POST":
+        assert route == ("POST", "/apps")
+        assert_error(response, 403, "This API key is restricted to certain apps, and cannot create others.")
+    else:
+        assert response.status_code == call.status
+        assert "Shop" not in response.text
+        assert '"app_id":1' not in response.text.replace(" ", "")
 
 
 def test_health_needs_no_key(client: FlaskClient) -> None:

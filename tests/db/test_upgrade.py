@@ -34,6 +34,7 @@ OWNER, PASSWORD = "owner@example.com", "correct horse battery"
 # What the migrations change: for each table, the new columns and those whose values may differ. Each migration adds its
 # own here, and documents them in its docstring.
 NEW_COLUMNS = {
+    "api_keys": {"restricted"},
     "apps": {"stored_bytes", "muted_problems_count"},
     "backtraces": {"app_id"},
     "problems": {

@@ -1,6 +1,6 @@
-"""Levels of problems, and indexes for the order in which they were first noticed.
+"""API keys that are restricted to apps, levels of problems, and indexes for the order in which they were first noticed.
 
-``problems.level`` is NULL until the next notice of the problem is stored.
+Existing keys may use all apps. ``problems.level`` is NULL until the next notice of the problem is stored.
 """
 
 import sqlalchemy as sa
@@ -11,6 +11,17 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
+    op.add_column("api_keys", sa.Column("restricted", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+    op.create_table(
+        "api_key_apps",
+        sa.Column("api_key_id", sa.Integer(), nullable=False),
+        sa.Column("app_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["api_key_id"], ["api_keys.id"], name="fk_api_key_apps_api_key_id", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name="fk_api_key_apps_app_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("api_key_id", "app_id", name="pk_api_key_apps"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_api_key_apps_app_id", "api_key_apps", ["app_id"])
     op.add_column("problems", sa.Column("level", sa.String(10), nullable=True))
     op.create_index("ix_problems_new", "problems", ["app_id", "first_noticed_at"])
     op.create_index("ix_problems_all_new", "problems", ["first_noticed_at"])
