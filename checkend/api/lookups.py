@@ -14,7 +14,7 @@ from sqlalchemy import select
 from checkend.auth.api_keys import permitted_apps
 from checkend.db.session import Base, db
 from checkend.exceptions import ApiError, DomainError
-from checkend.models import App, Channel, Delivery, Notice, Problem, Tag, Team, TeamMember, User
+from checkend.models import App, Channel, Delivery, Invitation, Notice, Problem, Tag, Team, TeamMember, User
 from checkend.models.scope import AppScope
 from checkend.models.slugs import by_id, by_slug_or_id
 
@@ -94,6 +94,12 @@ def _member(ids: Ids) -> TeamMember:
     return _or_404(member if member and member.team_id == team.id else None, "Member")
 
 
+def _invitation(ids: Ids) -> Invitation:
+    team, invitation = _team(ids), by_id(Invitation, ids["invitation_id"])
+    is_open = invitation is not None and invitation.team_id == team.id and invitation.is_open
+    return _or_404(invitation if is_open else None, "Invitation")
+
+
 def _replacing(find: Callable[[Ids], dict[str, Any]]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
@@ -114,4 +120,5 @@ with_delivery = _replacing(lambda ids: {"delivery": _delivery(ids)})
 with_team = _replacing(lambda ids: {"team": _team(ids)})
 with_team_and_app = _replacing(lambda ids: {"team": _team(ids), "app": _app(ids)})
 with_member = _replacing(lambda ids: {"member": _member(ids)})
+with_invitation = _replacing(lambda ids: {"invitation": _invitation(ids)})
 with_user = _replacing(lambda ids: {"user": _or_404(by_slug_or_id(User, ids["user_id"]), "User")})

@@ -25,8 +25,8 @@ class Permission(DescribedEnum):
     NOTICES_READ = "notices:read", "Read notices: backtraces, requests, users and context."
     TAGS_READ = "tags:read", "List the tags of a problem and of an app."
     TAGS_WRITE = "tags:write", "Add tags to problems and remove them."
-    TEAMS_READ = "teams:read", "List teams, their members and their apps."
-    TEAMS_WRITE = "teams:write", "Create, change and delete teams, their members and their apps."
+    TEAMS_READ = "teams:read", "List teams, their members, apps and invitations."
+    TEAMS_WRITE = "teams:write", "Create, change and delete teams, their members, apps and invitations."
     USERS_READ = "users:read", "List users."
     USERS_WRITE = (
         "users:write",

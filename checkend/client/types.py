@@ -210,6 +210,21 @@ class Member(TypedDict):
     updated_at: str
 
 
+class Invitation(TypedDict):
+    """An open invitation to a team; ``url``, its link, only in the response that creates it."""
+
+    id: int
+    team_id: int
+    email_address: str
+    role: str
+    invited_by: str | None
+    mail_status: str | None
+    mail_error: str | None
+    created_at: str
+    expires_at: str
+    url: NotRequired[str]
+
+
 class Pagination(TypedDict):
     """The position of a page in its list."""
 

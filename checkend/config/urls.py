@@ -1,6 +1,8 @@
 """URLs of the server, from the host and the port that it listens on."""
 
-from flask import current_app, has_request_context, request
+from typing import Any
+
+from flask import current_app, has_request_context, request, url_for
 
 # Clients cannot connect to the addresses that mean all interfaces.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -23,3 +25,8 @@ def public_url() -> str:
     """
     configured: str = current_app.config["URL"]
     return configured or (request.url_root.rstrip("/") if has_request_context() else "")
+
+
+def full_url(endpoint: str, **values: Any) -> str:
+    """Return the absolute URL of a page, for use outside of it: in mail, in snippets and on the clipboard."""
+    return public_url() + url_for(endpoint, **values).removeprefix(request.script_root)

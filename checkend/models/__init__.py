@@ -6,7 +6,7 @@ from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.idempotent_response import IdempotentResponse
-from checkend.models.invitation import Invitation
+from checkend.models.invitation import ApiKeyInvitation, Invitation
 from checkend.models.issue import ProblemIssue
 from checkend.models.mail_settings import StoredMailSettings
 from checkend.models.notice import Notice
@@ -20,6 +20,7 @@ from checkend.models.user import OldPassword, User
 __all__ = [
     "ApiKey",
     "ApiKeyApp",
+    "ApiKeyInvitation",
     "App",
     "AppHour",
     "AppRelease",

@@ -126,12 +126,19 @@ class ApiKey(Model):
         """Reject the key from the commit on, but keep its record; no change if it is revoked already."""
         if self.revoked_at is None:
             self.revoked_at = clock.now()
+            self._revoke_invitations()
             audit_log.record("api_key.revoked", self.label)
 
     def delete(self) -> None:
         """Delete the key, which is rejected from the commit on."""
+        self._revoke_invitations()
         audit_log.record("api_key.deleted", self.label)
         db.session.delete(self)
+
+    def _revoke_invitations(self) -> None:
+        from checkend.models.invitation import Invitation  # imported here: that module imports this one
+
+        Invitation.revoke_sent_with(self)
 
     @property
     def label(self) -> str:

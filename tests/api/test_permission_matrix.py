@@ -15,7 +15,7 @@ from checkend.auth.permissions import ALL_PERMISSIONS, APP_PERMISSIONS
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
 from checkend.exceptions import DomainError
-from checkend.models import ApiKey, App, Delivery, Problem, Team, User
+from checkend.models import ApiKey, App, Delivery, Invitation, OutgoingMail, Problem, Team, User
 from checkend.notifications.channel_settings import create_channel
 from checkend.notifications.encryption import SecretBox
 from tests.support.api import Api, assert_error
@@ -93,6 +93,11 @@ TABLE: dict[tuple[str, str], Call] = {
     ("PATCH", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 200, {"role": "viewer"}),
     ("PUT", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 200, {"role": "viewer"}),
     ("DELETE", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 204),
+    ("GET", "/teams/<team_id>/invitations"): Call("teams:read"),
+    ("POST", "/teams/<team_id>/invitations"): Call("teams:write", 201, {"email_address": "three@example.com"}),
+    ("GET", "/teams/<team_id>/invitations/<invitation_id>"): Call("teams:read"),
+    ("POST", "/teams/<team_id>/invitations/<invitation_id>/resend"): Call("teams:write"),
+    ("DELETE", "/teams/<team_id>/invitations/<invitation_id>"): Call("teams:write", 204),
     ("GET", "/users"): Call("users:read"),
     ("POST", "/users"): Call("users:write", 201, {"email_address": "new@example.com", "password": "long enough"}),
     ("GET", "/users/<user_id>"): Call("users:read"),
@@ -103,7 +108,7 @@ TABLE: dict[tuple[str, str], Call] = {
 OPEN = {("GET", "/health"), ("GET", "/openapi"), ("GET", "/openapi.yaml")}
 ANY_KEY = {("GET", "/api_key")}  # a key, but no permission
 IDS = {"app_id": "1", "problem_id": "1", "notice_id": "1", "tag_id": "1", "team_id": "1", "member_id": "2"}
-IDS |= {"channel_id": "1", "delivery_id": "1"}
+IDS |= {"channel_id": "1", "delivery_id": "1", "invitation_id": "1"}
 THIRD_USER = "3"
 
 
@@ -124,8 +129,13 @@ def bare_url_map() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def records(app: Flask, make: Factory) -> None:
-    """Create an app with a tagged problem, a notice and a webhook, in a team of two, and a user who is not in it."""
+def records(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Create an app with a tagged problem, a notice and a webhook, in a team of two, and a user who is not in it.
+
+    The server has the settings to send mail.
+    """
+    monkeypatch.setitem(app.config, "URL", "http://localhost")
+    monkeypatch.setitem(app.config, "MAIL_HOST", "127.0.0.1")
     make.app("Shop")
     problem_id = make.problem(1)
     make.notice(problem_id)
@@ -137,6 +147,9 @@ def records(app: Flask, make: Factory) -> None:
         team = Team.create("Core", users[0])
         team.add_member(users[1])
         team.assign(session.get_one(App, 1))
+        invitation, _ = Invitation.create(team, "guest@example.com", "viewer", users[0])
+        mail = OutgoingMail(recipient="guest@example.com", subject="Join", body=b"", invitation=invitation)
+        session.add(mail)  # so that it can be sent again
         session.get_one(Problem, problem_id).add_tag("old")
         create_channel(session.get_one(App, 1), SecretBox(Path(app.instance_path)), HOOK)
         session.add(Delivery(channel_id=1, event="new_problem", status="failed"))

@@ -7,7 +7,7 @@ from flask import Flask
 from checkend import clock
 from checkend.db.compression import compress
 from checkend.db.session import db
-from checkend.models import App, Channel, Delivery, Notice, Problem, Tag, Team, User
+from checkend.models import ApiKey, App, Channel, Delivery, Invitation, Notice, Problem, Tag, Team, User
 from checkend.models.backtrace import Backtrace
 from checkend.models.team import TeamMember
 from tests.api.test_permission_matrix import bare_url_map, path_of, url_map
@@ -30,6 +30,7 @@ LISTS = [
     "/problems",
     "/teams",
     "/teams/<team_id>/apps",
+    "/teams/<team_id>/invitations",
     "/teams/<team_id>/members",
     "/users",
 ]
@@ -60,6 +61,9 @@ def fill(make: Factory, rows: int) -> None:
         channels = [Channel(app=apps[0], kind="webhook", name="Hook") for _ in range(rows)]
         session.add_all(channels)
         session.flush()
+        key = session.get_one(ApiKey, 1)
+        for n in range(rows):
+            Invitation.create(team, f"guest{n}@example.com", "viewer", users[n] if n % 2 else key)
         session.add_all([Delivery(channel_id=1, event="new_problem") for _ in range(rows)])
 
 

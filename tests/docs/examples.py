@@ -43,7 +43,9 @@ _PART = re.compile(
     r"|^```json\n(?P<content>.*?)\n```$",
     re.MULTILINE | re.DOTALL,
 )
-_SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}")
+# Mail can be queued, but not sent: nothing listens there.
+_MAIL = {"URL": "http://127.0.0.1:8080", "MAIL_HOST": "127.0.0.1", "MAIL_PORT": "9"}
+_SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}|(/invitations/)[\w-]{43}")
 _REQUEST_ID = re.compile(r"^X-Request-Id: \w+$", re.MULTILINE)
 _SECONDS_TO_WAIT = re.compile(r"\b(Retry-After: |Retry after )\d+")
 
@@ -138,7 +140,7 @@ class _Recorder:
         return part[0]
 
     def _start(self, settings: dict[str, str]) -> FlaskClient:
-        app = create_app(settings, instance_path=self._instance)
+        app = create_app(_MAIL | settings, instance_path=self._instance)
         self._stop = services(app).close
         return app.test_client()
 
@@ -153,7 +155,7 @@ class _Recorder:
         curl = Curl(command, self._variables, self._files)
         with self._database_away() if self._database_is_missing else nullcontext():
             response = curl.send(self._client)
-        text = _SECRET.sub(r"\1\2…", format_response(response, with_headers=curl.with_headers))
+        text = _SECRET.sub(r"\1\2\3…", format_response(response, with_headers=curl.with_headers))
         text = _REQUEST_ID.sub("X-Request-Id: 3f9a1c0b7d5e2468", text)
         return _SECONDS_TO_WAIT.sub(r"\g<1>45", text) if response.status_code == 429 else text
 

@@ -110,6 +110,13 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert client.set_role(team, member["id"], "viewer")["role"] == "viewer"
     assert [found["role"] for found in client.members(team)] == ["admin", "viewer"]
     client.remove_member(team, member["id"])
+    invitation = client.invite(team, "guest@example.com", "viewer")
+    assert "/invitations/" in invitation.pop("url")
+    assert client.invitations(team) == [client.invitation(team, invitation["id"])] == [invitation]
+    with pytest.raises(ApiError, match="This server cannot send mail"):
+        client.resend_invitation(team, invitation["id"])
+    client.revoke_invitation(team, invitation["id"])
+    assert client.invitations(team) == []
     client.assign_app(team, shop)
     assert [found["slug"] for found in client.team_apps(team)] == [shop]
     client.unassign_app(team, shop)
