@@ -47,6 +47,7 @@ _PART = re.compile(
 _MAIL = {"URL": "http://127.0.0.1:8080", "MAIL_HOST": "127.0.0.1", "MAIL_PORT": "9"}
 _SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}|(/invitations/)[\w-]{43}")
 _REQUEST_ID = re.compile(r"^X-Request-Id: \w+$", re.MULTILINE)
+_RATE_LIMIT = re.compile(r"(RateLimit-Remaining: 1199|RateLimit-Reset: )\d+")  # depend on when the minute began
 _SECONDS_TO_WAIT = re.compile(r"\b(Retry-After: |Retry after )\d+")
 
 
@@ -157,6 +158,7 @@ class _Recorder:
             response = curl.send(self._client)
         text = _SECRET.sub(r"\1\2\3…", format_response(response, with_headers=curl.with_headers))
         text = _REQUEST_ID.sub("X-Request-Id: 3f9a1c0b7d5e2468", text)
+        text = _RATE_LIMIT.sub(r"\g<1>45", text)
         return _SECONDS_TO_WAIT.sub(r"\g<1>45", text) if response.status_code == 429 else text
 
     @contextmanager
