@@ -181,6 +181,7 @@ def _pages(page: Page, url: str) -> dict[str, str]:
         "users": "/users",
         "mail": "/mail",
         "api-keys": "/api-keys",
+        "audit-log": "/audit-log",
         "notices": f"{problem}/notices",
         "no-matches": "/problems?search=nothing-like-this",
         "apps": "/apps",

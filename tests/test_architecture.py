@@ -23,7 +23,8 @@ LAYERS = (
     ("notifications", "retention"),
     ("telemetry",),
     ("ingest",),
-    ("api", "demo", "web"),  # Each stores reports itself: the test error of the dashboard, and the demo data.
+    ("api", "demo"),
+    ("web",),  # It shows the reference of the API.
     ("server",),  # It assembles the middleware and the services of all packages below.
     ("app",),
     ("testing",),

@@ -15,5 +15,5 @@ bp.before_request(authenticate)
 @bp.get("/api_key")
 @response(ApiKeySchema())
 def show() -> ApiKey:
-    """Show the API key that the request is sent with. Requires a key, but no permission."""
+    """Show the API key that the request is sent with, without its value."""
     return db.session.get_one(ApiKey, g.api_key.key_id)

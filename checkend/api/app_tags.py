@@ -21,5 +21,5 @@ bp.before_request(authenticate)
 @with_app
 @response(CountedTagSchema(many=True))
 def index(app: App) -> list[dict[str, Any]]:
-    """List the tags that problems of an app have by name, with the number of these problems."""
+    """List the tags that the problems of an app have, by name."""
     return count_tags(app)

@@ -49,7 +49,7 @@ def show(app: App) -> App:
 @body(AppSchema(), partial=True)
 @response(AppSchema())
 def update(app: App, data: dict[str, Any]) -> App:
-    """Update the fields of an app that are sent. Its slug stays the same."""
+    """Update an app. Fields that are not sent stay as they are, and so does the slug."""
     app.change(**data)
     return app
 
@@ -59,7 +59,10 @@ def update(app: App, data: dict[str, Any]) -> App:
 @with_app
 @response(status=204)
 def delete(app: App) -> None:
-    """Delete an app with all its problems and notices."""
+    """Delete an app with all its problems and notices.
+
+    This can take some time for an app with many notices; other requests and reports are not held up.
+    """
     for _ in write_in_steps(delete_app_in_batches(app)):
         pass
 
@@ -69,6 +72,6 @@ def delete(app: App) -> None:
 @with_app
 @response(AppWithKeySchema())
 def regenerate_ingestion_key(app: App) -> App:
-    """Replace an app's ingestion key; the response contains the new one. The old key is rejected from now on."""
+    """Replace an app's ingestion key. The response contains the new one; the old one is rejected from now on."""
     app.regenerate_ingestion_key()
     return app

@@ -27,7 +27,7 @@ bp.before_request(authenticate)
 @with_app
 @response(ChannelSchema(many=True))
 def index(app: App) -> list[Channel]:
-    """List the channels of an app."""
+    """List the channels of an app, oldest first. An app has at most 20."""
     return Channel.of_app(app)
 
 
@@ -57,7 +57,10 @@ def show(channel: Channel) -> Channel:
 @body(ChannelSchema(), partial=True)
 @response(ChannelSchema())
 def update(channel: Channel, data: dict[str, Any]) -> Channel:
-    """Update the fields of a channel that are sent; secrets that are not sent stay."""
+    """Update a channel. Fields that are not sent stay as they are.
+
+    Disabling a channel gives up its pending deliveries; enabling it forgets its failures.
+    """
     change_channel(channel, secret_box(), data)
     return channel
 
@@ -67,7 +70,7 @@ def update(channel: Channel, data: dict[str, Any]) -> Channel:
 @with_channel
 @response(status=204)
 def delete(channel: Channel) -> None:
-    """Delete a channel with its deliveries; what is pending is not sent."""
+    """Delete a channel with its deliveries. What is pending is not sent."""
     channel.delete()
 
 
@@ -76,7 +79,7 @@ def delete(channel: Channel) -> None:
 @with_channel
 @response(ChannelWithSecretSchema())
 def rotate_secret(channel: Channel) -> dict[str, Any]:
-    """Give a webhook a new signing secret; the old one signs as well for another 24 hours."""
+    """Replace the signing secret of a webhook. The old one signs as well for another 24 hours."""
     return _with_secret(channel, rotate_signing_secret(channel, secret_box()))
 
 
@@ -85,7 +88,10 @@ def rotate_secret(channel: Channel) -> dict[str, Any]:
 @with_channel
 @response(ChannelTestSchema())
 def test(channel: Channel) -> dict[str, str]:
-    """Send a test notification now, and return what became of it."""
+    """Send a test notification now, also through a disabled channel.
+
+    The response takes as long as the receiver, at most 10 seconds (20 seconds for each address of an email channel).
+    """
     outcome = send_test(channel)
     return {"status": "failed" if outcome.error else "delivered", "detail": outcome.error or "Delivered."}
 
@@ -96,7 +102,7 @@ def test(channel: Channel) -> dict[str, str]:
 @query(PageOnlyQuery())
 @paginated(DeliverySchema())
 def deliveries(channel: Channel) -> tuple[Select[Any], int]:
-    """Return a page of a channel's deliveries, newest first."""
+    """List the deliveries of a channel, newest first. Those that ended are kept for 30 days."""
     return deliveries_of(channel), count_deliveries(channel)
 
 
@@ -105,7 +111,10 @@ def deliveries(channel: Channel) -> tuple[Select[Any], int]:
 @with_delivery
 @response(DeliverySchema())
 def redeliver(delivery: Delivery) -> Delivery:
-    """Queue a delivery that ended again, with the same message id."""
+    """Queue a delivery that has ended again, with the same message id.
+
+    It is rejected while the delivery is pending or its channel is disabled.
+    """
     delivery.redeliver()
     return delivery
 

@@ -17,6 +17,7 @@ from checkend.api.idempotency import remember
 from checkend.auth.decorators import read_body
 from checkend.db.session import db
 from checkend.exceptions import ApiError
+from checkend.log import to_json
 from checkend.schemas.base import Query, Resource, format_error_messages
 from checkend.schemas.page import Page, PageOnlyQuery
 from checkend.schemas.unknown_parameters import unknown_parameters
@@ -182,12 +183,22 @@ def _json_object() -> dict[str, Any]:
     if not request.is_json:
         raise ApiError(415, "The body must be sent with the content type application/json.")
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object_without_duplicates)
     except (ValueError, RecursionError):
         raise ApiError(400, "The body is not JSON.") from None
     if not isinstance(value, dict):
         raise ApiError(400, "The body must be a JSON object.")
     return value
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object with these names and values. Raise `ApiError` 400 for a name that occurs twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ApiError(400, f"The body contains {to_json(repeated[:100])} twice in one object.")
+    return found
 
 
 def _unwrap_root(schema: Resource, data: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ bp.before_request(authenticate)
 @query(NoticeFeedQuery())
 @response(NoticeFeedSchema())
 def index(after: int | None, seconds: int) -> dict[str, Any]:
-    """List the notices stored after a cursor, oldest first, waiting for one if asked to; without one, the cursor."""
+    """Follow the notices of all apps, oldest first."""
     return _read_feed(permitted_apps(), after, seconds)
 
 
@@ -43,7 +43,7 @@ def index(after: int | None, seconds: int) -> dict[str, Any]:
 @query(NoticeFeedQuery())
 @response(NoticeFeedSchema())
 def app_index(app: App, after: int | None, seconds: int) -> dict[str, Any]:
-    """List the notices of one app, as `index` does for all apps."""
+    """Follow the notices of one app, oldest first."""
     return _read_feed(AppScope.of([app.id]), after, seconds)
 
 

@@ -23,7 +23,7 @@ bp.before_request(authenticate)
 @query(NoticeQuery())
 @paginated(NoticeSchema())
 def index(problem: Problem, filters: NoticeFilter) -> tuple[Select[Any], int]:
-    """List a page of a problem's notices, newest first."""
+    """List the notices of a problem, the latest first."""
     return find_notices(problem, filters), count_notices(problem, filters)
 
 

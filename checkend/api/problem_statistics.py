@@ -22,7 +22,7 @@ bp.before_request(authenticate)
 @with_problem
 @response(FacetsSchema())
 def facets(problem: Problem) -> dict[str, Any]:
-    """Show the values that the reports of a problem have in common, the most frequent first.
+    """Show the values that the reports of a problem have in common.
 
     At most 50 values of each facet are counted individually; the value null counts all others.
     """
@@ -41,7 +41,7 @@ def facets(problem: Problem) -> dict[str, Any]:
 @query(OccurrencesQuery())
 @response(OccurrencesSchema(many=True))
 def occurrences(problem: Problem, interval: str, since: datetime) -> list[dict[str, Any]]:
-    """List how often a problem occurred in each hour or UTC day, duplicates included, oldest first.
+    """List how often a problem occurred in each hour or UTC day, oldest first.
 
     Intervals without occurrences are left out.
     """

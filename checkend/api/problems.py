@@ -47,7 +47,7 @@ def index_all(apps: list[str], filters: ProblemFilter) -> tuple[Select[Any], int
 @query(ProblemQuery())
 @paginated(ProblemSchema())
 def index(app: App, filters: ProblemFilter) -> tuple[Select[Any], int]:
-    """List a page of an app's problems, filtered and sorted."""
+    """List the problems of an app, filtered and sorted."""
     scope = AppScope.of([app.id])
     return find_problems(scope, filters).options(*details_options()), count_problems(scope, filters)
 
@@ -66,7 +66,7 @@ def show(problem: Problem) -> Problem:
 @with_problem
 @response(ProblemSchema())
 def resolve(problem: Problem) -> Problem:
-    """Mark a problem as resolved; repeating the request is not an error."""
+    """Mark a problem as resolved. A resolved problem stays as it is."""
     problem.resolve()
     return problem
 
@@ -76,7 +76,7 @@ def resolve(problem: Problem) -> Problem:
 @with_problem
 @response(ProblemSchema())
 def unresolve(problem: Problem) -> Problem:
-    """Reopen a problem; repeating the request is not an error."""
+    """Reopen a problem. An unresolved problem stays as it is."""
     problem.unresolve()
     return problem
 
@@ -87,7 +87,11 @@ def unresolve(problem: Problem) -> Problem:
 @body(MuteTermsSchema())
 @response(ProblemSchema())
 def mute(problem: Problem, data: dict[str, Any]) -> Problem:
-    """Mute a problem: it keeps counting but sends no notifications. New terms replace those of an earlier mute."""
+    """Mute a problem: it keeps counting, but sends no notifications.
+
+    The mute ends at the first of the terms that is met; without terms, only when the problem is unmuted. New terms
+    replace those of an earlier mute. A resolved problem is rejected.
+    """
     mute_problem(problem, mute_terms(data))
     return problem
 
@@ -97,7 +101,7 @@ def mute(problem: Problem, data: dict[str, Any]) -> Problem:
 @with_problem
 @response(ProblemSchema())
 def unmute(problem: Problem) -> Problem:
-    """End the mute of a problem; repeating the request is not an error."""
+    """End the mute of a problem. A problem that is not muted stays as it is."""
     unmute_problem(problem)
     return problem
 
@@ -108,7 +112,7 @@ def unmute(problem: Problem) -> Problem:
 @body(ProblemIdsSchema())
 @response(BulkResultSchema())
 def bulk_resolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Mark those problems of the app whose ids are sent as resolved."""
+    """Mark several problems of an app as resolved. Resolved ones stay as they are, and count too."""
     return _set_status(app, data["problem_ids"], RESOLVED)
 
 
@@ -118,7 +122,7 @@ def bulk_resolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
 @body(ProblemIdsSchema())
 @response(BulkResultSchema())
 def bulk_unresolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Reopen those problems of the app whose ids are sent."""
+    """Reopen several problems of an app. Unresolved ones stay as they are, and count too."""
     return _set_status(app, data["problem_ids"], UNRESOLVED)
 
 
@@ -127,7 +131,7 @@ def bulk_unresolve(app: App, data: dict[str, Any]) -> dict[str, Any]:
 @with_problem
 @response(status=204)
 def delete(problem: Problem) -> None:
-    """Delete a problem with its notices and counters."""
+    """Delete a problem with its notices and counters. It is opened again if it occurs again."""
     _delete(ProblemSelection(AppScope.of([problem.app_id]), (problem.id,)))
 
 
@@ -137,7 +141,7 @@ def delete(problem: Problem) -> None:
 @body(ProblemIdsSchema())
 @response(BulkResultSchema())
 def bulk_delete(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Delete those problems of the app whose ids are sent."""
+    """Delete several problems of an app, with their notices and counters."""
     selections = ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"])
     count = sum(_delete(selection) for selection in selections)
     return {"message": f"{count} problem(s) deleted", "count": count}
@@ -149,7 +153,7 @@ def bulk_delete(app: App, data: dict[str, Any]) -> dict[str, Any]:
 @body(TagProblemsSchema())
 @response(BulkResultSchema())
 def bulk_tag(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Add a tag to those problems of the app whose ids are sent."""
+    """Add a tag to several problems of an app. Those that have it already stay as they are."""
     selections = ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"])
     count = sum(selection.count() for selection in selections)
     for selection in selections:
@@ -163,7 +167,7 @@ def bulk_tag(app: App, data: dict[str, Any]) -> dict[str, Any]:
 @body(TagProblemsSchema())
 @response(BulkResultSchema())
 def bulk_untag(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Remove a tag from those problems of the app whose ids are sent."""
+    """Remove a tag from several problems of an app."""
     selections = ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"])
     count = sum(selection.count() for selection in selections)
     for selection in selections:
@@ -181,7 +185,7 @@ def _delete(selection: ProblemSelection) -> int:
 @body(BulkMuteSchema())
 @response(BulkResultSchema())
 def bulk_mute(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """Mute those problems of the app whose ids are sent; resolved ones stay as they are."""
+    """Mute several problems of an app. Resolved ones stay as they are, and do not count."""
     terms, count = mute_terms({name: value for name, value in data.items() if name != "problem_ids"}), 0
     for selection in ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"]):
         count += mute_problems(selection.select_ids(), terms)
@@ -194,7 +198,7 @@ def bulk_mute(app: App, data: dict[str, Any]) -> dict[str, Any]:
 @body(ProblemIdsSchema())
 @response(BulkResultSchema())
 def bulk_unmute(app: App, data: dict[str, Any]) -> dict[str, Any]:
-    """End the mutes of those problems of the app whose ids are sent."""
+    """End the mutes of several problems of an app."""
     count = 0
     for selection in ProblemSelection.in_batches(AppScope.of([app.id]), data["problem_ids"]):
         count += selection.count()

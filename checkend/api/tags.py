@@ -20,7 +20,7 @@ bp.before_request(authenticate)
 @with_problem
 @response(TagSchema(many=True))
 def index(problem: Problem) -> list[Tag]:
-    """List the tags of a problem by name."""
+    """List the tags of a problem, by name."""
     return problem.tags
 
 
@@ -30,7 +30,7 @@ def index(problem: Problem) -> list[Tag]:
 @body(TagSchema())
 @response(TagSchema(), 201)
 def create(problem: Problem, data: dict[str, Any]) -> Tag:
-    """Add a tag to a problem."""
+    """Add a tag to a problem. It is rejected if the problem already has it."""
     return problem.add_tag(data["name"])
 
 
@@ -40,4 +40,4 @@ def create(problem: Problem, data: dict[str, Any]) -> Tag:
 @response(status=204)
 def delete(problem: Problem, tag: Tag) -> None:
     """Remove a tag from a problem."""
-    problem.tags.remove(tag)
+    problem.remove_tag(tag)

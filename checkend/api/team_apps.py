@@ -22,7 +22,7 @@ bp.before_request(authenticate)
 @with_team
 @response(AppSchema(many=True))
 def index(team: Team) -> list[App]:
-    """List the apps assigned to a team by name."""
+    """List the apps that are assigned to a team, by name."""
     return team.apps
 
 
@@ -32,7 +32,7 @@ def index(team: Team) -> list[App]:
 @body(AssignmentSchema())
 @response(MessageSchema(), 201)
 def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
-    """Assign an app to a team; assigning it again changes nothing."""
+    """Assign an app to a team. Assigning it again changes nothing."""
     apps = {resolve_reference(App, reference, "App not found") for reference in data.values()}
     if len(apps) > 1:
         raise DomainError("The body identifies more than one app.")
@@ -45,5 +45,5 @@ def create(team: Team, data: dict[str, Any]) -> dict[str, str]:
 @with_team_and_app
 @response(status=204)
 def delete(team: Team, app: App) -> None:
-    """Unassign an app from a team; an app that is not assigned is not an error. The app itself stays."""
+    """Unassign an app from a team. The app itself stays; one that is not assigned is no error."""
     team.unassign(app)

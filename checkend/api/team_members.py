@@ -21,7 +21,7 @@ bp.before_request(authenticate)
 @with_team
 @response(MemberSchema(many=True))
 def index(team: Team) -> list[TeamMember]:
-    """List the members of a team: highest role first, then oldest first."""
+    """List the members of a team, the highest role first, then the oldest first."""
     return team.ranked_members()
 
 
@@ -31,7 +31,7 @@ def index(team: Team) -> list[TeamMember]:
 @body(NewMemberSchema())
 @response(MemberSchema(), 201)
 def create(team: Team, data: dict[str, Any]) -> TeamMember:
-    """Add a user, identified by id or email address, to a team."""
+    """Add a user to a team. A user who is already a member is rejected."""
     return team.add_member(_resolve_user(data), data.get("role", "member"))
 
 
@@ -41,7 +41,7 @@ def create(team: Team, data: dict[str, Any]) -> TeamMember:
 @body(MemberSchema(), partial=True)
 @response(MemberSchema())
 def update(member: TeamMember, data: dict[str, Any]) -> TeamMember:
-    """Change a member's role."""
+    """Change a member's role. Demoting the last admin is rejected."""
     member.set_role(data.get("role", member.role))
     return member
 
@@ -51,7 +51,7 @@ def update(member: TeamMember, data: dict[str, Any]) -> TeamMember:
 @with_member
 @response(status=204)
 def delete(member: TeamMember) -> None:
-    """Remove a user from a team; rejected for its last admin."""
+    """Remove a member from a team. The last admin is rejected."""
     member.remove()
 
 

@@ -47,7 +47,7 @@ def show(team: Team) -> Team:
 @body(TeamSchema(), partial=True)
 @response(TeamSchema())
 def update(team: Team, data: dict[str, Any]) -> Team:
-    """Rename a team, or transfer it to another owner, who becomes an admin member. Its slug stays the same."""
+    """Rename a team, or transfer it to another owner. The slug stays the same."""
     if "owner_id" in data:
         team.transfer_to(resolve_reference(User, data["owner_id"], "Owner user not found"))
     team.rename(data.get("name", team.name))
@@ -59,5 +59,5 @@ def update(team: Team, data: dict[str, Any]) -> Team:
 @with_team
 @response(status=204)
 def delete(team: Team) -> None:
-    """Delete a team. Its members' accounts and its apps stay."""
+    """Delete a team with its memberships and invitations. Its users and apps stay."""
     team.delete()

@@ -72,7 +72,7 @@ def update(user: User, data: dict[str, Any]) -> User:
 @with_user
 @response(status=204)
 def delete(user: User) -> None:
-    """Delete a user; rejected for the last site admin, and for a user who owns teams."""
+    """Delete a user. The last site admin, and a user who owns teams, are rejected."""
     user.delete()
 
 

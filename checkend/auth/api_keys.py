@@ -12,6 +12,7 @@ from checkend.db.session import db
 from checkend.db.transactions import independent_write
 from checkend.exceptions import ApiError
 from checkend.models.api_key import PREFIX_LENGTH, ApiKey
+from checkend.models.audit_log import Label
 from checkend.models.scope import AppScope
 
 API_KEY_HEADER = "Checkend-API-Key"
@@ -25,7 +26,7 @@ class ApiKeyContext:
     """The API key of a request: its id, its name in the audit log, its permissions, and the apps that it may use."""
 
     key_id: int
-    label: str
+    label: Label
     permissions: frozenset[str]
     apps: AppScope
 

@@ -33,6 +33,7 @@ class Permission(DescribedEnum):
         "Create and delete users, and set the email address and password of everyone but site admins: "
         "anyone with the key can sign in as any of them.",
     )
+    AUDIT_READ = "audit:read", "Read the audit log: who changed what, with email addresses and client IPs."
 
 
 ALL_PERMISSIONS: tuple[str, ...] = tuple(p.value for p in Permission)

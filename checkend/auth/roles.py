@@ -41,6 +41,7 @@ class Capability(DescribedEnum):
     MANAGE_API_KEYS = "manage_api_keys", "Create, revoke and delete API keys"
     MANAGE_USERS = "manage_users", "Create and delete users, grant site admin, create password reset links"
     MANAGE_MAIL = "manage_mail", "Change the mail settings and send test mail"
+    READ_AUDIT_LOG = "read_audit_log", "Read and export the audit log"
 
 
 _VIEWER = {Capability.SEE_APP, Capability.SEE_TEAM}

@@ -6,6 +6,7 @@ from checkend._version import __version__
 from checkend.cli import (
     api_key,
     app,
+    audit_log,
     channel,
     config,
     db,
@@ -53,6 +54,7 @@ for command in (
     channel.group,
     problem.group,
     api_key.group,
+    audit_log.audit_log,
     secrets.group,
     db.group,
     prune.prune,

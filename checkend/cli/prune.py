@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Remove everything overdue, even if the clock may have jumped.")
 @json_option
 def prune(dry_run: bool, force: bool, as_json: bool) -> None:
-    """Remove notices and problems that are overdue according to the settings, and return free space to the disk.
+    """Remove notices, problems and audit entries that are overdue according to the settings, and free their space.
 
     A running server does the same every hour. The counts, charts and facets of problems do not change. The command can
     run while a server is running, and can be interrupted at any time.
@@ -51,14 +52,16 @@ def _remove(as_json: bool, force: bool) -> None:
     from flask import current_app
 
     from checkend.db.vacuum import file_usage
+    from checkend.retention.audit_entries import remove_audit_entries
     from checkend.retention.cleanup import clean_up, retention_limits
     from checkend.retention.clock_guard import NO_LIMIT, AgeGuard
     from checkend.retention.removal import CleanupResult
 
     before, total, config = file_usage(), CleanupResult(), current_app.config
     guard = AgeGuard(NO_LIMIT if force else config["RETENTION_MAX_SHARE"])
+    audit_entries = remove_audit_entries(config["AUDIT_LOG_DAYS"], guard)
     steps = clean_up(retention_limits(config), config["MAX_STORE_BYTES"], config["MAX_APP_BYTES"], guard=guard)
-    for removed in _with_pauses(steps):
+    for removed in _with_pauses(chain(audit_entries, steps)):
         total += removed
         click.echo(f"\rRemoved {total.notices:,} notices", nl=False, err=True)
     click.echo(err=True)
@@ -69,11 +72,12 @@ def _remove(as_json: bool, force: bool) -> None:
         )
     if as_json:
         counts = {"notices": total.notices, "problems": total.problems, "backtraces": total.backtraces}
+        counts["audit_entries"] = total.audit_entries
         print_json(counts | {"store_bytes": after.file_bytes, "limited": guard.limited})
     else:
         sizes = f"{before.file_bytes:,} bytes before, {after.file_bytes:,} bytes now"
-        removals = f"{total.notices:,} notices, {total.problems:,} problems and {total.backtraces:,} backtraces"
-        click.echo(f"Removed {removals}. Database file: {sizes}.")
+        removals = f"{total.notices:,} notices, {total.problems:,} problems, {total.backtraces:,} backtraces"
+        click.echo(f"Removed {removals} and {total.audit_entries:,} audit entries. Database file: {sizes}.")
 
 
 def _with_pauses(steps: "Iterator[CleanupResult]") -> "Iterator[CleanupResult]":

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from checkend.client.apps import AppMethods
+from checkend.client.audit_log import AuditLogMethods
 from checkend.client.connection import ServerConnection
 from checkend.client.problems import ProblemMethods
 from checkend.client.teams import TeamMethods
@@ -16,7 +17,7 @@ from checkend.client.types import ApiKey
 DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
 
 
-class Client(AppMethods, ProblemMethods, TeamMethods):
+class Client(AppMethods, ProblemMethods, TeamMethods, AuditLogMethods):
     """Client for the Management API of the server at ``url``, which authenticates with ``api_key``.
 
     Apps, teams and users are identified by id or slug, everything else by id. Methods raise `ApiError` if the server

@@ -109,3 +109,22 @@ class UserUpdate(TypedDict, total=False):
 
     email_address: str
     password: str
+
+
+class AuditFilters(TypedDict, total=False):
+    """Which entries of the audit log a list contains.
+
+    ``event`` is an event or a group of them. ``actor`` and ``target`` are a kind, ``kind:id`` or a part of the label.
+    """
+
+    event: str
+    actor: str
+    target: str
+    app: int | str
+    date_from: str
+    date_to: str
+    before: int
+
+
+class AuditPageQuery(AuditFilters, PageQuery, total=False):
+    """A page of the entries that match."""

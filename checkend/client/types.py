@@ -225,6 +225,28 @@ class Invitation(TypedDict):
     url: NotRequired[str]
 
 
+class AuditRecord(TypedDict):
+    """The actor or the target of an entry in the audit log."""
+
+    kind: str | None
+    id: int | None
+    label: str
+
+
+class AuditEntry(TypedDict):
+    """An entry of the audit log."""
+
+    id: int
+    at: str
+    event: str
+    actor: AuditRecord
+    client_ip: str | None
+    target: AuditRecord
+    app_id: int | None
+    details: dict[str, Any]
+    request_id: str | None
+
+
 class Pagination(TypedDict):
     """The position of a page in its list."""
 

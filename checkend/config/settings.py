@@ -222,6 +222,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Days after which problems without notices are removed, resolved ones immediately; 0 for never.",
     ),
     Setting(
+        "AUDIT_LOG_DAYS",
+        365,
+        between(0, MAX_RETENTION_DAYS),
+        "Days after which entries of the audit log are removed; 0 for never.",
+    ),
+    Setting(
         "RETENTION_MAX_SHARE",
         10,
         between(1, 100),

@@ -54,18 +54,19 @@ def write_in_steps(steps: Iterator[Step]) -> Iterator[Step]:
 
 
 @contextmanager
-def independent_write() -> Iterator[Connection]:
+def independent_write(timeout_seconds: float = INDEPENDENT_WRITE_TIMEOUT_SECONDS) -> Iterator[Connection]:
     """Open a short write transaction beside the session's read transaction, for records such as a key's last use.
 
     If a write transaction is open, the block becomes part of it instead. Waits for other writers for at most
-    `INDEPENDENT_WRITE_TIMEOUT_SECONDS`, then raises `DriverError` or SQLAlchemy's OperationalError.
+    ``timeout_seconds``, then raises `DriverError` or SQLAlchemy's OperationalError.
     """
     if g.get("writing"):
         yield db.session.connection()
         return
-    g.writing, g.timeout_seconds = True, INDEPENDENT_WRITE_TIMEOUT_SECONDS
+    previous = g.get("timeout_seconds")
+    g.writing, g.timeout_seconds = True, timeout_seconds
     try:
         with db.engine.begin() as connection:
             yield connection
     finally:
-        g.writing, g.timeout_seconds = False, None
+        g.writing, g.timeout_seconds = False, previous

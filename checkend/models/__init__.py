@@ -2,6 +2,7 @@
 
 from checkend.models.api_key import ApiKey, ApiKeyApp
 from checkend.models.app import App
+from checkend.models.audit_entry import AuditEntry
 from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
@@ -24,6 +25,7 @@ __all__ = [
     "App",
     "AppHour",
     "AppRelease",
+    "AuditEntry",
     "Backtrace",
     "Channel",
     "Delivery",

@@ -15,6 +15,7 @@ from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import App
+from checkend.models.audit_log import Label
 from checkend.models.scope import AppScope
 
 PREFIX = "cka_"
@@ -141,9 +142,10 @@ class ApiKey(Model):
         Invitation.revoke_sent_with(self)
 
     @property
-    def label(self) -> str:
+    def label(self) -> Label:
         """The key's name in the audit log."""
-        return f"API key {self.id} ({self.name}, {self.prefix})"
+        name = f"{self.name}, {self.prefix}"
+        return Label(f"API key {self.id} ({name})", "api_key", self.id, name)
 
 
 def digest_of(salt: bytes, value: str) -> bytes:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from checkend.db.session import Model, created_column, db, updated_column
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
+from checkend.models.audit_log import Label
 from checkend.models.scope import AppScope
 from checkend.models.slugs import MAX_NAME_LENGTH, unique_slug
 
@@ -88,9 +89,9 @@ class App(Model):
         return self.unresolved_problems_count - self.muted_problems_count
 
     @property
-    def label(self) -> str:
+    def label(self) -> Label:
         """The app's name in the audit log."""
-        return f"app {self.id} ({self.name})"
+        return Label(f"app {self.id} ({self.name})", "app", self.id, self.name, self.id)
 
     @property
     def disabled_grouping_rules(self) -> frozenset[str]:

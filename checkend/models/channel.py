@@ -27,6 +27,7 @@ from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import App
+from checkend.models.audit_log import Label
 from checkend.models.level import LEVELS, Level
 from checkend.models.team import TeamApp, TeamMember
 from checkend.models.user import User
@@ -153,9 +154,10 @@ class Channel(Model):
             self.failures, self.rejections, self.last_delivered_at, self.last_error = 0, 0, now, None
 
     @property
-    def label(self) -> str:
+    def label(self) -> Label:
         """Return the channel's name in the audit log."""
-        return f"channel {self.id} ({self.name}) of {self.app.label}"
+        text = f"channel {self.id} ({self.name}) of {self.app.label}"
+        return Label(text, "channel", self.id, f"{self.name} of {self.app.name}", self.app_id)
 
     @property
     def secret_set(self) -> bool:

@@ -11,6 +11,7 @@ from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.api_key import ApiKey, digest_of
+from checkend.models.audit_log import Label
 from checkend.models.team import Role, Team
 from checkend.models.user import User, normalize_email_address
 
@@ -152,9 +153,10 @@ class Invitation(Model):
         return self.invited_by is not None and self.team.may_invite(self.invited_by, self.role)
 
     @property
-    def label(self) -> str:
+    def label(self) -> Label:
         """The invitation's name in the audit log."""
-        return f"invitation {self.id} ({self.email_address} into {self.team.label})"
+        text = f"invitation {self.id} ({self.email_address} into {self.team.label})"
+        return Label(text, "invitation", self.id, f"{self.email_address} into {self.team.name}")
 
 
 def permissions_to_invite(email_address: str) -> set[str]:

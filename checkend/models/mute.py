@@ -16,7 +16,7 @@ from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import adjust_problem_counts
 from checkend.models.counters import ProblemMinute
-from checkend.models.problem import NOT_MUTED, UNRESOLVED, Problem
+from checkend.models.problem import NOT_MUTED, UNRESOLVED, Problem, record_change
 
 MAX_MUTE_REASON = 500  # characters
 MAX_MUTE_OCCURRENCES = 1_000_000_000
@@ -44,6 +44,12 @@ class MuteTerms:
         if self.within_minutes is not None and self.occurrences is None:
             raise DomainError("'within_minutes' needs 'occurrences'.")
 
+    def given(self) -> dict[str, Any]:
+        """Return the terms that are set, as in the audit log."""
+        terms = {"occurrences": self.occurrences, "within_minutes": self.within_minutes, "until": clock.iso(self.until)}
+        terms |= {"until_release": self.until_release, "reason": self.reason}
+        return {name: value for name, value in terms.items() if value}
+
 
 def mute_problems(ids: Select[Any], terms: MuteTerms) -> int:
     """Mute the problems that ``ids`` selects and that are unresolved; new terms replace those of an earlier mute.
@@ -56,6 +62,7 @@ def mute_problems(ids: Select[Any], terms: MuteTerms) -> int:
     by_app = db.session.execute(counts.group_by(Problem.app_id)).all()
     if not by_app:
         return 0
+    record_change("problem.muted", chosen, **terms.given())
     now = clock.now()
     total = Problem.notices_count + Problem.deduplicated_count
     is_rate = terms.within_minutes is not None
@@ -81,7 +88,13 @@ def mute_problems(ids: Select[Any], terms: MuteTerms) -> int:
 
 
 def unmute_problems(ids: Select[Any]) -> int:
-    """End the mutes of the problems that ``ids`` selects. Return how many were muted."""
+    """End the mutes of the problems that ``ids`` selects, for a user, key or command. Return how many were muted."""
+    record_change("problem.unmuted", [Problem.id.in_(ids), Problem.muted_at.is_not(None)])
+    return end_mutes_of(ids)
+
+
+def end_mutes_of(ids: Select[Any]) -> int:
+    """End the mutes of the problems that ``ids`` selects, without an audit entry. Return how many were muted."""
     chosen = [Problem.id.in_(ids), Problem.muted_at.is_not(None)]
     by_app = db.session.execute(select(Problem.app_id, func.count()).where(*chosen).group_by(Problem.app_id)).all()
     if not by_app:

@@ -1,5 +1,6 @@
 """Problems: each groups the reports of what is probably the same defect."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,7 @@ from checkend.exceptions import DomainError
 from checkend.models.app import App, adjust_problem_counts
 from checkend.models.counters import OTHER_VALUES, AppRelease, ProblemFacet
 from checkend.models.level import Level
+from checkend.models.problem_audit import MAX_IDS, add_change
 from checkend.models.scope import AppScope
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
 
@@ -189,7 +191,13 @@ class Problem(Model):
         if tag in self.tags:
             raise DomainError("Tag already added to this problem")
         self.tags.append(tag)
+        record_change("problem.tagged", [Problem.id == self.id], tag=tag.name)
         return tag
+
+    def remove_tag(self, tag: Tag) -> None:
+        """Remove a tag that the problem has."""
+        self.tags.remove(tag)
+        record_change("problem.untagged", [Problem.id == self.id], tag=tag.name)
 
 
 _reported_releases: Subquery = (
@@ -221,6 +229,7 @@ def set_status(condition: ColumnElement[bool], status: Status) -> int:
     by_app = db.session.execute(counts.group_by(Problem.app_id)).all()
     if not by_app:
         return 0
+    record_change("problem.resolved" if status == RESOLVED else "problem.reopened", changing)
     now = clock.now()
     values = {"status": status, "resolved_at": now if status == RESOLVED else None, "updated_at": now, **NOT_MUTED}
     statement = update(Problem).where(*changing).values(values)
@@ -229,6 +238,14 @@ def set_status(condition: ColumnElement[bool], status: Status) -> int:
         adjust_problem_counts(app_id, unresolved=-count if status == RESOLVED else count, muted=-muted)
     db.session.expire_all()
     return sum(count for _, count, _ in by_app)
+
+
+def record_change(event: str, conditions: Sequence[ColumnElement[bool]], **details: Any) -> None:
+    """Add the change of the problems that meet ``conditions``, which is about to be made, to the audit log."""
+    first = select(Problem.id, Problem.error_class).where(*conditions).order_by(Problem.id).limit(MAX_IDS)
+    counts = select(Problem.app_id, func.count()).where(*conditions).group_by(Problem.app_id)
+    if by_app := {app_id: count for app_id, count in db.session.execute(counts)}:
+        add_change(event, [(row.id, row.error_class) for row in db.session.execute(first)], by_app, details)
 
 
 @dataclass(frozen=True, slots=True)

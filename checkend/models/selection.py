@@ -15,7 +15,15 @@ from checkend.db.transactions import write_in_steps
 from checkend.models import audit_log
 from checkend.models.app import App, adjust_problem_counts
 from checkend.models.notice import Notice
-from checkend.models.problem import UNRESOLVED, Problem, ProblemFilter, Status, set_status, where_problems
+from checkend.models.problem import (
+    UNRESOLVED,
+    Problem,
+    ProblemFilter,
+    Status,
+    record_change,
+    set_status,
+    where_problems,
+)
 from checkend.models.scope import AppScope
 from checkend.models.storage import notice_bytes, release_deleted, release_problems
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
@@ -68,7 +76,9 @@ def bulk_tag(selection: ProblemSelection, name: str) -> int:
     """
     tag = Tag.named(name)
     tagged = select(ProblemTag.problem_id).where(ProblemTag.tag_id == tag.id)
-    rows = select(Problem.id, literal(tag.id)).where(Problem.id.in_(selection.select_ids()), Problem.id.not_in(tagged))
+    changing = [Problem.id.in_(selection.select_ids()), Problem.id.not_in(tagged)]
+    record_change("problem.tagged", changing, tag=tag.name)
+    rows = select(Problem.id, literal(tag.id)).where(*changing)
     added = _execute(insert(ProblemTag).from_select(["problem_id", "tag_id"], rows))
     db.session.expire_all()
     return added
@@ -79,6 +89,9 @@ def bulk_untag(selection: ProblemSelection, name: str) -> int:
     tag_id = db.session.scalar(select(Tag.id).where(Tag.name == normalize_tag_name(name)))
     if tag_id is None:
         return 0
+    tagged = select(ProblemTag.problem_id).where(ProblemTag.tag_id == tag_id)
+    changing = [Problem.id.in_(selection.select_ids()), Problem.id.in_(tagged)]
+    record_change("problem.untagged", changing, tag=normalize_tag_name(name))
     selected = ProblemTag.problem_id.in_(selection.select_ids())
     removed = _execute(delete(ProblemTag).where(ProblemTag.tag_id == tag_id, selected))
     db.session.expire_all()
@@ -89,12 +102,19 @@ def delete_in_batches(selection: ProblemSelection) -> Iterator[int]:
     """Delete the problems with their notices and counters; yield the number of problems that each step deleted.
 
     Run it with `write_in_steps`, so that other writers get their turn after each step. Stopping early leaves a
-    consistent database: the remaining problems are complete, except that one may have lost its oldest notices.
+    consistent database: the remaining problems are complete, except that one may have lost its oldest notices. Each
+    step that deletes problems has an audit entry.
     """
+    yield from _delete_in_batches(selection, audited=True)
+
+
+def _delete_in_batches(selection: ProblemSelection, *, audited: bool) -> Iterator[int]:
     for ids in _deletion_batches(selection):
         for problem_id in ids:
             while _delete_oldest_notices(problem_id):
                 yield 0
+        if audited:
+            record_change("problem.deleted", [Problem.id.in_(ids)])
         yield delete_problems(ids)
 
 
@@ -114,7 +134,7 @@ def delete_with_time_limit(selection: ProblemSelection) -> tuple[int, int]:
 def delete_app_in_batches(app: App) -> Iterator[None]:
     """Delete ``app`` with all its problems and counters. Run it with `write_in_steps`, as `delete_in_batches`."""
     app_id, label = app.id, app.label
-    for _ in delete_in_batches(ProblemSelection(AppScope.of([app_id]))):
+    for _ in _delete_in_batches(ProblemSelection(AppScope.of([app_id])), audited=False):
         yield
     _execute(delete(App).where(App.id == app_id))
     db.session.expire_all()

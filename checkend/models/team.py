@@ -10,6 +10,7 @@ from checkend.db.session import Model, created_column, db, updated_column
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.app import App
+from checkend.models.audit_log import Label
 from checkend.models.slugs import MAX_NAME_LENGTH, unique_slug
 from checkend.models.user import User
 
@@ -140,9 +141,9 @@ class Team(Model):
         return own_role in ADMIN_ROLES and ROLES.index(role) >= ROLES.index(own_role)
 
     @property
-    def label(self) -> str:
+    def label(self) -> Label:
         """The team's name in the audit log."""
-        return f"team {self.id} ({self.name})"
+        return Label(f"team {self.id} ({self.name})", "team", self.id, self.name)
 
     def member(self, user: User) -> TeamMember | None:
         """Return the membership of ``user``; None if there is none."""

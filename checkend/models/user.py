@@ -12,6 +12,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
+from checkend.models.audit_log import Label
 from checkend.models.slugs import unique_slug
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ class User(Model):
         return user
 
     @property
-    def label(self) -> str:
+    def label(self) -> Label:
         """The user's name in the audit log."""
-        return f"user {self.id} ({self.email_address})"
+        return Label(f"user {self.id} ({self.email_address})", "user", self.id, self.email_address)
 
     @classmethod
     def with_email_address(cls, email_address: str) -> "User | None":

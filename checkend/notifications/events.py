@@ -9,7 +9,7 @@ from sqlalchemy import select
 from checkend.db.session import db
 from checkend.models import Problem, ProblemEvent, ProblemFacet
 from checkend.models.level import DEFAULT_LEVEL, extract_level
-from checkend.models.mute import unmute_problems
+from checkend.models.mute import end_mutes_of
 from checkend.models.notice import latest_notices
 
 MUTES_PER_STEP = 500
@@ -48,4 +48,4 @@ def end_mutes(now: datetime) -> None:
     """Unmute the problems that `mutes_ending` returns, each with an event."""
     problems = mutes_ending(now)
     db.session.add_all([new_event("unmuted", problem, {"reason": "until"}, now) for problem in problems])
-    unmute_problems(select(Problem.id).where(Problem.id.in_([problem.id for problem in problems])))
+    end_mutes_of(select(Problem.id).where(Problem.id.in_([problem.id for problem in problems])))

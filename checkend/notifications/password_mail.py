@@ -25,8 +25,7 @@ def queue_link(email_address: str, link_prefix: str) -> None:
 
     ``link_prefix`` is the link without its token.
     """
-    origin = audit_log.current_origin()
-    request = {"prefix": link_prefix, "actor": origin.actor, "client_ip": origin.client_ip}
+    request = {"prefix": link_prefix, **audit_log.current_origin().as_dict()}
     expires_at = clock.now() + timedelta(hours=password_reset.VALID_HOURS)
     queue_password_link(email_address, SUBJECT, request, expires_at)
 
@@ -39,7 +38,7 @@ def write_text(email_address: str, request: dict[str, Any]) -> tuple[str, str] |
     user = User.with_email_address(email_address)
     if user is None:
         return None
-    g.audit_origin = audit_log.Origin(request["actor"], request["client_ip"])
+    g.audit_origin = audit_log.Origin.from_dict(request)
     link = request["prefix"] + password_reset.create_token(user)
     del g.audit_origin
     hours, server = password_reset.VALID_HOURS, current_app.config["URL"]

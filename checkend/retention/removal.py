@@ -28,6 +28,7 @@ class CleanupResult:
     backtraces: int = 0
     freed: int = 0
     problems: int = 0
+    audit_entries: int = 0
 
     def __add__(self, other: "CleanupResult") -> "CleanupResult":
         return CleanupResult(
@@ -35,6 +36,7 @@ class CleanupResult:
             self.backtraces + other.backtraces,
             self.freed + other.freed,
             self.problems + other.problems,
+            self.audit_entries + other.audit_entries,
         )
 
     def __sub__(self, other: "CleanupResult") -> "CleanupResult":
@@ -43,12 +45,13 @@ class CleanupResult:
             self.backtraces - other.backtraces,
             self.freed - other.freed,
             self.problems - other.problems,
+            self.audit_entries - other.audit_entries,
         )
 
     def __str__(self) -> str:
         return (
-            f"{self.notices} notices, {self.problems} problems and {self.backtraces} backtraces removed, "
-            f"{self.freed} bytes freed"
+            f"{self.notices} notices, {self.problems} problems, {self.backtraces} backtraces and "
+            f"{self.audit_entries} audit entries removed, {self.freed} bytes freed"
         )
 
 

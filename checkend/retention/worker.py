@@ -17,6 +17,7 @@ from checkend.db.transactions import write_transaction
 from checkend.models import UserSession
 from checkend.models.idempotent_response import delete_old_responses
 from checkend.models.search_index import index_latest_messages
+from checkend.retention.audit_entries import remove_audit_entries
 from checkend.retention.cleanup import clean_up, retention_limits
 from checkend.retention.clock_guard import AgeGuard
 from checkend.retention.removal import CleanupResult
@@ -42,6 +43,7 @@ class RetentionWorker:
         self._limits = retention_limits(app.config)
         self._cap: int = app.config["MAX_STORE_BYTES"]
         self._app_cap: int = app.config["MAX_APP_BYTES"]
+        self._audit_log_days: int = app.config["AUDIT_LOG_DAYS"]
         self._max_share: int = app.config["RETENTION_MAX_SHARE"]
         self._session_lifetime = timedelta(days=app.config["SESSION_DAYS"])
         self._warnings = LimitWarnings()
@@ -106,6 +108,7 @@ class RetentionWorker:
                 guard=guard,
                 warnings=self._warnings,
             )
+            yield from remove_audit_entries(self._audit_log_days, guard)
             with write_transaction():
                 UserSession.delete_expired(self._session_lifetime)
                 delete_old_responses()

@@ -1,7 +1,7 @@
 """Channels, and what was delivered through them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -51,6 +51,26 @@ def _whole_number(least: int, most: int) -> fields.Integer:
 class ChannelSchema(Resource):
     """A channel. ``config`` takes all settings of its kind; those that are secret are never shown again."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "kind": "Cannot be changed.",
+        "enabled": "True by default.",
+        "events": "What it is notified of, at least one event; new_problem and reoccurrence by default.",
+        "environments": "Only problems in these environments, in any case; an empty list, the default, for all.",
+        "min_level": "Only reports of this level or a more severe one; debug by default.",
+        "min_interval_seconds": "What comes sooner after a message is collected in a digest; 0 by default.",
+        "spike_occurrences": "How many occurrences within spike_minutes are a spike; 100 by default.",
+        "spike_minutes": "5 by default.",
+        "config": (
+            "The settings of its kind; responses lack those that are secret. An update replaces all that are not "
+            "secret; secret ones that it lacks stay, and optional ones that are null are removed."
+        ),
+        "secret_set": "Whether it has secret settings.",
+        "last_delivered_at": "When a message was last delivered.",
+        "last_failed_at": "When an attempt last failed.",
+        "last_error": "Why the last attempt failed; null if it succeeded.",
+        "signing_secret": "Of a webhook: shown only in the responses that create it.",
+    }
+
     roots = ("channel",)
 
     id = fields.Integer(dump_only=True)
@@ -99,12 +119,31 @@ class ChannelWithSecretSchema(ChannelSchema):
 class ChannelTestSchema(Schema):
     """What became of a test notification."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "status": "delivered or failed.",
+        "detail": "Why it failed, or what the receiver responded.",
+    }
+
     status = fields.String()
     detail = fields.String()
 
 
 class DeliverySchema(Schema):
     """A delivery: a notification on its way to one receiver, or what became of it."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "event": "One of the channel's events, or digest.",
+        "problem_id": "Null for a digest of several problems.",
+        "status": (
+            "pending; delivered; failed, if the receiver rejected it for good; gave_up, after the last attempt or "
+            "when the channel was disabled."
+        ),
+        "attempts": "How often it was sent.",
+        "next_attempt_at": "Null once the delivery has ended.",
+        "last_status": "The status of the receiver's last response.",
+        "last_error": "Why the last attempt failed.",
+        "delivered_at": "When the receiver accepted it.",
+    }
 
     id = fields.Integer()
     event = fields.String()

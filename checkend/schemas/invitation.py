@@ -1,5 +1,7 @@
 """Invitations to a team."""
 
+from typing import ClassVar
+
 from marshmallow import fields
 
 from checkend.schemas.base import Resource
@@ -14,6 +16,14 @@ class InvitationSchema(Resource):
     """
 
     roots = ("invitation",)
+    descriptions: ClassVar[dict[str, str]] = {
+        "email_address": "Who is invited.",
+        "role": "owner, admin, developer, member or viewer; member by default.",
+        "invited_by": "The email address of the user, or the name of the API key, that sent it.",
+        "mail_status": "pending, sent, failed or gave_up; null if no mail was sent.",
+        "mail_error": "Why the last attempt to send the mail failed.",
+        "expires_at": "Seven days after it was created.",
+    }
 
     id = fields.Integer(dump_only=True)
     team_id = fields.Integer(dump_only=True)
@@ -28,5 +38,7 @@ class InvitationSchema(Resource):
 
 class InvitationWithUrlSchema(InvitationSchema):
     """A new invitation, with the link to send to the person who is invited."""
+
+    descriptions: ClassVar[dict[str, str]] = {"url": "The link, only in the response that creates it."}
 
     url = fields.String(dump_only=True)

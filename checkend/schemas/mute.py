@@ -1,6 +1,6 @@
 """The terms of a mute."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError as SchemaError
 from marshmallow import fields, validate, validates_schema
@@ -20,6 +20,15 @@ def _whole_number(limit: int) -> fields.Integer:
 
 class MuteTermsSchema(Resource):
     """When a mute ends: at the first of the terms that is met, or without any only when the problem is unmuted."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "until": "A date or a time at which the mute ends.",
+        "occurrences": "The mute ends after this many further occurrences.",
+        "within_minutes": "Together with occurrences: only if they occur within this many minutes.",
+        "until_release": "true: the mute ends when a release that is new to the app reports the problem.",
+        "reason": "Why the problem is muted.",
+        "problem_ids": "Ids that do not belong to a problem of the app are ignored.",
+    }
 
     raw_names = True
 

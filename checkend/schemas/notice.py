@@ -1,6 +1,6 @@
 """Notices, and the query parameters of their list."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, post_dump, post_load
 
@@ -12,6 +12,13 @@ from checkend.schemas.page import PageQuery, pop_page
 
 class FrameSchema(Schema):
     """A frame of a backtrace. An unknown line is 0, an unknown method is "unknown", an unknown column is left out."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "file": "The path or URL of the source file.",
+        "line": "0 if unknown.",
+        "method": "unknown if unknown.",
+        "column": "Only if the report includes it.",
+    }
 
     file = fields.String()
     line = fields.Integer()
@@ -27,6 +34,19 @@ class FrameSchema(Schema):
 
 class NoticeSchema(Schema):
     """A notice. Parts that were not sent are empty; a message that was not sent is null."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "error_class": "Up to 1,000 characters.",
+        "error_message": "Null if none was sent.",
+        "occurred_at": "When the error occurred.",
+        "created_at": "When the report was received.",
+        "updated_at": "As created_at: notices never change.",
+        "context": "As sent, after scrubbing; {} if absent.",
+        "request": "As sent, after scrubbing; {} if absent.",
+        "user_info": "The user as sent, after scrubbing; {} if absent.",
+        "notifier": "The SDK as sent; {} if absent.",
+        "backtrace": "In the order sent; [] if absent.",
+    }
 
     id = fields.Integer()
     problem_id = fields.Integer()
@@ -47,6 +67,11 @@ class NoticeSchema(Schema):
 
 class NoticeQuery(PageQuery):
     """Query parameters of a list of notices."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "date_from": "Notices that occurred at this date or time, or later.",
+        "date_to": "Notices that occurred on this date, or at this time, or earlier.",
+    }
 
     date_from = DateBound()
     date_to = DateBound(end=True)

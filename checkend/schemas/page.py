@@ -1,7 +1,7 @@
 """Pagination of long lists."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import post_load
 
@@ -37,6 +37,11 @@ class Page:
 
 class PageQuery(Query):
     """Query parameters of every paginated list."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "page": "The number of the page, from 1.",
+        "per_page": "Items per page, up to 100; 25 by default.",
+    }
 
     page = BoundedInteger(minimum=1, maximum=MAX_PAGE, load_default=1)
     per_page = BoundedInteger(minimum=1, maximum=MAX_PER_PAGE, load_default=PER_PAGE)

@@ -37,6 +37,29 @@ class UrlField(fields.Field[str]):
 class ProblemSchema(Schema):
     """A problem with its tags. The message is that of its latest stored notice: null if that was sent without one."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "error_class": "Up to 500 characters.",
+        "error_message": "The message of the latest stored notice, up to 2,000 characters; null if it has none.",
+        "url": "Its page in the dashboard.",
+        "fingerprint": "Identifies the problem within the app.",
+        "culprit": "The code location that the problem is attributed to; null without a stack trace.",
+        "level": "That of the latest stored notice; null until one is stored after an upgrade.",
+        "status": "unresolved or resolved; a new report reopens a resolved problem.",
+        "notices_count": "Notices stored so far, including those that retention has removed.",
+        "deduplicated_count": "Duplicates, which are counted but not stored.",
+        "first_noticed_at": "When it first occurred.",
+        "last_noticed_at": "When it last occurred.",
+        "resolved_at": "Null while it is unresolved.",
+        "regressed_at": "When a report last reopened it.",
+        "muted": "Whether it is muted.",
+        "muted_until": "When the mute ends, if it ends at a time.",
+        "mute_reason": "Why it is muted.",
+        "environments": "The environments that it was reported in, by name.",
+        "first_release": "Of the releases that it was reported in, the one that the app reported from first.",
+        "last_release": "Of the releases that it was reported in, the one that the app reported from last.",
+        "tags": "Sorted by name.",
+    }
+
     id = fields.Integer()
     app_id = fields.Integer()
     url = UrlField(allow_none=True)
@@ -70,6 +93,27 @@ def _names() -> "fields.List[Any]":
 
 class ProblemFilterQuery(Query):
     """Query parameters that filter and sort a list of problems, in the API and in the dashboard."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "status": "By default all.",
+        "muted": "true for muted problems only, false for the others.",
+        "search": (
+            "Problems whose class, first message or latest message contains this text. Case-insensitive and "
+            "literal; covers 1,000 characters of a problem in all, and uses the first 200 characters of the text."
+        ),
+        "tags": "Problems with any of these tags: tags=a&tags=b or tags[]=a&tags[]=b, up to 100.",
+        "environment": "Problems reported in any of these environments, in any case; repeatable, up to 100.",
+        "release": "Problems reported in exactly this release.",
+        "date_from": "Problems that last occurred at this date or time, or later.",
+        "date_to": "Problems that last occurred on this date, or at this time, or earlier.",
+        "first_from": "Problems that first occurred at this date or time, or later.",
+        "first_to": "Problems that first occurred on this date, or at this time, or earlier.",
+        "min_notices": "The smallest number of notices.",
+        "sort": (
+            "recent (default) or oldest, both by last_noticed_at; new, the latest first_noticed_at first; or notices, "
+            "the highest notices_count first."
+        ),
+    }
 
     aliases: ClassVar[tuple[str, ...]] = ("tags[]", "environment[]")
 
@@ -105,6 +149,9 @@ class ProblemQuery(ProblemFilterQuery, PageQuery):
 class AllProblemsQuery(ProblemFilterQuery, PageQuery):
     """Query parameters of the API's list of problems across apps. ``app`` is a slug or an id, and can be repeated."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "app": "Problems of any of these apps: app=shop&app=blog, up to 100. By default, of all apps."
+    }
     aliases = (*ProblemFilterQuery.aliases, "app[]")
 
     app = _names()
@@ -127,6 +174,10 @@ def problem_filter(data: dict[str, Any]) -> ProblemFilter:
 class ProblemIdsSchema(Resource):
     """The problems of a bulk action."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "problem_ids": "Ids that do not belong to a problem of the app are ignored.",
+    }
+
     raw_names = True
 
     problem_ids = IdList(required=True)
@@ -135,11 +186,21 @@ class ProblemIdsSchema(Resource):
 class TagProblemsSchema(ProblemIdsSchema):
     """The problems to tag or untag, and the name of the tag."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "problem_ids": "Ids that do not belong to a problem of the app are ignored.",
+        "tag": "The tag's name.",
+    }
+
     tag = TextField(required=True)
 
 
 class BulkResultSchema(Schema):
     """The result of a bulk action: the number of problems, and a message that states it."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "message": "What was done, as a sentence.",
+        "count": "The number of the app's problems among the ids.",
+    }
 
     message = fields.String()
     count = fields.Integer()

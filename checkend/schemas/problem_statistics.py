@@ -1,7 +1,7 @@
 """The facets and occurrences of a problem."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, post_load, validate
 
@@ -17,12 +17,25 @@ _PERIODS = {"hour": timedelta(days=14), "day": timedelta(days=365)}
 class FacetValueSchema(Schema):
     """A value of a facet, and the number of reports with it."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "value": "Null for all values that are not counted individually.",
+        "count": "The number of reports with it.",
+    }
+
     value = fields.String(allow_none=True)
     count = fields.Integer()
 
 
 class FacetsSchema(Schema):
     """The facets of a problem, each with its values."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "environment": "The most frequent environments first.",
+        "release": "The most frequent releases first.",
+        "host": "The most frequent hosts first.",
+        "user": "The most frequent users first.",
+        "url": "The most frequent URLs first.",
+    }
 
     environment = fields.List(fields.Nested(FacetValueSchema))
     release = fields.List(fields.Nested(FacetValueSchema))
@@ -34,12 +47,22 @@ class FacetsSchema(Schema):
 class OccurrencesSchema(Schema):
     """The number of occurrences in the hour or day that begins at ``at``."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "at": "When the hour or day begins, in UTC.",
+        "count": "Notices and duplicates.",
+    }
+
     at = DateTimeField()
     count = fields.Integer()
 
 
 class OccurrencesQuery(Query):
     """The length of an interval, and where to begin: by default 14 days ago for hours, 365 days ago for days."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "interval": "By default hour.",
+        "date_from": "By default 14 days ago for hours, 365 days ago for days.",
+    }
 
     interval = fields.String(
         load_default="hour", validate=validate.OneOf(INTERVALS, error=f"must be one of {', '.join(INTERVALS)}.")

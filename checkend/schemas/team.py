@@ -1,6 +1,6 @@
 """Teams, their members and their apps."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
@@ -17,6 +17,13 @@ IS_ROLE = validate.OneOf(ROLES, error=f"must be one of {', '.join(ROLES)}.")
 class TeamSchema(Resource):
     """A team. Setting another owner transfers it."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "slug": "Made from the name, and never changed.",
+        "owner_id": (
+            "A numeric id, or text with the id or slug of a user. A new owner becomes a member with the role admin."
+        ),
+    }
+
     roots = ("team",)
 
     id = fields.Integer(dump_only=True)
@@ -29,6 +36,16 @@ class TeamSchema(Resource):
 
 class MemberSchema(Resource):
     """A member of a team. Only the role can be changed."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "role": (
+            "From the highest to the lowest: owner, admin, developer, member (default), viewer. A team always has "
+            "an owner or admin."
+        ),
+        "user": "The user.",
+        "user_id": "An id, or text with the id or slug of a user.",
+        "email_address": "The address of the user, instead of user_id.",
+    }
 
     roots = ("member", "team_member")
 
@@ -56,6 +73,12 @@ class NewMemberSchema(MemberSchema):
 class AssignmentSchema(Resource):
     """The app to assign to a team: its id or slug as ``app_id``, or an app as the API shows it."""
 
+    descriptions: ClassVar[dict[str, str]] = {
+        "app_id": "The id or slug of the app. A body that contains an app with its id or slug is accepted too.",
+        "id": "Instead of app_id.",
+        "slug": "Instead of app_id.",
+    }
+
     roots = ("app", "team_app")
     ignored = frozenset(AppWithKeySchema().fields) - {"id", "slug"}
 
@@ -71,5 +94,9 @@ class AssignmentSchema(Resource):
 
 class MessageSchema(Schema):
     """A message that states what was done."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "message": "What was done.",
+    }
 
     message = fields.String()

@@ -1,6 +1,6 @@
 """Users."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, post_load, pre_load, validates_schema
 
@@ -11,6 +11,15 @@ from checkend.schemas.fields import BooleanField, DateTimeField, EmailAddressFie
 
 class UserSchema(Resource):
     """A user. The password is write-only."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "slug": "Made from the first email address, and never changed.",
+        "email_address": "Trimmed, converted to lowercase, unique.",
+        "password": "Not one of the most common passwords. Never shown. A blank one leaves it unchanged in an update.",
+        "password_confirmation": "Must match the password if it is sent.",
+        "site_admin": "Can only be changed in the dashboard or on the command line.",
+        "last_logged_in_at": "Null if the user has never signed in.",
+    }
 
     roots = ("user",)
 

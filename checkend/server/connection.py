@@ -13,10 +13,11 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask, Task
+from waitress.task import Task
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from checkend.server.keep_alive import KeepAliveTask
+from checkend.server.malformed_requests import MalformedRequestTask
 
 HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its headers
 IDLE_SECONDS = 60.0  # from a response, or the start of the connection, to the next request
@@ -121,7 +122,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
     def error_task_class(self, channel: HTTPChannel, request: HTTPRequestParser) -> Task:
         too_large = isinstance(request.error, RequestEntityTooLarge)
-        return (OversizedBodyTask if too_large else ErrorTask)(channel, request)
+        return (OversizedBodyTask if too_large else MalformedRequestTask)(channel, request)
 
     def readable(self) -> bool:
         """Return whether to read: one request at a time, so that the limits apply to each of them."""

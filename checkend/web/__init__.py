@@ -9,7 +9,9 @@ from checkend.web.views import (
     account,
     alerts,
     api_keys,
+    api_reference,
     apps,
+    audit_log,
     connect,
     email_change,
     home,
@@ -50,6 +52,8 @@ BLUEPRINTS = (
     users.bp,
     mail.bp,
     api_keys.bp,
+    audit_log.bp,
+    api_reference.bp,
 )
 
 

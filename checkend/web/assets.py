@@ -3,6 +3,7 @@
 import hashlib
 import re
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from flask import Flask, Response, current_app, g, request, url_for
@@ -10,6 +11,7 @@ from flask_bootstrap import Bootstrap5
 
 STATIC_DIRECTORY = Path(__file__).parent / "static"
 ICONS = "icons.svg"
+SWAGGER_UI_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
 # The Bootstrap Icons that the pages use. Bootstrap-Flask ships about 2,000 in a file of one megabyte.
 USED_ICONS = frozenset(
     """
@@ -21,7 +23,7 @@ USED_ICONS = frozenset(
     envelope exclamation-circle exclamation-triangle eye eye-slash file-earmark-code filter fire funnel gear globe
     google graph-up hdd-network house inbox info-circle journal-text key keyboard laptop layers lightning
     lightning-charge link-45deg list list-check lock markdown microsoft-teams moon-stars pencil people person
-    person-check person-gear person-plus person-x phone plug plus plus-lg question-circle record-circle
+    person-check person-gear person-plus person-x phone play plug plus plus-lg question-circle record-circle
     rocket-takeoff search send server shield-check shield-lock slack slash-circle sliders sort-down stack star sun
     tag tags telegram terminal three-dots tools trash unlock window x x-circle x-lg
     """.split()
@@ -37,6 +39,7 @@ def register(app: Flask) -> None:
     Bootstrap5(app)
     app.add_template_global(asset)
     app.add_template_global(bootstrap_css)
+    app.add_template_global(swagger_ui)
 
 
 def asset(filename: str) -> str:
@@ -70,6 +73,19 @@ def bootstrap_css() -> str:
     """Return the URL of Bootstrap's style sheet."""
     filename = "css/bootstrap.min.css"
     return url_for("bootstrap.static", filename=filename, v=_digest(_bootstrap() / filename))
+
+
+def swagger_ui(filename: str) -> str:
+    """Return the URL of one of `SWAGGER_UI_FILES`."""
+    return url_for("api_reference.swagger_ui_file", filename=filename, v=_digest(swagger_ui_directory() / filename))
+
+
+def swagger_ui_directory() -> Path:
+    """Return where the package flask-swagger-ui keeps the files of Swagger UI."""
+    spec = find_spec("flask_swagger_ui")
+    assert spec is not None, "a dependency of this package"
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "dist"
 
 
 def _bootstrap() -> Path:

@@ -29,7 +29,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 HSTS = "max-age=31536000"  # one year; without includeSubDomains: other hosts may not support HTTPS
-STATIC = ("static", "bootstrap.static")
+STATIC = ("static", "bootstrap.static", "api_reference.swagger_ui_file")
 EXPIRED_FORM_MESSAGE = "The form has expired (CSRF). Go back, reload the page and submit the form again."
 OUTDATED_FORM_MESSAGE = (
     "Nothing was changed because the form was loaded before you last signed in. "

@@ -50,6 +50,7 @@ READ_ONLY = {
     "app show",
     "app key",
     "api-key list",
+    "audit-log",
     "channel list",
     "problem list",
     "problem show",

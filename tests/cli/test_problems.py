@@ -30,12 +30,12 @@ def test_problems_are_listed_by_status(read: Any, run: Any) -> None:
 
 
 def test_problems_are_resolved_reopened_muted_and_unmuted(read: Any, run: Any) -> None:
-    assert run("problem", "resolve", "1", "2").output == "Resolved 2 problems.\n"
-    assert run("problem", "unresolve", "1", "2").output == "Reopened 2 problems.\n"
-    assert run("problem", "mute", "1", "--until-release").output == "Muted 1 problem.\n"
-    assert run("problem", "mute", "2", "--occurrences", "5", "--within-minutes", "10").output == "Muted 1 problem.\n"
+    assert run("problem", "resolve", "1", "2").stdout == "Resolved 2 problems.\n"
+    assert run("problem", "unresolve", "1", "2").stdout == "Reopened 2 problems.\n"
+    assert run("problem", "mute", "1", "--until-release").stdout == "Muted 1 problem.\n"
+    assert run("problem", "mute", "2", "--occurrences", "5", "--within-minutes", "10").stdout == "Muted 1 problem.\n"
     assert [problem["muted"] for problem in read("problem", "list", "--status", "all")].count(True) == 2
-    assert run("problem", "unmute", "1", "2").output == "Unmuted 2 problems.\n"
+    assert run("problem", "unmute", "1", "2").stdout == "Unmuted 2 problems.\n"
     assert read("problem", "list", "--status", "muted") == []
     assert "error class" in run("problem", "show", "1").output
 

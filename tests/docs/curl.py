@@ -2,16 +2,15 @@
 
 import argparse
 import gzip
-import json
 import shlex
 from collections.abc import Mapping
 from string import Template
-from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-LINE_LENGTH = 110
+from checkend.api.openapi.examples import format_json
+
 # The test client sends neither Date nor Server, and Content-Length follows from the body.
 UNPRINTED_HEADERS = frozenset({"Content-Length", "Date"})
 
@@ -61,18 +60,3 @@ def format_response(response: TestResponse, *, with_headers: bool) -> str:
     if response.data:
         lines += ["", format_json(response.get_json()) if response.is_json else response.get_data(as_text=True)]
     return "\n".join(lines)
-
-
-def format_json(value: Any, indent: str = "") -> str:
-    """Return ``value`` as JSON: each object or array on one line if it fits into `LINE_LENGTH`, else broken up."""
-    line = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict | list) or not value or len(indent) + len(line) <= LINE_LENGTH:
-        return line
-    inner = indent + "  "
-    if isinstance(value, dict):
-        items = [f"{json.dumps(name)}: {format_json(item, inner)}" for name, item in value.items()]
-        opening, closing = "{}"
-    else:
-        items = [format_json(item, inner) for item in value]
-        opening, closing = "[]"
-    return f"{opening}\n" + ",\n".join(inner + item for item in items) + f"\n{indent}{closing}"

@@ -46,19 +46,31 @@ _PART = re.compile(
 # Mail can be queued, but not sent: nothing listens there.
 _MAIL = {"URL": "http://127.0.0.1:8080", "MAIL_HOST": "127.0.0.1", "MAIL_PORT": "9"}
 _SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}|(/invitations/)[\w-]{43}")
-_REQUEST_ID = re.compile(r"^X-Request-Id: \w+$", re.MULTILINE)
+_REQUEST_ID = re.compile(r'(^X-Request-Id: |"request_id": ")[0-9a-f]{16}\b', re.MULTILINE)
 _RATE_LIMIT = re.compile(r"(RateLimit-Remaining: 1199|RateLimit-Reset: )\d+")  # depend on when the minute began
 _SECONDS_TO_WAIT = re.compile(r"\b(Retry-After: |Retry after )\d+")
 
 
-def record(document: str) -> str:
-    """Return ``document`` with the responses that the app gives now in place of those that it shows."""
+@contextmanager
+def prepared_app() -> Iterator["Recorder"]:
+    """Provide the app over prepared data, at a fixed time."""
     with tempfile.TemporaryDirectory() as folder, _without_settings(), _without_logging(), _fixed_clock() as clock:
-        recorder = _Recorder(Path(folder) / "instance", clock)
+        recorder = Recorder(Path(folder) / "instance", clock)
         try:
-            return _PART.sub(recorder.replace, document)
+            yield recorder
         finally:
             recorder.stop()
+
+
+def record(document: str) -> str:
+    """Return ``document`` with the responses that the app gives now in place of those that it shows."""
+    with prepared_app() as recorder:
+        return _PART.sub(recorder.replace, document)
+
+
+def without_secrets(text: str) -> str:
+    """Return ``text`` without what differs in each recording: keys and secrets are shortened, request ids replaced."""
+    return _REQUEST_ID.sub(r"\g<1>3f9a1c0b7d5e2468", _SECRET.sub(r"\1\2\3…", text))
 
 
 class _Clock:
@@ -104,15 +116,15 @@ def _without_logging() -> Iterator[None]:
         logging.disable(before)
 
 
-class _Recorder:
+class Recorder:
     """Sends the requests of one document, in order."""
 
     def __init__(self, instance: Path, clock: _Clock) -> None:
-        self._instance, self._clock = instance, clock
+        self._instance, self.clock = instance, clock
         self._stop: Any = None
-        self._variables = {"CHECKEND_ENDPOINT": ENDPOINT, **run_commands(instance, clock.advance)}
-        self._client = self._start({})
-        send_requests(self._client, self._variables, clock.advance)
+        self.variables = {"CHECKEND_ENDPOINT": ENDPOINT, **run_commands(instance, clock.advance)}
+        self.client = self._start({})
+        send_requests(self.client, self.variables, clock.advance)
         self._files: dict[str, str] = {}
         self._file = ""
         self._database_is_missing = False
@@ -131,13 +143,13 @@ class _Recorder:
             self._files[self._file], self._file = part["content"], ""
         elif part["directive"] == "settings":
             self.stop()
-            self._client = self._start(dict(pair.split("=", 1) for pair in part["value"].split()))
+            self.client = self._start(dict(pair.split("=", 1) for pair in part["value"].split()))
         elif part["directive"] == "file":
             self._file = part["value"].strip()
         elif part["directive"] == "database":
             self._database_is_missing = True
         elif part["directive"] == "notifications":
-            self._send_notifications()
+            self.send_notifications()
         return part[0]
 
     def _start(self, settings: dict[str, str]) -> FlaskClient:
@@ -145,19 +157,19 @@ class _Recorder:
         self._stop = services(app).close
         return app.test_client()
 
-    def _send_notifications(self) -> None:
-        worker = services(self._client.application).notifications
+    def send_notifications(self) -> None:
+        """Send the notifications that are due."""
+        worker = services(self.client.application).notifications
         while worker.has_due() or worker.sending:
             worker.run_once()
             sleep(0.01)
 
     def _response(self, command: str) -> str:
-        self._clock.advance()
-        curl = Curl(command, self._variables, self._files)
+        self.clock.advance()
+        curl = Curl(command, self.variables, self._files)
         with self._database_away() if self._database_is_missing else nullcontext():
-            response = curl.send(self._client)
-        text = _SECRET.sub(r"\1\2\3…", format_response(response, with_headers=curl.with_headers))
-        text = _REQUEST_ID.sub("X-Request-Id: 3f9a1c0b7d5e2468", text)
+            response = curl.send(self.client)
+        text = without_secrets(format_response(response, with_headers=curl.with_headers))
         text = _RATE_LIMIT.sub(r"\g<1>45", text)
         return _SECONDS_TO_WAIT.sub(r"\g<1>45", text) if response.status_code == 429 else text
 

@@ -1,99 +1,75 @@
-"""docs/api.md: every route of the Management API, with its permission and a request that was really sent."""
+"""docs/api.md and the examples of the API: they are those of this version, and every operation has one."""
 
+import json
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from flask import Flask
-from werkzeug.routing import Rule
 
-from checkend.app import create_app
-from checkend.services import services
-from tests.docs.curl import Curl
+from checkend.api.openapi.document import build_document
+from checkend.api.openapi.groups import GROUPS
+from checkend.api.openapi.reference import build_reference
+from tests.docs.api_recording import EXAMPLES, record_calls
 from tests.docs.examples import DOCS
+from tests.docs.record import openapi, split
 
-PREFIX = "/api/v1"
-_ROUTE = re.compile(r"^### (?P<methods>[A-Z, ]+) `(?P<path>/\S*)`\n(?P<text>.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
-_EXAMPLE = re.compile(r"^```sh\n(curl .*?)\n```\n\n```http\nHTTP/1.1 (\d+)", re.MULTILINE | re.DOTALL)
-
-
-class Route(NamedTuple):
-    """One section of the document."""
-
-    methods: frozenset[str]
-    path: str
-    permission: str | None
-    statuses: tuple[int, ...]
-    examples: tuple[tuple[str, int], ...]
-
-
-def _routes() -> Iterator[Route]:
-    for section in _ROUTE.finditer((DOCS / "api.md").read_text(encoding="utf-8")):
-        text = section["text"]
-        permission, responses = (re.search(rf"^- {name}: ((?:.|\n  )*)", text, re.MULTILINE) for name in FACTS)
-        assert permission is not None, section[0]
-        assert responses is not None, section[0]
-        name = re.match(r"`([a-z:]+)`", permission[1])
-        yield Route(
-            frozenset(section["methods"].split(", ")),
-            section["path"],
-            name[1] if name else None,
-            tuple(int(status) for status in re.findall(r"\b[2-5]\d\d\b", responses[1])),
-            tuple((command, int(status)) for command, status in _EXAMPLE.findall(text)),
-        )
-
-
-FACTS = ("Permission", "Responses")
-ROUTES = tuple(_routes())
+API = (DOCS / "api.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """Provide the server whose routes are compared; none of these tests changes anything."""
-    app = create_app({"LOG_LEVEL": "error"}, instance_path=tmp_path_factory.mktemp("docs"))
-    yield app
-    services(app).close()
+def document() -> dict[str, Any]:
+    from checkend import api
+
+    app = Flask("checkend")
+    api.register(app)
+    return build_document(app, "")
 
 
-def _rules(app: Flask) -> dict[tuple[frozenset[str], str], Rule]:
-    """Return the rules of the API by what a section's heading has: the methods and the path."""
-    return {
-        (
-            frozenset((rule.methods or set()) - {"HEAD", "OPTIONS"}),
-            re.sub(r"<(\w+)>", r":\1", rule.rule.removeprefix(PREFIX)),
-        ): rule
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/") and not rule.endpoint.startswith("api_openapi.")  # described in a section
+def test_the_examples_are_what_the_app_responds() -> None:
+    """After a change of the API: ``python -m tests.docs.record``."""
+    recorded, kept = (json.loads(text) for text in (record_calls(), EXAMPLES.read_text(encoding="utf-8")))
+    assert {name for name in recorded.keys() | kept.keys() if recorded.get(name) != kept.get(name)} == set()
+
+
+def test_every_operation_has_an_example(document: dict[str, Any]) -> None:
+    without = {
+        operation.id
+        for group in build_reference(document)
+        for operation in group.operations
+        if not any(not example.title for example in operation.examples)
     }
+    assert without == {"get_openapi_json", "get_openapi_yaml"}  # they are the document
 
 
-def test_each_route_has_one_section_and_each_section_a_route(app: Flask) -> None:
-    documented = [(route.methods, route.path) for route in ROUTES]
-    assert sorted(map(str, documented)) == sorted(map(str, _rules(app)))
+def test_every_group_is_in_the_reference_and_every_operation_in_a_group(document: dict[str, Any]) -> None:
+    assert [group.name for group in build_reference(document)] == [group.name for group in GROUPS if group.blueprints]
+    shown = [operation.id for group in build_reference(document) for operation in group.operations]
+    put = [item["put"]["operationId"] for item in document["paths"].values() if "put" in item]
+    all_of_them = [
+        operation["operationId"]
+        for path, item in document["paths"].items()
+        if path.startswith("/api/")
+        for method, operation in item.items()
+        if method in ("get", "post", "put", "patch", "delete")
+    ]
+    assert sorted([*shown, *put]) == sorted(all_of_them)
 
 
-def test_each_section_names_the_permission_that_the_route_requires(app: Flask) -> None:
-    required: dict[Any, str | None] = {
-        route: getattr(app.view_functions[rule.endpoint], "permission", None) for route, rule in _rules(app).items()
-    }
-    assert {(route.methods, route.path): route.permission for route in ROUTES} == required
+def test_the_document_generates_the_sections_of_the_routes() -> None:
+    _, generated = split(API)
+    assert generated == openapi("--markdown")
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{min(route.methods)} {route.path}")
-def test_each_section_shows_a_request_to_its_route_and_lists_the_status(app: Flask, route: Route) -> None:
-    rule = _rules(app)[route.methods, route.path]
-    urls = app.url_map.bind("127.0.0.1")
-    variables = dict.fromkeys(("CHECKEND_ENDPOINT", "CHECKEND_MANAGEMENT_KEY", "READ_ONLY_KEY"), "")
-    for command, status in route.examples:
-        curl = Curl(command, variables, {})
-        matched, _ = urls.match(curl.url.partition("?")[0], curl.method, return_rule=True)
-        assert matched.endpoint == rule.endpoint
-        assert curl.method in route.methods
-        assert status in {*route.statuses, 403}
-    assert [status for _, status in route.examples][:1] == [route.statuses[0]]
+def test_every_field_and_parameter_is_described(document: dict[str, Any]) -> None:
+    for group in build_reference(document):
+        for resource in group.resources:
+            assert [field.name for field in resource.fields if not field.description] == [], resource.name
+        for operation in group.operations:
+            rows = [*operation.parameters, *operation.body]
+            assert [row.name for row in rows if not row.description] == [], operation.id
 
 
-def test_each_permission_is_in_the_table(app: Flask) -> None:
-    table = set(re.findall(r"^\| `([a-z]+:[a-z]+)` \|", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE))
-    assert table == {route.permission for route in ROUTES} - {None}
+def test_each_permission_is_in_the_table() -> None:
+    table = set(re.findall(r"^\| `([a-z]+:[a-z]+)` \|", API, re.MULTILINE))
+    assert table == set(re.findall(r"^- Permission: `([a-z]+:[a-z]+)`$", API, re.MULTILINE))

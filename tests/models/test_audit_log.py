@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from checkend.auth import email_confirmation, password_reset
 from checkend.auth.permissions import ALL_PERMISSIONS
@@ -19,7 +20,8 @@ from checkend.db.session import db
 from checkend.db.transactions import write_transaction
 from checkend.grouping.fingerprint import RULES
 from checkend.log import JsonFormatter, TextFormatter
-from checkend.models import ApiKey, App, Invitation, Team, User
+from checkend.models import ApiKey, App, AuditEntry, Invitation, Team, User
+from checkend.models.audit_events import SENTENCES
 from checkend.models.audit_log import log as audit_log
 from tests.support.factories import Factory
 from tests.support.mail_server import send_mail
@@ -28,7 +30,7 @@ from tests.support.team import World, build
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
 PASSWORDS = ("battery staple", "guest password", "another horse", "wrong password")
-# State that decides nothing about who may do what.
+# State that is neither a permission nor a problem's.
 NOT_AUDITED = {
     "theme.choose",
     "connect.send_test_error",
@@ -38,33 +40,10 @@ NOT_AUDITED = {
     "alerts.redeliver",
     "api_channels.test",
     "api_channels.redeliver",
-    "problem.mute",
-    "problem.resolve",
-    "problem.unmute",
-    "problem.unresolve",
-    "problem.add_tag",
-    "problem.remove_tag",
-    "problem.delete",
-    "problems.app_bulk_update",
-    "problems.bulk_update",
     "passwords.forgotten",  # without mail; with it, tested below
     "setup.start",  # only before there is an admin; tested below
     "ingest.create",
     "api_invitations.resend",  # needs mail: tests/api/test_invitations.py
-    "api_problems.delete",
-    "api_problems.mute",
-    "api_problems.resolve",
-    "api_problems.unmute",
-    "api_problems.unresolve",
-    "api_problems.bulk_delete",
-    "api_problems.bulk_mute",
-    "api_problems.bulk_resolve",
-    "api_problems.bulk_tag",
-    "api_problems.bulk_unmute",
-    "api_problems.bulk_untag",
-    "api_problems.bulk_unresolve",
-    "api_tags.create",
-    "api_tags.delete",
 }
 
 
@@ -99,17 +78,33 @@ class Walk:
         self.lines: list[str] = []
         begin = self.make.run(lambda: ApiKey.create("walk", ALL_PERMISSIONS)[1])
         self.headers, self.secrets = {"Checkend-API-Key": begin}, [begin]
+        self.last_entry = 0
+        self._new_entries()
 
     def _visit(self, path: str, method: str, send: Callable[[], Any], statuses: tuple[int, ...], *events: str) -> Any:
         endpoint = self.app.create_url_adapter(None) or self.app.url_map.bind("localhost")
         name = endpoint.match(path.partition("?")[0], method=method)[0]
         self.visited.add(name)
         self.records.clear()
+        self._new_entries()
         response = send()
         assert response.status_code in statuses, (name, response.status_code, response.text)
         assert sorted(_events(self.records)) == sorted(events), name
+        assert sorted(self._new_entries()) == sorted(events), name
         self.lines += [TextFormatter().format(record) for record in self.records]
         return response
+
+    def _new_entries(self) -> list[str]:
+        """Return the events of the entries that were added since the last call."""
+
+        def read() -> list[tuple[int, str]]:
+            added = select(AuditEntry.id, AuditEntry.event).where(AuditEntry.id > self.last_entry)
+            return [(entry_id, event) for entry_id, event in db.session.execute(added.order_by(AuditEntry.id))]
+
+        with self.app.app_context():
+            found = read()
+        self.last_entry = found[-1][0] if found else self.last_entry
+        return [event for _, event in found]
 
     def form(self, path: str, fields: dict[str, Any] | None = None, *events: str, by: FlaskClient | None = None) -> Any:
         """Send a form as the site admin, or ``by`` someone else."""
@@ -300,6 +295,45 @@ def _walk_api(walk: Walk) -> None:
     walk.api("DELETE", "/users/ann", None, "user.deleted")
 
 
+def _walk_problems(walk: Walk) -> None:
+    ids = walk.world.ids
+    problem, tag, one = f"/problems/{ids['problem_id']}", ids["tag_id"], {"id": str(ids["problem_id"])}
+    walk.form(f"{problem}/mute", {"mute": "forever"}, "problem.muted")
+    walk.form(f"{problem}/unmute", None, "problem.unmuted")
+    walk.form(f"{problem}/unmute")  # no change
+    walk.form(f"{problem}/resolve", None, "problem.resolved")
+    walk.form(f"{problem}/resolve")  # no change
+    walk.form(f"{problem}/unresolve", None, "problem.reopened")
+    walk.form(f"{problem}/tags", {"tag": "new"}, "problem.tagged")
+    walk.form(f"{problem}/tags", {"tag": "new"})  # rejected
+    walk.form(f"{problem}/tags/{tag}/remove", None, "problem.untagged")
+    walk.form("/problems", one | {"action": "resolve"}, "problem.resolved")
+    walk.form("/problems", one | {"action": "resolve"})  # no change
+    walk.form("/apps/shop/problems", one | {"action": "unresolve"}, "problem.reopened")
+    walk.form("/apps/shop/problems", one | {"action": "untag", "tag": "new"}, "problem.untagged")
+    walk.form("/apps/shop/problems", one | {"action": "delete"})  # not confirmed
+    path, body = f"/apps/shop{problem}", {"problem_ids": [ids["problem_id"], 10**19]}
+    walk.api("POST", f"{path}/mute", {}, "problem.muted")
+    walk.api("POST", f"{path}/unmute", None, "problem.unmuted")
+    walk.api("POST", f"{path}/resolve", None, "problem.resolved")
+    walk.api("POST", f"{path}/unresolve", None, "problem.reopened")
+    added = walk.api("POST", f"{path}/tags", {"name": "api"}, "problem.tagged").get_json()
+    walk.api("DELETE", f"{path}/tags/{added['id']}", None, "problem.untagged")
+    many = "/apps/shop/problems/bulk_"
+    walk.api("POST", f"{many}mute", body | {"reason": "known"}, "problem.muted")
+    walk.api("POST", f"{many}unmute", body, "problem.unmuted")
+    walk.api("POST", f"{many}resolve", body, "problem.resolved")
+    walk.api("POST", f"{many}unresolve", body, "problem.reopened")
+    walk.api("POST", f"{many}tag", body | {"tag": "api"}, "problem.tagged")
+    walk.api("POST", f"{many}tag", body | {"tag": "api"})  # no change
+    walk.api("POST", f"{many}untag", body | {"tag": "api"}, "problem.untagged")
+    walk.api("DELETE", path, None, "problem.deleted")
+    second, third = (walk.make.problem(1) for _ in range(2))
+    walk.api("POST", f"{many}delete", {"problem_ids": [second]}, "problem.deleted")
+    walk.api("POST", f"{many}delete", {"problem_ids": [second]})  # no change
+    walk.form(f"/problems/{third}/delete", None, "problem.deleted")
+
+
 def _owner() -> User:
     return _user("owner")
 
@@ -312,7 +346,7 @@ def _user(name: str) -> User:
 
 @pytest.mark.slow
 def test_every_route_that_changes_who_may_do_what_logs_one_line_for_each_change(walk: Walk) -> None:
-    for part in (_walk_own_account, _walk_teams, _walk_server, _walk_channels, _walk_api):
+    for part in (_walk_own_account, _walk_teams, _walk_server, _walk_channels, _walk_problems, _walk_api):
         part(walk)
     unsafe = {
         rule.endpoint for rule in walk.app.url_map.iter_rules() if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
@@ -326,10 +360,12 @@ def test_every_route_that_changes_who_may_do_what_logs_one_line_for_each_change(
 
 def test_every_event_is_documented() -> None:
     sources = "".join(path.read_text() for path in (Path(__file__).parents[2] / "checkend").rglob("*.py"))
-    events = set(re.findall(r'audit_log\.record\(\s*"([a-z_.]+)"', sources)) | {"site_admin.removed"}
+    events = set(re.findall(r'(?:audit_log\.record|record_change)\(\s*"([a-z_.]+)"', sources))
+    events |= {"site_admin.removed", "problem.reopened"}
     documented = set(re.findall(r"^\| `([a-z_.]+)`", DOCS.read_text(), re.MULTILINE))
     assert len(events) > 20
     assert events <= documented
+    assert events == set(SENTENCES)
 
 
 def test_the_line_says_who_did_it_from_where_and_to_whom(

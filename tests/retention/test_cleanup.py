@@ -15,18 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, func, select
 
 from checkend import clock
 from checkend.app import create_app
+from checkend.cli import main
 from checkend.db.integrity import find_wrong_counters
 from checkend.db.schema import database_path
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
 from checkend.db.vacuum import file_usage
-from checkend.models import App, Backtrace, Notice, Problem, Tag, UserSession
+from checkend.models import App, AuditEntry, Backtrace, Notice, Problem, Tag, UserSession
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_in_batches, delete_problems
 from checkend.retention.cleanup import RetentionLimits, clean_up, count_expired
@@ -237,6 +239,32 @@ def test_a_running_server_removes_problems_and_indexes_latest_messages(
     assert "checkend_retention_problems_total 1" in client.get("/metrics").get_data(as_text=True)
 
 
+def test_entries_of_the_audit_log_are_removed_after_their_days(
+    app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left() -> list[str]:
+        with app.app_context():
+            return list(db.session.scalars(db.select(AuditEntry.target_label).order_by(AuditEntry.id)))
+
+    def prune_command(days: str) -> str:
+        monkeypatch.setenv("CHECKEND_AUDIT_LOG_DAYS", days)
+        monkeypatch.setenv("CHECKEND_INSTANCE_PATH", app.instance_path)
+        done = CliRunner().invoke(main, ["prune"])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    for name, age in {"Old": 400, "Aged": 40, "New": 1}.items():
+        make.app(name)
+        newest = db.update(AuditEntry).where(AuditEntry.target_label == name).values(at=days_ago(age))
+        make.run(lambda change=newest: db.session.execute(change))
+    prune_command("0")
+    assert left() == ["Old", "Aged", "New"]
+    services(app).retention.run()
+    assert left() == ["Aged", "New"]  # a year is the default
+    assert "and 1 audit entries" in prune_command("30")
+    assert left() == ["New"]
+
+
 def received_when_it_happened(app: Flask) -> None:
     """Set the time of receipt of each notice to the time at which it occurred."""
     with closing(sqlite3.connect(database_path(Path(app.instance_path)))) as store:
@@ -424,7 +452,7 @@ def test_prune_lists_what_would_be_removed_and_then_removes_it(app: Flask, make:
     assert len(ids(app, Notice)) == 4
     done = checkend(app.instance_path, "prune", "--force", RETENTION_DAYS="30")
     assert done.returncode == 0
-    assert done.stdout.startswith("Removed 3 notices, 0 problems and 0 backtraces.")
+    assert done.stdout.startswith("Removed 3 notices, 0 problems, 0 backtraces and 0 audit entries.")
     assert "Removed 3 notices" in done.stderr
     assert len(ids(app, Notice)) == 1
     assert checkend(app.instance_path, "prune", "--dry-run").stdout == "No notices are overdue.\n"

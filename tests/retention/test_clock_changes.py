@@ -200,11 +200,11 @@ def test_prune_removes_a_share_with_a_warning_and_the_rest_with_force(
     fake.move(days=365)
     done = CliRunner().invoke(main, ["prune"])
     assert done.exit_code == 0
-    assert done.stdout.startswith("Removed 8 notices, 0 problems and 0 backtraces.")
+    assert done.stdout.startswith("Removed 8 notices, 0 problems, 0 backtraces and 1 audit entries.")
     assert "Some overdue notices were kept, because the clock may have jumped. Use --force" in done.stderr
     assert len(notices(app)) == 72
     done = CliRunner().invoke(main, ["prune", "--force"])
-    assert done.stdout.startswith("Removed 72 notices, 80 problems and 0 backtraces.")
+    assert done.stdout.startswith("Removed 72 notices, 80 problems, 0 backtraces and 0 audit entries.")
     assert "may have jumped" not in done.stderr
 
 

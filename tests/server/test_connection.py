@@ -228,14 +228,14 @@ def test_a_malformed_request_without_a_response_before_the_stop_gets_503(
 ) -> None:
     monkeypatch.setattr(waitress_server, "STOP_SECONDS", 0.2)
     has_arrived, is_stopped = threading.Event(), threading.Event()
-    respond = server_connection.ErrorTask.execute
+    respond = server_connection.MalformedRequestTask.execute
 
-    def respond_late(task: server_connection.ErrorTask) -> None:
+    def respond_late(task: server_connection.MalformedRequestTask) -> None:
         has_arrived.set()
         assert is_stopped.wait(10)
         respond(task)
 
-    monkeypatch.setattr(server_connection.ErrorTask, "execute", respond_late)
+    monkeypatch.setattr(server_connection.MalformedRequestTask, "execute", respond_late)
     client = server.connect(b"\0\r\n\r\n")
     assert has_arrived.wait(5)
     server.stop()

@@ -99,6 +99,9 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert client.bulk_delete(tested.slug, ids) == 1
     assert client.all_problems(tested.slug) == []
     assert client.api_key()["permissions"]
+    entries = client.audit_log(event="problem.deleted", app=tested.slug, per_page=2)
+    assert [entry["target"]["label"] for entry in entries["data"]] == ["TypeError", "KeyError"]
+    assert list(client.iter_audit_log(event="problem.deleted", app=tested.slug)) == entries["data"]
 
     one = client.create_user("one@example.com", "long enough")
     two = client.create_user("two@example.com", "long enough")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.web.test_browser import NewBrowser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-NO_PAGES = {"connect.first_error", "problem.as_markdown", "notice.as_raw"}
-OPEN = ("/sign-in", "/forgotten-password", "/nope")
+NO_PAGES = {"connect.first_error", "problem.as_markdown", "notice.as_raw", "audit_log.export"}
+OPEN = ("/sign-in", "/forgotten-password", "/nope", "/docs/api", "/docs/api/apps")
 
 
 def addresses(world: World) -> list[str]:

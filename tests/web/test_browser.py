@@ -178,7 +178,7 @@ def test_a_team_member_sees_exactly_what_the_role_allows(browser_page: "Page", m
     lines = {line.strip() for line in seen.splitlines()}
     offered = {offer for offer in OFFERS if offer in lines}
     assert offered == {offer for offer, roles in OFFERS.items() if role in roles}
-    for address in ("/apps/foreign", "/users", "/api-keys"):
+    for address in ("/apps/foreign", "/users", "/api-keys", "/audit-log"):
         answer = page.goto(address)
         assert answer is not None
         assert answer.status in (403, 404)

@@ -23,7 +23,13 @@ from checkend.services import services
 from tests.support.team import KINDS, World, build
 
 DOCS = Path(__file__).parents[2] / "docs" / "permissions.md"
-ON_SERVER = {Capability.CREATE_TEAM, Capability.MANAGE_API_KEYS, Capability.MANAGE_USERS, Capability.MANAGE_MAIL}
+ON_SERVER = {
+    Capability.CREATE_TEAM,
+    Capability.MANAGE_API_KEYS,
+    Capability.MANAGE_USERS,
+    Capability.MANAGE_MAIL,
+    Capability.READ_AUDIT_LOG,
+}
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,8 @@ SERVER = [
     Act("api_keys.created", "GET", Capability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
     Act("api_keys.revoke", "POST", Capability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
     Act("api_keys.delete", "POST", Capability.MANAGE_API_KEYS, values={"key_id": "key_id"}),
+    Act("audit_log.index", "GET", Capability.READ_AUDIT_LOG),
+    Act("audit_log.export", "GET", Capability.READ_AUDIT_LOG),
     Act("mail.show", "GET", Capability.MANAGE_MAIL),
     Act("mail.save", "POST", Capability.MANAGE_MAIL, {"host": "mail.example.com", "port": "25", "tls": "none"}),
     Act("mail.send_test", "POST", Capability.MANAGE_MAIL, {"email_address": "x@example.com"}),
@@ -175,6 +183,10 @@ ELSEWHERE = {  # available without signing in, or with a rule that has a test of
     "theme.choose",
     "unsubscribe.show",
     "account.revoke_session",  # only the user's own: test_account.py
+    "api_reference.show",
+    "api_reference.show_group",
+    "api_reference.try_out",
+    "api_reference.swagger_ui_file",
     "apps.new",  # for a team: below
     "team_members.add",  # two capabilities: below
     "problems.bulk_update",  # on several apps: below

@@ -83,7 +83,17 @@ def test_each_page_of_the_tables_answers_with_the_headers_and_is_not_kept(app: F
 
 
 def test_pages_have_no_inline_script_and_no_style(app: Flask, admin: FlaskClient) -> None:
-    for address in ("/", "/account", "/teams", "/users", "/api-keys/new", "/apps/new", "/nope", "/problems"):
+    for address in (
+        "/",
+        "/account",
+        "/teams",
+        "/users",
+        "/api-keys/new",
+        "/audit-log",
+        "/apps/new",
+        "/nope",
+        "/problems",
+    ):
         text = admin.get(address).get_data(as_text=True)
         assert " style=" not in text
         assert "<style" not in text
@@ -254,7 +264,7 @@ def test_hostile_names_are_text_on_every_page_of_people_and_apps(admin: FlaskCli
     submit(admin, "/api-keys/new", {"name": HOSTILE, "permissions": ["apps:read"]})
     team, shop = make.run(lambda: (Team.newest_first()[0].slug, App.newest_first()[0].slug))
     pages = ("/", "/teams", f"/teams/{team}", "/apps", f"/apps/{shop}", f"/apps/{shop}/settings", "/apps/new")
-    for page in (*pages, "/api-keys"):
+    for page in (*pages, "/api-keys", "/audit-log"):
         text = admin.get(page).get_data(as_text=True)
         assert "alert(1)" in text, page
         assert "<script>alert" not in text

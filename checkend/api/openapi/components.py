@@ -7,7 +7,7 @@ A response may gain fields, so its schemas are open, and every field in them is 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from checkend.schemas.base import Resource
 from checkend.schemas.fields import (
@@ -39,9 +39,20 @@ _TYPES: tuple[tuple[type[fields.Field[Any]], JsonSchema], ...] = (
     (IdOrSlug, {"type": ["integer", "string"]}),
     (IdList, {"type": "array", "items": {"type": "integer"}, "minItems": 1}),
     (BoundedInteger, {"type": "integer"}),
-    (DateBound, {"type": "string", "examples": ["2026-11-24", "2026-11-24T08:30:00Z"]}),
+    (DateBound, {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
 )
-_READ_ONLY = "Read-only: ignored, so that a response can be sent back."
+# Descriptions of fields that many resources have; a schema describes the others in ``descriptions``.
+_COMMON = {
+    "id": "Numeric id.",
+    "app_id": "Id of the app.",
+    "problem_id": "Id of the problem.",
+    "team_id": "Id of the team.",
+    "user_id": "Id of the user.",
+    "name": "Its name.",
+    "created_at": "When it was created.",
+    "updated_at": "When it was last changed.",
+}
+READ_ONLY = "Read-only: ignored, so that a response can be sent back."
 
 
 class Components:
@@ -58,8 +69,8 @@ class Components:
             _name(instance),
             lambda: {
                 "type": "object",
-                "description": " ".join((type(instance).__doc__ or "").split("\n\n")[0].split()),
-                "properties": {name: self.field(field) for name, field in shown.items()},
+                "description": " ".join((type(instance).__doc__ or "").split("\n\n")[0].split()).replace("``", "`"),
+                "properties": {name: self.field(field) | describe(instance, name) for name, field in shown.items()},
                 "required": [name for name, field in shown.items() if not field.metadata.get("optional")],
             },
         )
@@ -85,18 +96,16 @@ class Components:
         if field.allow_none and "type" in known:
             types = known["type"] if isinstance(known["type"], list) else [known["type"]]
             known["type"] = [*types, *({"null"} - set(types))]
-        if description := field.metadata.get("description"):
-            known["description"] = description
         return known
 
     def _settable(self, schema: Resource, *, partial: bool) -> JsonSchema:
         settable = {name: field for name, field in schema.fields.items() if not field.dump_only}
+        described = {name: self.field(field, sent=True) | describe(schema, name) for name, field in settable.items()}
         read_only = sorted(schema.ignored.union(schema.fields) - settable.keys())
         required = [name for name, field in settable.items() if field.required]
         return {
             "type": "object",
-            "properties": {name: self.field(field, sent=True) for name, field in settable.items()}
-            | {name: {"description": _READ_ONLY} for name in read_only},
+            "properties": described | {name: {"description": READ_ONLY} for name in read_only},
             "additionalProperties": False,
         } | ({"required": required} if required and not partial else {})
 
@@ -116,6 +125,14 @@ class Components:
         return {"$ref": f"#/components/schemas/{name}"}
 
 
+def describe(schema: Schema, name: str) -> JsonSchema:
+    """Return the description of the field ``name`` of ``schema`` as a part of its JSON Schema; {} if it has none."""
+    for kind in type(schema).__mro__:
+        if name in (described := vars(kind).get("descriptions", {})):
+            return {"description": described[name]}
+    return {"description": _COMMON[name]} if name in _COMMON else {}
+
+
 def _name(schema: Schema) -> str:
     return type(schema).__name__.removesuffix("Schema")
 
@@ -123,6 +140,9 @@ def _name(schema: Schema) -> str:
 def _limits(field: fields.Field[Any]) -> JsonSchema:
     match field:
         case TextField():
+            choices = [list(rule.choices) for rule in field.validators if isinstance(rule, validate.OneOf)]
+            if choices:
+                return {"enum": choices[0]}
             return {"maxLength": field.limit} | ({} if field.allow_none else {"minLength": 1})
         case PasswordField() if field.min_length:
             return {"minLength": field.min_length}

@@ -10,7 +10,9 @@ from werkzeug.routing import Rule
 
 from checkend import __version__
 from checkend.api.decorators import PAGE_QUERY
-from checkend.api.openapi.components import Components, JsonSchema
+from checkend.api.openapi.components import Components, JsonSchema, describe
+from checkend.api.openapi.examples import Example, example_of_error, examples_of
+from checkend.api.openapi.groups import GROUP_OF, GROUPS
 from checkend.api.openapi.ingestion import ingestion_paths
 from checkend.auth.api_keys import API_KEY_HEADER
 from checkend.auth.decorators import SAFE_METHODS
@@ -47,6 +49,12 @@ IDEMPOTENCY_KEY = {
 }
 THROTTLED = {"resend"}  # views that limit attempts
 OPEN_BLUEPRINTS = {"api_health", "api_openapi"}
+PAGINATION = {
+    "page": "The number of the page, from 1.",
+    "per_page": "The number of items on a page.",
+    "total": "The number of items on all pages.",
+    "total_pages": "The number of pages.",
+}
 ERRORS = {
     400: ("BadRequest", "The request is malformed, or its body is not a JSON object."),
     401: ("Unauthorized", "There is no valid API key."),
@@ -84,15 +92,13 @@ def build_document(app: Flask, url: str) -> dict[str, Any]:
     _add_components(spec)
     assert plugin.converter is not None  # set by APISpec
     components = Components(spec, plugin.converter)
-    tags: dict[str, None] = {}
     for rule in sorted(_api_rules(app), key=lambda rule: rule.rule):
-        tags[_blueprint(rule)] = None
         operations = dict(_operations(app, rule, components))
         spec.path(path=_path(rule), operations=operations)
     for path, operation in ingestion_paths().items():
         spec.path(path=path, operations=operation)
     document: dict[str, Any] = spec.to_dict()
-    document["tags"] = [{"name": name.replace("_", " ")} for name in [*tags, "ingestion"]]
+    document["tags"] = [{"name": group.name, "description": group.description} for group in GROUPS]
     return document
 
 
@@ -109,36 +115,53 @@ def _blueprint(rule: Rule) -> str:
 
 
 def _operations(app: Flask, rule: Rule, components: Components) -> Iterator[tuple[str, dict[str, Any]]]:
-    view: Any = app.view_functions[rule.endpoint]
     for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-        yield method.lower(), _operation(view, rule, method, components)
+        yield method.lower(), _operation(app, rule, method, components)
 
 
-def _operation(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
-    summary, _, rest = (view.__doc__ or "").strip().partition("\n\n")
+def _operation(app: Flask, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+    view: Any = app.view_functions[rule.endpoint]
+    text = " ".join((view.__doc__ or "").split())
+    summary, _, rest = text.partition(". ")
     permission: str | None = getattr(view, "permission", None)
     operation: dict[str, Any] = {
         "operationId": operation_id(_blueprint(rule), view.__name__, method),
-        "summary": " ".join(summary.split()).removesuffix("."),
-        "tags": [_blueprint(rule).replace("_", " ")],
+        "summary": summary.removesuffix("."),
+        "tags": [GROUP_OF[_blueprint(rule)]],
         "parameters": [
             *_path_parameters(rule),
             *_query_parameters(view, components),
             *([IDEMPOTENCY_KEY] if method == "POST" else []),
         ],
-        "responses": _responses(view, rule, method, components),
+        "responses": _responses(app, rule, method, components),
     }
     if rest:
-        operation["description"] = " ".join(rest.split())
+        operation["description"] = rest
     if hasattr(view, "body"):
         schema, is_partial = view.body
         content = {"application/json": {"schema": components.body(schema, partial=is_partial)}}
         operation["requestBody"] = {"required": True, "content": content}
+    for example in reversed(examples_of(rule.rule, method)):
+        _add_example(operation, example)
     if rule.endpoint.rpartition(".")[0] in OPEN_BLUEPRINTS:
         operation["security"] = []
     if permission is not None:
         operation["x-required-permission"] = permission
     return operation
+
+
+def _add_example(operation: dict[str, Any], example: Example) -> None:
+    """Add a recorded request and its response to the operation; the response of an error is in the components."""
+    if not example.title:
+        samples = {"curl": ("Shell", example.curl), "Python": ("Python", example.python)}
+        operation["x-codeSamples"] = [
+            {"lang": language, "label": label, "source": source} for label, (language, source) in samples.items()
+        ]
+        if "requestBody" in operation:
+            operation["requestBody"]["content"]["application/json"]["example"] = example.body
+    content = operation["responses"][str(example.status)].get("content", {})
+    if "application/json" in content:
+        content["application/json"]["example"] = example.response
 
 
 def operation_id(blueprint: str, view: str, method: str) -> str:
@@ -163,13 +186,12 @@ def _query_parameters(view: Any, components: Components) -> Iterator[dict[str, A
     if schema is None:
         return
     for name, field in schema.fields.items():
-        parameter = {"name": name, "in": "query", "schema": components.field(field, sent=True)}
-        if description := parameter["schema"].pop("description", None):
-            parameter["description"] = description
-        yield parameter
+        shape = components.field(field, sent=True)
+        yield {"name": name, "in": "query", "schema": shape} | describe(schema, name)
 
 
-def _responses(view: Any, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+def _responses(app: Flask, rule: Rule, method: str, components: Components) -> dict[str, Any]:
+    view: Any = app.view_functions[rule.endpoint]
     schema, status = view.response
     success: dict[str, Any] = {"description": "Done." if schema is None else "The request succeeded."}
     if isinstance(schema, str):
@@ -194,18 +216,23 @@ def _responses(view: Any, rule: Rule, method: str, components: Components) -> di
         success["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "For If-None-Match and If-Match."}}
     if getattr(view, "located", False):
         success["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The URL of the new record."}}
-        success["links"] = {"created": _link_to_created(rule, view)}
+        success["links"] = _links_to_created(app, rule)
     errors = {str(error): {"$ref": f"#/components/responses/{ERRORS[error][0]}"} for error in sorted(statuses)}
     unchanged = {"304": {"description": "Unchanged: the entity tag in If-None-Match is the current one."}}
     return {str(status): success, **(unchanged if method == "GET" else {}), **errors}
 
 
-def _link_to_created(rule: Rule, view: Any) -> dict[str, Any]:
-    """Return the link from a new record to the operation that shows it, for clients that follow links."""
+def _links_to_created(app: Flask, rule: Rule) -> dict[str, Any]:
+    """Return links from a new record to the operations that show, update and delete it."""
     blueprint = _blueprint(rule)
     same = {name: f"$request.path.{name}" for name in re.findall(r"<(\w+)>", rule.rule)}
     new = {f"{blueprint.removesuffix('s')}_id": "$response.body#/id"}
-    return {"operationId": operation_id(blueprint, "show", "GET"), "parameters": same | new}
+    prefix = rule.endpoint.rpartition(".")[0]
+    return {
+        view: {"operationId": operation_id(blueprint, view, method), "parameters": same | new}
+        for view, method in (("show", "GET"), ("update", "PATCH"), ("delete", "DELETE"))
+        if f"{prefix}.{view}" in app.view_functions
+    }
 
 
 def _success_schema(view: Any, schema: Schema, components: Components) -> JsonSchema:
@@ -229,13 +256,16 @@ def _add_components(spec: "APISpec") -> None:
         "ingestionKey", {"type": "apiKey", "in": "header", "name": "Checkend-Ingestion-Key"}
     )
     text, number = {"type": "string"}, {"type": "integer"}
-    pages = ("page", "per_page", "total", "total_pages")
-    pagination = {"type": "object", "properties": dict.fromkeys(pages, number), "required": list(pages)}
+    pages = {name: number | {"description": description} for name, description in PAGINATION.items()}
+    pagination = {"type": "object", "properties": pages, "required": list(pages)}
     spec.components.schema("Pagination", component=pagination)
     error: JsonSchema = {
         "type": "object",
         "description": "Every error: a code for programs, and a message for people.",
-        "properties": {"error": text, "message": text},
+        "properties": {
+            "error": text | {"description": "A code, such as not_found."},
+            "message": text | {"description": "A sentence."},
+        },
         "required": ["error", "message"],
     }
     spec.components.schema("Error", component=error)
@@ -250,6 +280,8 @@ def _add_components(spec: "APISpec") -> None:
             "description": description,
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
         }
+        if (example := example_of_error(status)) is not None:
+            response["content"]["application/json"]["example"] = example
         if status in (429, 503):
             response["headers"] = {"Retry-After": {"schema": number, "description": "Seconds."}}
         spec.components.response(name, response)

@@ -109,7 +109,7 @@ def ingestion_paths() -> dict[str, dict[str, Any]]:
         "operationId": "report_error",
         "summary": "Report an error",
         "description": "Any other field is accepted and stored in the context.",
-        "tags": ["ingestion"],
+        "tags": ["Reporting errors"],
         "security": [{"ingestionKey": []}, {}],
         "parameters": [key],
         "requestBody": {"required": True, "content": _json({"anyOf": [_NESTED, _FLAT]})},
@@ -118,7 +118,7 @@ def ingestion_paths() -> dict[str, dict[str, Any]]:
     preflight = {
         "operationId": "preflight_report",
         "summary": "Ask whether a page of another site may report",
-        "tags": ["ingestion"],
+        "tags": ["Reporting errors"],
         "security": [],
         "responses": {"204": {"description": "It may."}},
     }

@@ -139,7 +139,7 @@ def remove_tag(problem_id: int, tag_id: int) -> Redirect:
     def remove() -> None:
         if tag not in problem.tags:
             abort(404)
-        problem.tags.remove(tag)
+        problem.remove_tag(tag)
 
     return run_and_redirect(remove, f"Tag {tag.name} removed.", _problem_url(problem_id))
 

@@ -61,7 +61,8 @@ def _authenticate(form: SignInForm) -> User | None:
     try:
         login_throttle().take(email_address)
     except ApiError:
-        audit_log.record("sign_in.failed", email_address, level=logging.WARNING, reason="too many attempts")
+        reason = "too many attempts"  # of which there can be any number, so the database does not store them
+        audit_log.record("sign_in.failed", email_address, level=logging.WARNING, stored=False, reason=reason)
         raise
     user = User.authenticate(email_address, form.password.data)
     if user is None:

@@ -1,0 +1,1 @@
+"""Schemathesis against a live server: every operation of the OpenAPI document with generated requests."""

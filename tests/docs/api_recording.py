@@ -1,0 +1,75 @@
+"""Record the examples of the API reference."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask.testing import FlaskClient
+
+import checkend
+from checkend.client import ApiError, Client
+from checkend.client.connection import Response, ServerConnection
+from tests.docs.api_examples import CALLS
+from tests.docs.examples import ENDPOINT, prepared_app, without_secrets
+
+EXAMPLES = Path(checkend.__file__).parent / "api" / "openapi" / "examples.json"
+
+
+class _AppConnection(ServerConnection):
+    """Sends requests to the app of ``client``, and keeps the last request and its response."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        super().__init__(ENDPOINT)
+        self._client = client
+        self.exchange: dict[str, Any] = {}
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        timeout_seconds: float = 40.0,
+        headers: dict[str, str] | None = None,
+        **query: Any,
+    ) -> Response:
+        given = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
+        path += f"?{given}" if given else ""
+        response = self._client.open(path, method=method, headers=self._headers | (headers or {}), json=body)
+        value = response.get_json(silent=True)
+        self.exchange = {
+            "method": method,
+            "path": path,
+            "body": body,
+            "status": response.status_code,
+            "response": value,
+        }
+        return Response(response.status_code, value, response.headers)  # type: ignore[arg-type]  # has what is needed
+
+
+def record_calls() -> str:
+    """Return the content of examples.json: the exchanges of each operation, by the name of its endpoint and method."""
+    exchanges: dict[str, list[dict[str, Any]]] = {}
+    with prepared_app() as recorder:
+        connection = _AppConnection(recorder.client)
+        client = Client(ENDPOINT, recorder.variables["CHECKEND_MANAGEMENT_KEY"], retries=0)
+        connection._headers = client._connection._headers
+        client._connection = connection
+        for call in CALLS:
+            if call.notifications_sent:
+                recorder.send_notifications()
+            recorder.clock.advance()
+            with pytest.raises(ApiError) if call.title else nullcontext():
+                eval(call.python, {"client": client})
+            exchange = {"title": call.title, "python": call.python} | connection.exchange
+            exchanges.setdefault(_operation(recorder.client, exchange), []).append(exchange)
+    return without_secrets(json.dumps(exchanges, indent=1, ensure_ascii=False)) + "\n"
+
+
+def _operation(client: FlaskClient, exchange: dict[str, Any]) -> str:
+    path = exchange["path"].partition("?")[0]
+    rule, _ = client.application.url_map.bind("").match(path, exchange["method"], return_rule=True)
+    return f"{exchange['method']} {rule.rule}"
