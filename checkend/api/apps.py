@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from checkend.api.decorators import body, response
 from checkend.api.lookups import with_app
-from checkend.auth.api_keys import authenticate
+from checkend.auth.api_keys import authenticate, permitted_apps
 from checkend.auth.decorators import requires
 from checkend.db.transactions import write_in_steps
 from checkend.models import App
@@ -22,11 +22,11 @@ bp.before_request(authenticate)
 @response(AppSchema(many=True))
 def index() -> list[App]:
     """List all apps, newest first."""
-    return App.newest_first()
+    return App.newest_first(permitted_apps())
 
 
 @bp.post("/apps")
-@requires("apps:write")
+@requires("apps:write", all_apps=True)
 @body(AppSchema())
 @response(AppWithKeySchema(), 201, located=True)
 def create(data: dict[str, Any]) -> App:

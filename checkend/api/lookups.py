@@ -4,13 +4,18 @@ They belong below ``@requires`` and above ``@body``: a key without the permissio
 missing record is reported before an invalid body. A record that belongs to another parent counts as missing.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
-from checkend.db.session import Base
+from sqlalchemy import select
+
+from checkend.auth.api_keys import permitted_apps
+from checkend.db.session import Base, db
 from checkend.exceptions import ApiError, DomainError
-from checkend.models import App, Channel, Delivery, Notice, Problem, Tag, Team, TeamMember, User
+from checkend.models import App, Channel, Delivery, Invitation, Notice, Problem, Tag, Team, TeamMember, User
+from checkend.models.scope import AppScope
 from checkend.models.slugs import by_id, by_slug_or_id
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -29,6 +34,22 @@ def resolve_reference(model: type[Record], reference: int | str, message: str) -
     return record
 
 
+def find_apps(references: list[str]) -> AppScope:
+    """Return the apps with these slugs or ids. Raise `ApiError` 422 with a message for each that is not found.
+
+    Without references, return all apps that the key may use.
+    """
+    if not references:
+        return permitted_apps()
+    ids = [int(reference) for reference in references if re.fullmatch(r"[0-9]{1,18}", reference)]
+    statement = select(App.id, App.slug).where(App.slug.in_(references) | App.id.in_(ids))
+    found = db.session.execute(permitted_apps().narrow(statement, App.id)).all()
+    known = {text for app_id, slug in found for text in (str(app_id), slug)}
+    if unknown := [reference for reference in references if reference not in known]:
+        raise ApiError(422, messages=[f"app {reference[:100]!r} was not found." for reference in unknown])
+    return AppScope.of(app_id for app_id, _ in found)
+
+
 def _or_404(record: Record | None, kind: str) -> Record:
     if record is None:
         raise ApiError(404, f"{kind} not found.")
@@ -36,7 +57,8 @@ def _or_404(record: Record | None, kind: str) -> Record:
 
 
 def _app(ids: Ids) -> App:
-    return _or_404(by_slug_or_id(App, ids["app_id"]), "App")
+    app = by_slug_or_id(App, ids["app_id"])
+    return _or_404(app if app and app.id in permitted_apps() else None, "App")
 
 
 def _problem(ids: Ids) -> Problem:
@@ -72,6 +94,12 @@ def _member(ids: Ids) -> TeamMember:
     return _or_404(member if member and member.team_id == team.id else None, "Member")
 
 
+def _invitation(ids: Ids) -> Invitation:
+    team, invitation = _team(ids), by_id(Invitation, ids["invitation_id"])
+    is_open = invitation is not None and invitation.team_id == team.id and invitation.is_open
+    return _or_404(invitation if is_open else None, "Invitation")
+
+
 def _replacing(find: Callable[[Ids], dict[str, Any]]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
@@ -92,4 +120,5 @@ with_delivery = _replacing(lambda ids: {"delivery": _delivery(ids)})
 with_team = _replacing(lambda ids: {"team": _team(ids)})
 with_team_and_app = _replacing(lambda ids: {"team": _team(ids), "app": _app(ids)})
 with_member = _replacing(lambda ids: {"member": _member(ids)})
+with_invitation = _replacing(lambda ids: {"invitation": _invitation(ids)})
 with_user = _replacing(lambda ids: {"user": _or_404(by_slug_or_id(User, ids["user_id"]), "User")})

@@ -12,7 +12,7 @@ from flask import Blueprint
 
 from checkend.api.decorators import query, response
 from checkend.api.lookups import with_app
-from checkend.auth.api_keys import authenticate
+from checkend.auth.api_keys import authenticate, permitted_apps
 from checkend.auth.decorators import requires
 from checkend.db.session import db
 from checkend.models import App
@@ -34,7 +34,7 @@ bp.before_request(authenticate)
 @response(NoticeFeedSchema())
 def index(after: int | None, seconds: int) -> dict[str, Any]:
     """Follow the notices of all apps, oldest first."""
-    return _read_feed(AppScope.all(), after, seconds)
+    return _read_feed(permitted_apps(), after, seconds)
 
 
 @bp.get("/apps/<app_id>/arrivals")

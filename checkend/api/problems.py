@@ -1,4 +1,4 @@
-"""Problems: /api/v1/apps/:app_id/problems."""
+"""Problems: /api/v1/problems and /api/v1/apps/:app_id/problems."""
 
 from typing import Any
 
@@ -6,19 +6,20 @@ from flask import Blueprint
 from sqlalchemy import Select
 
 from checkend.api.decorators import body, paginated, query, response
-from checkend.api.lookups import with_app, with_problem
+from checkend.api.lookups import find_apps, with_app, with_problem
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.db.transactions import write_in_steps
 from checkend.models import App, Problem, ProblemFilter
 from checkend.models.mute import mute_problem, mute_problems, unmute_problem, unmute_problems
-from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, find_problems
+from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, details_options, find_problems
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, delete_in_batches
 from checkend.models.selection import bulk_tag as tag_problems
 from checkend.models.selection import bulk_untag as untag_problems
 from checkend.schemas.mute import BulkMuteSchema, MuteTermsSchema, mute_terms
 from checkend.schemas.problem import (
+    AllProblemsQuery,
     BulkResultSchema,
     ProblemIdsSchema,
     ProblemQuery,
@@ -30,6 +31,16 @@ bp = Blueprint("problems", __name__)
 bp.before_request(authenticate)
 
 
+@bp.get("/problems")
+@requires("problems:read")
+@query(AllProblemsQuery())
+@paginated(ProblemSchema())
+def index_all(apps: list[str], filters: ProblemFilter) -> tuple[Select[Any], int]:
+    """List a page of the problems of all apps, or of those named by ``app``, filtered and sorted."""
+    scope = find_apps(apps)
+    return find_problems(scope, filters).options(*details_options()), count_problems(scope, filters)
+
+
 @bp.get("/apps/<app_id>/problems")
 @requires("problems:read")
 @with_app
@@ -38,7 +49,7 @@ bp.before_request(authenticate)
 def index(app: App, filters: ProblemFilter) -> tuple[Select[Any], int]:
     """List the problems of an app, filtered and sorted."""
     scope = AppScope.of([app.id])
-    return find_problems(scope, filters), count_problems(scope, filters)
+    return find_problems(scope, filters).options(*details_options()), count_problems(scope, filters)
 
 
 @bp.get("/apps/<app_id>/problems/<problem_id>")

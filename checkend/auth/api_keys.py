@@ -13,6 +13,7 @@ from checkend.db.transactions import independent_write
 from checkend.exceptions import ApiError
 from checkend.models.api_key import PREFIX_LENGTH, ApiKey
 from checkend.models.audit_log import Label
+from checkend.models.scope import AppScope
 
 API_KEY_HEADER = "Checkend-API-Key"
 LAST_USED_INTERVAL = timedelta(minutes=1)
@@ -22,11 +23,12 @@ log = logging.getLogger("checkend.auth")
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyContext:
-    """The API key of a request: its id, its name in the audit log, and its permissions."""
+    """The API key of a request: its id, its name in the audit log, its permissions, and the apps that it may use."""
 
     key_id: int
     label: Label
     permissions: frozenset[str]
+    apps: AppScope
 
 
 def authenticate() -> None:
@@ -37,7 +39,7 @@ def authenticate() -> None:
     key = db.session.scalar(select(ApiKey).where(ApiKey.prefix == value[:PREFIX_LENGTH]))
     if key is None or not key.matches(value) or not key.is_live:
         raise ApiError(401, "Invalid or revoked API key")
-    g.api_key = ApiKeyContext(key.id, key.label, frozenset(key.permissions))
+    g.api_key = ApiKeyContext(key.id, key.label, frozenset(key.permissions), key.scope)
     if key.last_used_at is None or clock.now() - key.last_used_at >= LAST_USED_INTERVAL:
         _update_last_used(key.id)
 
@@ -52,7 +54,18 @@ def _update_last_used(key_id: int) -> None:
         log.warning("could not record the use of API key %d: %s", key_id, error)
 
 
-def require_permission(permission: str) -> None:
-    """Raise `ApiError` 403 if the API key of the request does not have ``permission``."""
+def require_permission(permission: str, *, all_apps: bool = False) -> None:
+    """Raise `ApiError` 403 if the API key of the request does not have ``permission``.
+
+    With ``all_apps``, also if it is restricted to certain apps.
+    """
     if permission not in g.api_key.permissions:
         raise ApiError(403, f"Missing required permission: {permission}")
+    if all_apps and not g.api_key.apps.is_all:
+        raise ApiError(403, "This API key is restricted to certain apps, and cannot create others.")
+
+
+def permitted_apps() -> AppScope:
+    """Return the apps that the API key of the request may use."""
+    apps: AppScope = g.api_key.apps
+    return apps

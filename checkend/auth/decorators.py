@@ -20,12 +20,12 @@ def read_body() -> bytes:
     return request.get_data()
 
 
-def requires(permission: str, *, writing: bool = True) -> Callable[[View], View]:
+def requires(permission: str, *, writing: bool = True, all_apps: bool = False) -> Callable[[View], View]:
     """Authorize the API key for ``permission``; run a view that may change something in a write transaction.
 
     The transaction commits when the view returns and rolls back when it raises. With ``writing=False`` the view opens
     it itself, after its slow work. A body is received before the transaction begins: a client that sends slowly must
-    not keep others from writing.
+    not keep others from writing. With ``all_apps``, keys that are restricted to certain apps are rejected.
 
     Raises ValueError, when the view is defined, for a permission that does not exist.
     """
@@ -34,7 +34,7 @@ def requires(permission: str, *, writing: bool = True) -> Callable[[View], View]
     def decorate(view: View) -> View:
         @wraps(view)
         def authorized(*args: Any, **kwargs: Any) -> Any:
-            require_permission(required)
+            require_permission(required, all_apps=all_apps)
             if hasattr(view, "body"):
                 read_body()
             if not writing or request.method in SAFE_METHODS:

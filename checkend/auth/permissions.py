@@ -25,8 +25,8 @@ class Permission(DescribedEnum):
     NOTICES_READ = "notices:read", "Read notices: backtraces, requests, users and context."
     TAGS_READ = "tags:read", "List the tags of a problem and of an app."
     TAGS_WRITE = "tags:write", "Add tags to problems and remove them."
-    TEAMS_READ = "teams:read", "List teams, their members and their apps."
-    TEAMS_WRITE = "teams:write", "Create, change and delete teams, their members and their apps."
+    TEAMS_READ = "teams:read", "List teams, their members, apps and invitations."
+    TEAMS_WRITE = "teams:write", "Create, change and delete teams, their members, apps and invitations."
     USERS_READ = "users:read", "List users."
     USERS_WRITE = (
         "users:write",
@@ -37,4 +37,8 @@ class Permission(DescribedEnum):
 
 
 ALL_PERMISSIONS: tuple[str, ...] = tuple(p.value for p in Permission)
+# What a key that is restricted to certain apps can be granted: teams, users and the audit log are not parts of an app.
+APP_PERMISSIONS: tuple[str, ...] = tuple(
+    p for p in ALL_PERMISSIONS if p.partition(":")[0] in {"apps", "problems", "notices", "tags"}
+)
 READ_PERMISSIONS: tuple[str, ...] = tuple(p for p in ALL_PERMISSIONS if p.endswith(":read"))

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from checkend.auth.permissions import ALL_PERMISSIONS, READ_PERMISSIONS
+from checkend.auth.permissions import ALL_PERMISSIONS, APP_PERMISSIONS, READ_PERMISSIONS
 from checkend.cli._support.output import confirm, json_option, open_database, print_json, print_table, yes_option
-from checkend.cli._support.records import dump_api_key, find_api_key
+from checkend.cli._support.records import dump_api_key, find_api_key, find_app
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -43,8 +43,11 @@ def parse_expiry(text: str) -> datetime:
     type=click.Choice(ALL_PERMISSIONS),
     help="Grant a permission; repeatable. One of " + ", ".join(ALL_PERMISSIONS) + ".",
 )
-@click.option("--all", "grant_all", is_flag=True, help="Grant all permissions.")
-@click.option("--read-only", is_flag=True, help="Grant all read permissions.")
+@click.option("--all", "grant_all", is_flag=True, help="Grant all permissions; with --app, all that concern apps.")
+@click.option("--read-only", is_flag=True, help="Grant all read permissions; with --app, all that concern apps.")
+@click.option(
+    "--app", "apps", multiple=True, metavar="APP", help="Restrict the key to this app (its slug or id); repeatable."
+)
 @click.option(
     "--expires",
     type=parse_expiry,
@@ -58,6 +61,7 @@ def create(
     permissions: tuple[str, ...],
     grant_all: bool,
     read_only: bool,
+    apps: tuple[str, ...],
     expires: datetime | None,
     if_missing: bool,
     as_json: bool,
@@ -69,21 +73,33 @@ def create(
     """
     if bool(permissions) + grant_all + read_only != 1:
         raise click.UsageError("Specify what the key allows: --permission (repeatable), --all or --read-only.")
-    requested = permissions or (ALL_PERMISSIONS if grant_all else READ_PERMISSIONS)
+    granted = ALL_PERMISSIONS if grant_all else READ_PERMISSIONS
+    requested = permissions or tuple(p for p in granted if not apps or p in APP_PERMISSIONS)
     with open_database(writing=True, create=True):
         from checkend.models import ApiKey
 
         key, value = ApiKey.live_named(name.strip()) if if_missing else None, None
+        restriction = [find_app(reference) for reference in apps] if apps else None
         if key is None:
-            key, value = ApiKey.create(name, requested, expires)
+            key, value = ApiKey.create(name, requested, expires, restriction)
         fields = dump_api_key(key)
+        requested_ids = None if restriction is None else sorted({app.id for app in restriction})
     if set(fields["permissions"]) != set(requested):
         click.echo(f"Warning: The existing key has other permissions: {', '.join(fields['permissions'])}.", err=True)
+    if fields["app_ids"] != requested_ids:
+        click.echo(f"Warning: The existing key {describe_apps(fields['app_ids'])}.", err=True)
     if as_json:
-        printed = {field: fields[field] for field in ("id", "name", "prefix", "permissions", "expires_at")}
+        printed = {field: fields[field] for field in ("id", "name", "prefix", "permissions", "app_ids", "expires_at")}
         print_json(printed | {"key": value} | ({"created": value is not None} if if_missing else {}))
     else:
         _print(fields, value)
+
+
+def describe_apps(app_ids: list[int] | None) -> str:
+    """Return the end of a sentence about a key that says which apps it may use."""
+    if app_ids is None:
+        return "may use all apps"
+    return f"is restricted to apps with the ids {', '.join(map(str, app_ids))}" if app_ids else "may use no app"
 
 
 def _print(fields: dict[str, Any], value: str | None) -> None:
@@ -96,6 +112,8 @@ def _print(fields: dict[str, Any], value: str | None) -> None:
     click.echo(f"Created {label}:")
     click.echo(f"\n    {value}\n")
     click.echo(f"Permissions: {', '.join(fields['permissions'])}.")
+    if fields["app_ids"] is not None:
+        click.echo(f"The key {describe_apps(fields['app_ids'])}.")
     click.echo("Send it in the Checkend-API-Key header. Store it now: it cannot be shown again.")
 
 
@@ -111,7 +129,7 @@ def list_(as_json: bool) -> None:
         print_json([fields for fields, _ in keys])
         return
     print_table(
-        ("id", "name", "prefix", "state", "last used", "expires", "permissions"),
+        ("id", "name", "prefix", "state", "last used", "expires", "apps", "permissions"),
         [
             (
                 key["id"],
@@ -120,6 +138,7 @@ def list_(as_json: bool) -> None:
                 "active" if is_live else "revoked" if key["revoked_at"] else "expired",
                 key["last_used_at"] or "never",
                 key["expires_at"] or "never",
+                "all" if key["app_ids"] is None else " ".join(map(str, key["app_ids"])) or "none",
                 _summarize_permissions(key["permissions"]),
             )
             for key, is_live in keys

@@ -30,7 +30,7 @@ def list_(app: str | None, status: str, search: str, limit: int, as_json: bool) 
     """List the problems of APP (its slug or id), or of all apps, last seen first."""
     with open_database():
         from checkend.db.session import db
-        from checkend.models.problem import ProblemFilter, count_problems, find_problems
+        from checkend.models.problem import ProblemFilter, count_problems, details_options, find_problems
         from checkend.models.scope import AppScope
         from checkend.schemas.problem import ProblemSchema
 
@@ -42,7 +42,8 @@ def list_(app: str | None, status: str, search: str, limit: int, as_json: bool) 
             search=search,
         )
         total = count_problems(scope, filters)
-        problems = ProblemSchema(many=True).dump(db.session.scalars(find_problems(scope, filters).limit(limit)))
+        statement = find_problems(scope, filters).options(*details_options()).limit(limit)
+        problems = ProblemSchema(many=True).dump(db.session.scalars(statement))
     if as_json:
         print_json(problems)
         return
@@ -77,7 +78,8 @@ def show(problem: str, as_json: bool) -> None:
         print_json(fields)
         return
     for field, value in fields.items():
-        text = ", ".join(tag["name"] for tag in value) if field == "tags" else "" if value is None else str(value)
+        values = [tag["name"] for tag in value] if field == "tags" else value if isinstance(value, list) else [value]
+        text = ", ".join(str(one) for one in values if one is not None)
         click.echo(f"{field.replace('_', ' '):20}{text}".rstrip())
 
 

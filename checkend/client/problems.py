@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import Any, Literal, Unpack
 
 from checkend.client.caller import Caller, Id
-from checkend.client.queries import MuteTerms, NoticeFilters, NoticePageQuery, ProblemFilters, ProblemPageQuery
+from checkend.client.queries import (
+    AllProblemFilters,
+    AllProblemPageQuery,
+    MuteTerms,
+    NoticeFilters,
+    NoticePageQuery,
+    ProblemFilters,
+    ProblemPageQuery,
+)
 from checkend.client.types import FacetValue, Notice, NoticeFeed, Occurrences, Page, Problem, Tag
 
 
@@ -24,6 +32,14 @@ class ProblemMethods(Caller):
     def all_problems(self, app: Id, **filters: Unpack[ProblemFilters]) -> list[Problem]:
         """Return an app's problems from all pages."""
         return list(self.iter_problems(app, **filters))
+
+    def problems_of_all_apps(self, **query: Unpack[AllProblemPageQuery]) -> Page[Problem]:
+        """Return a page of the problems of all apps, or of those in ``app``."""
+        return self.call("GET", "/problems", **query)
+
+    def iter_problems_of_all_apps(self, **filters: Unpack[AllProblemFilters]) -> Iterator[Problem]:
+        """Yield the problems of all apps, or of those in ``app``, from all pages."""
+        yield from self._iterate("/problems", filters)
 
     def problem(self, app: Id, problem: int) -> Problem:
         """Return a problem."""

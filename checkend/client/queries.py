@@ -2,6 +2,8 @@
 
 from typing import Any, Literal, TypedDict
 
+from checkend.client.caller import Id
+
 
 class PageQuery(TypedDict, total=False):
     """The number of a page, from 1, and how many items a page has: 1 to 100, 25 by default."""
@@ -17,14 +19,28 @@ class ProblemFilters(TypedDict, total=False):
     muted: bool
     search: str
     tags: list[str]
+    environment: str | list[str]
+    release: str
     date_from: str
     date_to: str
+    first_from: str
+    first_to: str
     min_notices: int
-    sort: Literal["recent", "oldest", "notices"]
+    sort: Literal["recent", "oldest", "notices", "new"]
 
 
 class ProblemPageQuery(ProblemFilters, PageQuery, total=False):
     """A page of the problems that match."""
+
+
+class AllProblemFilters(ProblemFilters, total=False):
+    """Which problems a list across apps contains; ``app`` has the slugs or ids of apps, and without it, all count."""
+
+    app: Id | list[Id]
+
+
+class AllProblemPageQuery(AllProblemFilters, PageQuery, total=False):
+    """A page of the problems that match, across apps."""
 
 
 class NoticeFilters(TypedDict, total=False):

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from checkend.client.caller import Caller, Id
 from checkend.client.queries import TeamUpdate, UserUpdate
-from checkend.client.types import App, Member, Team, User
+from checkend.client.types import App, Invitation, Member, Team, User
 
 
 class TeamMethods(Caller):
@@ -59,6 +59,26 @@ class TeamMethods(Caller):
     def remove_member(self, team: Id, member: int) -> None:
         """Remove a member from a team."""
         self.call("DELETE", f"/teams/{team}/members/{member}")
+
+    def invitations(self, team: Id) -> list[Invitation]:
+        """Return the open invitations to a team, newest first."""
+        return self.call("GET", f"/teams/{team}/invitations")
+
+    def invitation(self, team: Id, invitation: int) -> Invitation:
+        """Return an open invitation."""
+        return self.call("GET", f"/teams/{team}/invitations/{invitation}")
+
+    def invite(self, team: Id, email_address: str, role: str = "member") -> Invitation:
+        """Invite someone to a team; the result contains the ``url`` with which they join."""
+        return self.call("POST", f"/teams/{team}/invitations", {"email_address": email_address, "role": role})
+
+    def resend_invitation(self, team: Id, invitation: int) -> Invitation:
+        """Mail an invitation again."""
+        return self.call("POST", f"/teams/{team}/invitations/{invitation}/resend")
+
+    def revoke_invitation(self, team: Id, invitation: int) -> None:
+        """Revoke an invitation, so that its link stops working."""
+        self.call("DELETE", f"/teams/{team}/invitations/{invitation}")
 
     def users(self) -> list[User]:
         """Return all users, newest first."""

@@ -100,6 +100,7 @@ class ApiKey(TypedDict):
     name: str
     prefix: str
     permissions: list[str]
+    app_ids: list[int] | None
     created_at: str
     last_used_at: str | None
     expires_at: str | None
@@ -110,9 +111,12 @@ class Problem(TypedDict):
 
     id: int
     app_id: int
+    url: str | None
     error_class: str
     error_message: str | None
     fingerprint: str
+    culprit: str | None
+    level: str | None
     status: str
     notices_count: int
     deduplicated_count: int
@@ -125,6 +129,9 @@ class Problem(TypedDict):
     mute_reason: str | None
     created_at: str
     updated_at: str
+    environments: list[str]
+    first_release: str | None
+    last_release: str | None
     tags: list[Tag]
 
 
@@ -201,6 +208,21 @@ class Member(TypedDict):
     user: User
     created_at: str
     updated_at: str
+
+
+class Invitation(TypedDict):
+    """An open invitation to a team; ``url``, its link, only in the response that creates it."""
+
+    id: int
+    team_id: int
+    email_address: str
+    role: str
+    invited_by: str | None
+    mail_status: str | None
+    mail_error: str | None
+    created_at: str
+    expires_at: str
+    url: NotRequired[str]
 
 
 class AuditRecord(TypedDict):

@@ -6,7 +6,7 @@ from checkend.ingest.apps import find_app
 from checkend.ingest.dedup import BatchDedup
 from checkend.ingest.exceptions import NotDuplicateError, StaleKeyError
 from checkend.ingest.problem_delta import ProblemDelta
-from checkend.ingest.problem_rows import find_problem, insert, insert_problem, update_latest_message
+from checkend.ingest.problem_rows import find_problem, insert, insert_problem, update_latest
 from checkend.ingest.quota import OVERFLOW_FINGERPRINT, Quota, StorageLimits
 from checkend.ingest.reports import IngestApp, IngestResult, NoticeContent, PreparedReport
 from checkend.ingest.triggers import insert_event
@@ -102,7 +102,7 @@ class Batch:
         if opened or reopened:
             event = "new_problem" if opened else "reoccurrence"
             insert_event(self._connection, event, problem, (report, notice_id), {})
-        update_latest_message(self._connection, problem, report)
+        update_latest(self._connection, problem, report)
         self._dedup.add(problem, report, notice_id)
         return IngestResult(notice_id, problem.id, False, 1, opened, reopened)
 

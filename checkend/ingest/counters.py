@@ -175,6 +175,11 @@ def _write_problems(connection: DatabaseConnection, problems: Collection[Problem
     )
     _execute_many(
         connection,
+        "UPDATE problems SET level = ? WHERE id = ?",
+        [(p.level, p.id) for p in problems if p.level_changed],
+    )
+    _execute_many(
+        connection,
         "UPDATE problems SET search_pending = 1 WHERE id = ?",
         [(p.id,) for p in problems if p.relabeled and not p.search_pending],
     )

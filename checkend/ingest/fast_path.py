@@ -43,6 +43,8 @@ class IngestFastPath:
         body, status = response_body(result, documented_200=self._ingestion.documented_200)
         self._metrics.report(ingest_app.app_id, metric_outcome(result), status)
         headers = [*_HEADERS, ("Content-Length", str(len(body))), *cors_headers(environ.get("HTTP_ORIGIN"))]
+        if self._ingestion.limiter is not None:
+            headers += self._ingestion.limiter.headers(ingest_app.app_id)
         start_response(_STATUS[status], headers)
         return [body]
 

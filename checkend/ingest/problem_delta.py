@@ -39,8 +39,10 @@ class ProblemDelta:
     first: int
     last: int
     latest_message: str
+    level: str | None
     search_pending: bool = False
     relabeled: bool = False
+    level_changed: bool = False
     overflow: bool = False
     is_new: bool = False
     notices: int = 0

@@ -20,14 +20,14 @@ log = logging.getLogger("checkend.store")
 def find_problem(connection: DatabaseConnection, app_id: int, fingerprint: str) -> ProblemDelta | None:
     """Return the app's problem with the fingerprint, or None."""
     row = connection.execute(
-        "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message, "
+        "SELECT id, error_class, error_message, status, first_noticed_at, last_noticed_at, latest_message, level, "
         "search_pending, notices_count + deduplicated_count, muted_at, mute_total, mute_rate, mute_rate_minutes, "
         "mute_until_release FROM problems WHERE app_id = ? AND fingerprint = ?",
         (app_id, fingerprint),
     ).fetchone()
     if row is None:
         return None
-    problem_id, error_class, message, status, first, last, latest, pending, occurrences, muted_at, *terms = row
+    problem_id, error_class, message, status, first, last, latest, level, pending, occurrences, muted_at, *terms = row
     latest = message if latest is None else latest
     mute = None if muted_at is None else Mute(muted_at, *terms)
     return ProblemDelta(
@@ -39,6 +39,7 @@ def find_problem(connection: DatabaseConnection, app_id: int, fingerprint: str) 
         first,
         last,
         latest,
+        level,
         pending,
         overflow=fingerprint == OVERFLOW_FINGERPRINT,
         occurrences=occurrences,
@@ -66,12 +67,13 @@ def insert_problem(
         error_class = truncate(report.error_class, _MAX_CLASS_LENGTH)
         message = truncate(report.error_message, _MAX_MESSAGE_LENGTH)
         reason, location = content.grouping_reason, content.location
+    level = None if is_overflow else report.level
     at, now = report.occurred_at, report.received_at
     problem_id = insert(
         connection,
         "INSERT INTO problems (app_id, error_class, error_message, fingerprint, grouping_version, grouping_reason, "
-        "location, search_text, status, notices_count, deduplicated_count, first_noticed_at, last_noticed_at, "
-        "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'unresolved', 0, 0, ?, ?, ?, ?)",
+        "location, search_text, level, status, notices_count, deduplicated_count, first_noticed_at, last_noticed_at, "
+        "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'unresolved', 0, 0, ?, ?, ?, ?)",
         (
             app_id,
             error_class,
@@ -81,6 +83,7 @@ def insert_problem(
             reason,
             location,
             search_text(error_class, message),
+            level,
             at,
             at,
             now,
@@ -96,16 +99,17 @@ def insert_problem(
         at,
         at,
         message,
+        level,
         overflow=is_overflow,
         is_new=True,
         counts_minutes=report.app.counts_minutes,
     )
 
 
-def update_latest_message(connection: DatabaseConnection, problem: ProblemDelta, report: PreparedReport) -> None:
-    """Make the problem display the message of the notice just stored, unless a stored notice occurred later."""
+def update_latest(connection: DatabaseConnection, problem: ProblemDelta, report: PreparedReport) -> None:
+    """Give the problem the message and level of the notice just stored, unless a stored notice occurred later."""
     message = truncate(report.error_message, _MAX_MESSAGE_LENGTH)
-    if message == problem.latest_message or problem.overflow:
+    if (message == problem.latest_message and report.level == problem.level) or problem.overflow:
         return
     if report.occurred_at < problem.last:  # that may be the time of a duplicate, which is not stored
         (latest,) = connection.execute(
@@ -113,7 +117,10 @@ def update_latest_message(connection: DatabaseConnection, problem: ProblemDelta,
         ).fetchone()
         if report.occurred_at < latest:
             return
-    problem.latest_message, problem.relabeled = message, True
+    if message != problem.latest_message:
+        problem.latest_message, problem.relabeled = message, True
+    if report.level != problem.level:
+        problem.level, problem.level_changed = report.level, True
 
 
 def insert(connection: DatabaseConnection, statement: str, values: tuple[Any, ...]) -> int:

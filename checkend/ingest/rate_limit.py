@@ -8,6 +8,7 @@ from collections.abc import Callable
 from checkend.ingest.exceptions import RateLimitedError
 
 MEASURED_BYTES = 8192  # the CPU time of every report of at least this size is measured
+HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 SAMPLE = 16  # the CPU time of one smaller report in this many is measured
 
 
@@ -57,14 +58,7 @@ class RateLimiter:
         """Count one report of the app. Return 0 if it is within the limits, else the seconds until the next attempt."""
         now = self._seconds()
         with self._lock:
-            windows = self._windows.get(app_id)
-            if windows is None:
-                windows = self._windows[app_id] = (_Window(60), _Window(3600))
-            minute, hour = windows
-            if now >= minute.ends:
-                minute.restart(now)
-                if now >= hour.ends:
-                    hour.restart(now)
+            minute, hour = self._current_windows(app_id, now)
             ends = 0.0
             if self._exceeded(minute) is not None:
                 ends = minute.ends
@@ -80,6 +74,33 @@ class RateLimiter:
         """Count one report of the app. Raises `RateLimitedError` if it exceeds a limit."""
         if wait := self.take(app_id):
             raise RateLimitedError(self._exceeded(self._windows[app_id][0]) or "reports", wait)
+
+    def headers(self, app_id: int) -> list[tuple[str, str]]:
+        """Return the ``RateLimit`` headers of a response: those of the window in which the app may send fewer reports.
+
+        They are the limit, the reports that remain, and the seconds until the window ends. When the app has used up
+        its bytes or CPU time, none remain in the minute.
+        """
+        now = self._seconds()
+        with self._lock:
+            minute, hour = self._current_windows(app_id, now)
+            limit, ends = self._per_minute, minute.ends
+            remaining = 0 if self._exceeded(minute) else self._per_minute - minute.reports
+            if self._per_hour - hour.reports <= remaining:
+                limit, remaining, ends = self._per_hour, self._per_hour - hour.reports, hour.ends
+        values = (limit, max(remaining, 0), math.ceil(ends - now))
+        return [(name, str(value)) for name, value in zip(HEADERS, values, strict=True)]
+
+    def _current_windows(self, app_id: int, now: float) -> tuple[_Window, _Window]:
+        windows = self._windows.get(app_id)
+        if windows is None:
+            windows = self._windows[app_id] = (_Window(60), _Window(3600))
+        minute, hour = windows
+        if now >= minute.ends:
+            minute.restart(now)
+            if now >= hour.ends:
+                hour.restart(now)
+        return windows
 
     def _exceeded(self, minute: _Window) -> str | None:
         if minute.reports >= self._per_minute:

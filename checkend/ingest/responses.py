@@ -2,11 +2,14 @@
 
 import orjson
 
+from checkend.ingest.rate_limit import HEADERS as RATE_LIMIT_HEADERS
 from checkend.ingest.reports import IngestResult
 
 # Headers of every response below /api/ and /ingest/. Keys are not sent in `Authorization`, so shared caches would store
 # the responses without them.
 API_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+_EXPOSED_HEADERS = ", ".join(("Retry-After", *RATE_LIMIT_HEADERS))
 
 
 def response_body(result: IngestResult, *, documented_200: bool) -> tuple[bytes, int]:
@@ -39,5 +42,5 @@ def cors_headers(origin: str | None) -> list[tuple[str, str]]:
         ("Vary", "Origin"),
         ("Access-Control-Allow-Origin", origin),
         ("Access-Control-Allow-Credentials", "true"),
-        ("Access-Control-Expose-Headers", "Retry-After"),
+        ("Access-Control-Expose-Headers", _EXPOSED_HEADERS),
     ]

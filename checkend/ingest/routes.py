@@ -99,6 +99,9 @@ def finish(response: Response) -> Response:
         if reason := g.get("rejected_for"):
             metrics.rejection(g.reporting_app, reason)
     response.headers.extend(cors_headers(req.headers.get("Origin")))
+    limiter = ingestion().limiter
+    if limiter is not None and "reporting_app" in g:
+        response.headers.extend(limiter.headers(g.reporting_app))
     return response
 
 

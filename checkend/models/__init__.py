@@ -1,13 +1,13 @@
 """Models: columns, relationships, rules and queries, independent of HTTP requests."""
 
-from checkend.models.api_key import ApiKey
+from checkend.models.api_key import ApiKey, ApiKeyApp
 from checkend.models.app import App
 from checkend.models.audit_entry import AuditEntry
 from checkend.models.backtrace import Backtrace
 from checkend.models.channel import Channel, Delivery, NotificationPreference, ProblemEvent, Spike
 from checkend.models.counters import AppHour, AppRelease, ProblemFacet, ProblemHour, ProblemMinute
 from checkend.models.idempotent_response import IdempotentResponse
-from checkend.models.invitation import Invitation
+from checkend.models.invitation import ApiKeyInvitation, Invitation
 from checkend.models.issue import ProblemIssue
 from checkend.models.mail_settings import StoredMailSettings
 from checkend.models.notice import Notice
@@ -20,6 +20,8 @@ from checkend.models.user import OldPassword, User
 
 __all__ = [
     "ApiKey",
+    "ApiKeyApp",
+    "ApiKeyInvitation",
     "App",
     "AppHour",
     "AppRelease",

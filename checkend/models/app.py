@@ -11,8 +11,10 @@ from checkend.db.session import Model, created_column, db, updated_column
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
 from checkend.models.audit_log import Label
+from checkend.models.scope import AppScope
 from checkend.models.slugs import MAX_NAME_LENGTH, unique_slug
 
+ALL_APPS = AppScope.all()
 INGESTION_KEY_PREFIX = "cki_"
 INGESTION_KEY_PATTERN = re.compile(r"cki_[A-Za-z0-9_-]{32,60}")
 
@@ -63,8 +65,10 @@ class App(Model):
         return db.session.scalar(select(cls).where(cls.name == name).order_by(cls.id).limit(1))
 
     @classmethod
-    def newest_first(cls) -> list["App"]:
-        return list(db.session.scalars(select(cls).order_by(cls.created_at.desc(), cls.id.desc())))
+    def newest_first(cls, scope: AppScope = ALL_APPS) -> list["App"]:
+        """Return the apps in ``scope``, newest first."""
+        statement = scope.narrow(select(cls), cls.id)
+        return list(db.session.scalars(statement.order_by(cls.created_at.desc(), cls.id.desc())))
 
     def change(self, **fields: object) -> None:
         """Change columns by name. The slug stays the same, so that links and clients continue to work."""

@@ -4,13 +4,13 @@ import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, ForeignKey, Integer, LargeBinary, String, select
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship, selectinload
 
 from checkend import clock
 from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.exceptions import DomainError
 from checkend.models import audit_log
-from checkend.models.api_key import digest_of
+from checkend.models.api_key import ApiKey, digest_of
 from checkend.models.audit_log import Label
 from checkend.models.team import Role, Team
 from checkend.models.user import User, normalize_email_address
@@ -20,8 +20,21 @@ NO_LONGER_OPEN = "This invitation has been used or revoked, or is older than sev
 NO_LONGER_AUTHORIZED = "The sender of this invitation may no longer invite with this role. Ask an admin for a new one."
 
 
+class ApiKeyInvitation(Model):
+    """An invitation that was sent with an API key."""
+
+    __tablename__ = "api_key_invitations"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    invitation_id: Mapped[int] = mapped_column(ForeignKey("invitations.id", ondelete="CASCADE"), primary_key=True)
+    api_key_id: Mapped[int] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+
+
 class Invitation(Model):
-    """A link that adds one user to a team with a role. It works once, for seven days, unless it is revoked."""
+    """A link that adds one user to a team with a role. It works once, for seven days, unless it is revoked.
+
+    It is sent by a user, or with an API key, and valid only as long as these may send it.
+    """
 
     __tablename__ = "invitations"
 
@@ -38,9 +51,10 @@ class Invitation(Model):
 
     team: Mapped[Team] = relationship()
     invited_by: Mapped[User | None] = relationship()
+    invited_with: Mapped[ApiKey | None] = relationship(secondary="api_key_invitations", passive_deletes=True)
 
     @classmethod
-    def create(cls, team: Team, email_address: str, role: Role, invited_by: User) -> tuple["Invitation", str]:
+    def create(cls, team: Team, email_address: str, role: Role, sender: User | ApiKey) -> tuple["Invitation", str]:
         """Add a new invitation to the session; return it and the token of its link, which cannot be retrieved later."""
         token = _new_token()
         invitation = cls(
@@ -48,7 +62,8 @@ class Invitation(Model):
             email_address=normalize_email_address(email_address),
             role=role,
             token_digest=digest_of(b"", token),
-            invited_by=invited_by,
+            invited_by=sender if isinstance(sender, User) else None,
+            invited_with=sender if isinstance(sender, ApiKey) else None,
             expires_at=clock.now() + VALID_FOR,
         )
         db.session.add(invitation)
@@ -78,6 +93,12 @@ class Invitation(Model):
         return cls._open(cls.team_id == team.id)
 
     @classmethod
+    def revoke_sent_with(cls, key: ApiKey) -> None:
+        """Revoke all open invitations that were sent with ``key``."""
+        for invitation in cls._open(cls.invited_with.has(ApiKey.id == key.id)):
+            invitation.revoke()
+
+    @classmethod
     def revoke_sent_by(cls, inviter: User) -> None:
         """Revoke all open invitations that ``inviter`` sent."""
         for invitation in cls._open(cls.invited_by_id == inviter.id):
@@ -93,6 +114,7 @@ class Invitation(Model):
     @classmethod
     def _open(cls, condition: ColumnElement[bool]) -> list["Invitation"]:
         unused = select(cls).where(condition, cls.accepted_at.is_(None), cls.revoked_at.is_(None))
+        unused = unused.options(joinedload(cls.invited_by), selectinload(cls.invited_with))
         return list(db.session.scalars(unused.where(cls.expires_at > clock.now()).order_by(cls.id.desc())))
 
     def accept(self, user: User) -> None:
@@ -124,7 +146,10 @@ class Invitation(Model):
 
     @property
     def is_authorized(self) -> bool:
-        """Return whether the user who sent it may still invite with its role."""
+        """Return whether the user or the API key that sent it may still do so."""
+        if self.invited_with is not None:
+            permissions = permissions_to_invite(self.email_address)
+            return self.invited_with.is_live and permissions <= set(self.invited_with.permissions)
         return self.invited_by is not None and self.team.may_invite(self.invited_by, self.role)
 
     @property
@@ -132,6 +157,15 @@ class Invitation(Model):
         """The invitation's name in the audit log."""
         text = f"invitation {self.id} ({self.email_address} into {self.team.label})"
         return Label(text, "invitation", self.id, f"{self.email_address} into {self.team.name}")
+
+
+def permissions_to_invite(email_address: str) -> set[str]:
+    """Return the permissions with which an API key may invite the email address.
+
+    Someone without an account creates one when they accept, so that takes the permission to create users as well.
+    """
+    has_account = User.with_email_address(email_address) is not None
+    return {"teams:write"} if has_account else {"teams:write", "users:write"}
 
 
 def _new_token() -> str:

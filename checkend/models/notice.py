@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, joinedload, load_only, mapped_column, relatio
 from checkend.db.compression import decompress
 from checkend.db.session import Model, UtcDateTime, created_column, db
 from checkend.models.backtrace import Backtrace
-from checkend.models.problem import Problem
+from checkend.models.problem import Problem, details_options
 from checkend.models.scope import AppScope
 
 ID_SCAN_LIMIT = 1_000
@@ -137,7 +137,7 @@ def notices_stored_after(cursor: int, scope: AppScope, limit: int) -> tuple[list
     statement = select(Notice).where(Notice.id > cursor, Notice.id <= last).order_by(Notice.id).limit(limit)
     if not scope.is_all:
         statement = scope.narrow(statement.join(Notice.problem), Problem.app_id)
-    loaded = joinedload(Notice.problem).selectinload(Problem.tags)
+    loaded = joinedload(Notice.problem).options(*details_options())  # type: ignore[arg-type]
     notices = list(db.session.scalars(statement.options(load_only(Notice.problem_id), loaded)))
     return notices, notices[-1].id if len(notices) == limit else last
 

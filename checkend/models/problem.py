@@ -13,20 +13,24 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Subquery,
     UniqueConstraint,
+    and_,
     func,
     select,
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, defer, joinedload, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, defer, foreign, joinedload, mapped_column, relationship, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
 
 from checkend import clock
-from checkend.db.search import contains_text
+from checkend.db.search import contains_text, fold
 from checkend.db.session import Model, UtcDateTime, created_column, db, updated_column
 from checkend.exceptions import DomainError
 from checkend.models.app import App, adjust_problem_counts
-from checkend.models.counters import ProblemFacet
+from checkend.models.counters import OTHER_VALUES, AppRelease, ProblemFacet
+from checkend.models.level import Level
 from checkend.models.problem_audit import MAX_IDS, add_change
 from checkend.models.scope import AppScope
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
@@ -61,6 +65,9 @@ class Problem(Model):
     latest stored notice if it differs, else NULL. ``search_text`` is the text in the search index
     (`checkend.models.search_index.search_text`); while ``search_pending``, it lacks the latest message.
 
+    ``level`` is that of the latest stored notice; NULL if that was stored by a version that did not record it, and for
+    the problem that collects the reports of an app with too many problems.
+
     ``regressed_at`` is when a report last reopened the problem. A problem is muted while ``muted_at`` is set; only
     unresolved problems are, because resolving one ends its mute. The other columns say by whom, why and until when
     (`checkend.models.mute.MuteTerms`): ``mute_total`` is the number of occurrences at which the mute ends.
@@ -74,6 +81,8 @@ class Problem(Model):
         Index("ix_problems_notices", "app_id", "notices_count"),
         Index("ix_problems_status_notices", "app_id", "status", "notices_count"),
         Index("ix_problems_all_recent", "last_noticed_at"),
+        Index("ix_problems_new", "app_id", "first_noticed_at"),
+        Index("ix_problems_all_new", "first_noticed_at"),
         Index("ix_problems_muted", "app_id", "last_noticed_at", sqlite_where=text("muted_at IS NOT NULL")),
         Index("ix_problems_muted_until", "muted_until", sqlite_where=text("muted_until IS NOT NULL")),
         Index("ix_problems_search_pending", "id", sqlite_where=text("search_pending")),
@@ -91,6 +100,7 @@ class Problem(Model):
     location: Mapped[str] = mapped_column(String, default="")
     search_text: Mapped[str] = mapped_column(String)
     search_pending: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("0"))
+    level: Mapped[Level | None] = mapped_column(String(10))
     status: Mapped[Status] = mapped_column(String(10), default=UNRESOLVED)
     notices_count: Mapped[int] = mapped_column(Integer, default=0)
     deduplicated_count: Mapped[int] = mapped_column(Integer, default=0)
@@ -112,6 +122,21 @@ class Problem(Model):
     app: Mapped[App] = relationship()
     notices: Mapped[list["Notice"]] = relationship(back_populates="problem", passive_deletes="all")
     tags: Mapped[list[Tag]] = relationship(secondary="problem_tags", order_by=Tag.name, passive_deletes=True)
+    environment_facets: Mapped[list[ProblemFacet]] = relationship(
+        primaryjoin=lambda: and_(Problem.id == ProblemFacet.problem_id, ProblemFacet.name == "environment"),
+        order_by=ProblemFacet.value,
+        viewonly=True,
+    )
+    releases: Mapped[list[AppRelease]] = relationship(
+        secondary=lambda: _reported_releases,
+        primaryjoin=lambda: Problem.id == foreign(_reported_releases.c.problem_id),
+        secondaryjoin=lambda: and_(
+            foreign(_reported_releases.c.app_id) == AppRelease.app_id,
+            foreign(_reported_releases.c.name) == AppRelease.name,
+        ),
+        order_by=(AppRelease.first_seen_at, AppRelease.name),
+        viewonly=True,
+    )
 
     @property
     def error_message(self) -> str | None:
@@ -127,6 +152,26 @@ class Problem(Model):
     def muted(self) -> bool:
         """Return whether the problem is muted."""
         return self.muted_at is not None
+
+    @property
+    def culprit(self) -> str | None:
+        """The code location that the problem is attributed to; None without a backtrace."""
+        return self.location or None
+
+    @property
+    def environments(self) -> list[str]:
+        """The environments that the problem was reported in, by name; those that are counted individually."""
+        return [facet.value for facet in self.environment_facets if facet.value != OTHER_VALUES]
+
+    @property
+    def first_release(self) -> str | None:
+        """Of the releases that the problem was reported in, the one that its app first reported from the earliest."""
+        return self.releases[0].name if self.releases else None
+
+    @property
+    def last_release(self) -> str | None:
+        """Of the releases that the problem was reported in, the one that its app first reported from the latest."""
+        return self.releases[-1].name if self.releases else None
 
     def resolve(self) -> None:
         """Mark the problem as resolved; no change if it is."""
@@ -153,6 +198,24 @@ class Problem(Model):
         """Remove a tag that the problem has."""
         self.tags.remove(tag)
         record_change("problem.untagged", [Problem.id == self.id], tag=tag.name)
+
+
+_reported_releases: Subquery = (
+    select(ProblemFacet.problem_id, Problem.app_id, ProblemFacet.value.label("name"))
+    .join(Problem, Problem.id == ProblemFacet.problem_id)
+    .where(ProblemFacet.name == "revision")
+    .subquery("reported_releases")
+)
+
+
+def details_options() -> tuple[ORMOption, ...]:
+    """Return the options with which a query loads what the API shows of problems, with a constant number of queries."""
+    return (
+        defer(Problem.search_text),
+        selectinload(Problem.tags),
+        selectinload(Problem.environment_facets),
+        selectinload(Problem.releases),
+    )
 
 
 def set_status(condition: ColumnElement[bool], status: Status) -> int:
@@ -187,7 +250,11 @@ def record_change(event: str, conditions: Sequence[ColumnElement[bool]], **detai
 
 @dataclass(frozen=True, slots=True)
 class ProblemFilter:
-    """A filter and sort order for problems. Empty parts do not limit; times bound ``last_noticed_at``, inclusive."""
+    """A filter and sort order for problems. Empty parts do not limit.
+
+    Times are inclusive: ``date_from`` and ``date_to`` bound ``last_noticed_at``, the other two ``first_noticed_at``.
+    Of several tags or environments, a problem needs any one. Names of environments are compared in any case.
+    """
 
     status: Status | None = None
     muted: bool | None = None
@@ -195,22 +262,26 @@ class ProblemFilter:
     tags: tuple[str, ...] = ()
     date_from: datetime | None = None
     date_to: datetime | None = None
+    first_from: datetime | None = None
+    first_to: datetime | None = None
     min_notices: int = 0
-    environment: str = ""
-    sort: Literal["recent", "oldest", "notices"] = "recent"
+    environments: tuple[str, ...] = ()
+    release: str = ""
+    sort: Literal["recent", "oldest", "notices", "new"] = "recent"
 
     @property
     def narrows_beyond_status(self) -> bool:
         """Return whether anything but the status and mutes excludes problems."""
-        return bool(
-            self.search or self.tags or self.date_from or self.date_to or self.min_notices > 0 or self.environment
-        )
+        bounds = (self.date_from, self.date_to, self.first_from, self.first_to)
+        seen_in = self.environments or self.release
+        return bool(self.search or self.tags or any(bounds) or self.min_notices > 0 or seen_in)
 
 
 _ORDERS: dict[str, tuple[Any, ...]] = {
     "recent": (Problem.last_noticed_at.desc(), Problem.id.desc()),
     "oldest": (Problem.last_noticed_at.asc(), Problem.id.asc()),
     "notices": (Problem.notices_count.desc(), Problem.id.desc()),
+    "new": (Problem.first_noticed_at.desc(), Problem.id.desc()),
 }
 
 
@@ -265,20 +336,29 @@ def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilt
         names = [normalize_tag_name(tag) for tag in filters.tags]
         tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
         statement = statement.where(Problem.id.in_(tagged))
-    if filters.date_from is not None:
-        statement = statement.where(Problem.last_noticed_at >= filters.date_from)
-    if filters.date_to is not None:
-        statement = statement.where(Problem.last_noticed_at <= filters.date_to)
+    bounds = (
+        (Problem.last_noticed_at, filters.date_from, filters.date_to),
+        (Problem.first_noticed_at, filters.first_from, filters.first_to),
+    )
+    for column, start, end in bounds:
+        if start is not None:
+            statement = statement.where(column >= start)
+        if end is not None:
+            statement = statement.where(column <= end)
     if filters.min_notices > 0:
         statement = statement.where(Problem.notices_count >= filters.min_notices)
-    if filters.environment:
-        seen_in = select(ProblemFacet.problem_id).where(
-            ProblemFacet.problem_id == Problem.id,
-            ProblemFacet.name == "environment",
-            ProblemFacet.value == filters.environment,
-        )
-        statement = statement.where(seen_in.exists())
+    if filters.environments:
+        folded = {fold(name) for name in filters.environments}
+        statement = statement.where(_has_facet("environment", func.fold(ProblemFacet.value).in_(folded)))
+    if filters.release:
+        statement = statement.where(_has_facet("revision", ProblemFacet.value == filters.release))
     return statement
+
+
+def _has_facet(name: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a problem was reported with a value of the facet that meets ``condition``."""
+    facets = select(ProblemFacet.problem_id).where(ProblemFacet.problem_id == Problem.id, ProblemFacet.name == name)
+    return facets.where(condition).exists()
 
 
 def tags_in_use(scope: AppScope, limit: int) -> list[str]:

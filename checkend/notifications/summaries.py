@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
 
 from checkend import clock
 from checkend.db.session import db
@@ -12,6 +11,7 @@ from checkend.grouping.languages import detect_language
 from checkend.grouping.stacktrace import frame_text, parse_stacktrace
 from checkend.models import App, Delivery, Notice, Problem
 from checkend.models.notice import latest_notices
+from checkend.models.problem import details_options
 from checkend.notifications.message import AppSummary, Event, Notification, ProblemSummary, remark_on
 from checkend.schemas.problem import ProblemSchema
 
@@ -26,7 +26,7 @@ def build_notification(delivery: Delivery, base_url: str) -> Notification | None
     """
     app = delivery.channel.app
     event = Event(delivery.event)
-    statement = select(Problem).where(Problem.id.in_(delivery.problem_ids)).options(selectinload(Problem.tags))
+    statement = select(Problem).where(Problem.id.in_(delivery.problem_ids)).options(*details_options())
     if event is not Event.UNMUTED:
         statement = statement.where(Problem.muted_at.is_(None))
     wanted = {problem.id: problem for problem in db.session.scalars(statement)}

@@ -5,14 +5,15 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields, post_load, pre_load, validate
 from werkzeug.datastructures import MultiDict
 
-from checkend.models.problem import ProblemFilter
+from checkend.config.urls import public_url
+from checkend.models.problem import Problem, ProblemFilter
 from checkend.schemas.base import Query, Resource
 from checkend.schemas.fields import BooleanField, BoundedInteger, DateBound, DateTimeField, IdList, TextField
 from checkend.schemas.page import PageQuery, pop_page
 from checkend.schemas.tag import TagSchema
 
 MAX_COUNT = 2**53  # JSON clients that use floating point cannot represent larger integers exactly
-MAX_TAGS = 100
+MAX_VALUES = 100  # of a parameter that can be repeated
 
 
 def one_of(*choices: str) -> validate.OneOf:
@@ -23,13 +24,26 @@ def one_of(*choices: str) -> validate.OneOf:
 IS_STATUS = one_of("resolved", "unresolved", "all")
 
 
+class UrlField(fields.Field[str]):
+    """The URL of the problem's page in the dashboard; null where the server does not know its own URL."""
+
+    _CHECK_ATTRIBUTE = False  # no attribute of the problem
+
+    def _serialize(self, value: Any, attr: str | None, obj: Problem, **_: Any) -> str | None:
+        url = public_url()
+        return f"{url}/problems/{obj.id}" if url else None
+
+
 class ProblemSchema(Schema):
     """A problem with its tags. The message is that of its latest stored notice: null if that was sent without one."""
 
     descriptions: ClassVar[dict[str, str]] = {
         "error_class": "Up to 500 characters.",
         "error_message": "The message of the latest stored notice, up to 2,000 characters; null if it has none.",
+        "url": "Its page in the dashboard.",
         "fingerprint": "Identifies the problem within the app.",
+        "culprit": "The code location that the problem is attributed to; null without a stack trace.",
+        "level": "That of the latest stored notice; null until one is stored after an upgrade.",
         "status": "unresolved or resolved; a new report reopens a resolved problem.",
         "notices_count": "Notices stored so far, including those that retention has removed.",
         "deduplicated_count": "Duplicates, which are counted but not stored.",
@@ -40,14 +54,20 @@ class ProblemSchema(Schema):
         "muted": "Whether it is muted.",
         "muted_until": "When the mute ends, if it ends at a time.",
         "mute_reason": "Why it is muted.",
+        "environments": "The environments that it was reported in, by name.",
+        "first_release": "Of the releases that it was reported in, the one that the app reported from first.",
+        "last_release": "Of the releases that it was reported in, the one that the app reported from last.",
         "tags": "Sorted by name.",
     }
 
     id = fields.Integer()
     app_id = fields.Integer()
+    url = UrlField(allow_none=True)
     error_class = fields.String()
     error_message = fields.String(allow_none=True)
     fingerprint = fields.String()
+    culprit = fields.String(allow_none=True)
+    level = fields.String(allow_none=True)
     status = fields.String()
     notices_count = fields.Integer()
     deduplicated_count = fields.Integer()
@@ -60,7 +80,15 @@ class ProblemSchema(Schema):
     mute_reason = fields.String(allow_none=True)
     created_at = DateTimeField()
     updated_at = DateTimeField()
+    environments = fields.List(fields.String())
+    first_release = fields.String(allow_none=True)
+    last_release = fields.String(allow_none=True)
     tags = fields.List(fields.Nested(TagSchema))
+
+
+def _names() -> "fields.List[Any]":
+    """Return a field for a parameter that can be repeated."""
+    return fields.List(fields.String(), validate=validate.Length(max=MAX_VALUES, error="must be at most {max} names."))
 
 
 class ProblemFilterQuery(Query):
@@ -74,35 +102,63 @@ class ProblemFilterQuery(Query):
             "literal; covers 1,000 characters of a problem in all, and uses the first 200 characters of the text."
         ),
         "tags": "Problems with any of these tags: tags=a&tags=b or tags[]=a&tags[]=b, up to 100.",
+        "environment": "Problems reported in any of these environments, in any case; repeatable, up to 100.",
+        "release": "Problems reported in exactly this release.",
         "date_from": "Problems that last occurred at this date or time, or later.",
         "date_to": "Problems that last occurred on this date, or at this time, or earlier.",
+        "first_from": "Problems that first occurred at this date or time, or later.",
+        "first_to": "Problems that first occurred on this date, or at this time, or earlier.",
         "min_notices": "The smallest number of notices.",
-        "sort": "recent (default) or oldest, both by last_noticed_at, or notices, the highest notices_count first.",
+        "sort": (
+            "recent (default) or oldest, both by last_noticed_at; new, the latest first_noticed_at first; or notices, "
+            "the highest notices_count first."
+        ),
     }
 
-    aliases = ("tags[]",)
+    aliases: ClassVar[tuple[str, ...]] = ("tags[]", "environment[]")
 
     status = fields.String(validate=IS_STATUS)
     muted = BooleanField()
     search = fields.String()
-    tags = fields.List(fields.String(), validate=validate.Length(max=MAX_TAGS, error="must be at most {max} names."))
+    tags = _names()
+    environment = _names()
+    release = fields.String()
     date_from = DateBound()
     date_to = DateBound(end=True)
+    first_from = DateBound()
+    first_to = DateBound(end=True)
     min_notices = BoundedInteger(minimum=0, maximum=MAX_COUNT)
-    sort = fields.String(validate=one_of("recent", "oldest", "notices"))
+    sort = fields.String(validate=one_of("recent", "oldest", "notices", "new"))
 
     @pre_load
-    def _gather_tags(self, data: MultiDict[str, str], **_: Any) -> dict[str, Any]:
-        names = [*data.getlist("tags"), *data.getlist("tags[]")]
-        return {**data.to_dict(), "tags": [name for name in dict.fromkeys(names) if name.strip()]}
+    def _gather_names(self, data: MultiDict[str, str], **_: Any) -> dict[str, Any]:
+        """Collect the values of the parameters that can be repeated, without blank ones."""
+        lists = [name for name, field in self.fields.items() if isinstance(field, fields.List)]
+        values = {name: dict.fromkeys([*data.getlist(name), *data.getlist(f"{name}[]")]) for name in lists}
+        return data.to_dict() | {name: [one for one in given if one.strip()] for name, given in values.items()}
 
 
 class ProblemQuery(ProblemFilterQuery, PageQuery):
-    """Query parameters of the API's list of problems."""
+    """Query parameters of the API's list of an app's problems."""
 
     @post_load
     def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {"page": pop_page(data), "filters": problem_filter(data)}
+
+
+class AllProblemsQuery(ProblemFilterQuery, PageQuery):
+    """Query parameters of the API's list of problems across apps. ``app`` is a slug or an id, and can be repeated."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "app": "Problems of any of these apps: app=shop&app=blog, up to 100. By default, of all apps."
+    }
+    aliases = (*ProblemFilterQuery.aliases, "app[]")
+
+    app = _names()
+
+    @post_load
+    def _arguments(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {"page": pop_page(data), "apps": data.pop("app"), "filters": problem_filter(data)}
 
 
 def problem_filter(data: dict[str, Any]) -> ProblemFilter:
@@ -111,7 +167,8 @@ def problem_filter(data: dict[str, Any]) -> ProblemFilter:
     if "search" in values:
         # In SQLite's functions, a null character ends a text.
         values["search"] = values["search"].replace("\0", "")
-    return ProblemFilter(**values | {"tags": tuple(values.get("tags", ()))})
+    environments = tuple(values.pop("environment", ()))
+    return ProblemFilter(**values | {"tags": tuple(values.get("tags", ())), "environments": environments})
 
 
 class ProblemIdsSchema(Resource):

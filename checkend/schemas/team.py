@@ -11,7 +11,7 @@ from checkend.schemas.base import Resource
 from checkend.schemas.fields import DateTimeField, IdOrSlug, TextField
 from checkend.schemas.user import UserSchema
 
-_IS_ROLE = validate.OneOf(ROLES, error=f"must be one of {', '.join(ROLES)}.")
+IS_ROLE = validate.OneOf(ROLES, error=f"must be one of {', '.join(ROLES)}.")
 
 
 class TeamSchema(Resource):
@@ -52,7 +52,7 @@ class MemberSchema(Resource):
     id = fields.Integer(dump_only=True)
     team_id = fields.Integer(dump_only=True)
     user_id = fields.Integer(dump_only=True)
-    role = TextField(validate=_IS_ROLE)
+    role = TextField(validate=IS_ROLE)
     user = fields.Nested(UserSchema, dump_only=True)
     created_at = DateTimeField()
     updated_at = DateTimeField()

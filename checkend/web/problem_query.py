@@ -23,9 +23,10 @@ SINCE = {
     "30d": (timedelta(days=30), "Last 30 days"),
     "90d": (timedelta(days=90), "Last 90 days"),
 }
-SORTS = {"recent": "Last seen", "oldest": "Oldest", "notices": "Most notices"}
+SORTS = {"recent": "Last seen", "new": "First seen", "oldest": "Oldest", "notices": "Most notices"}
 DEFAULTS = {"status": "unresolved", "sort": "recent", "page": "1"}
-NAMES = ("status", "search", "tags", "environment", "since", "date_from", "date_to", "min_notices", "sort")
+EXTRA_NAMES = ("tags", "environment", "release", "date_from", "date_to", "first_from", "first_to", "min_notices")
+NAMES = ("status", "search", "since", "sort", *EXTRA_NAMES)
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class ProblemQuery:
     @property
     def has_extra_filters(self) -> bool:
         """Return whether one of the fields under "More filters" is in use."""
-        return not self.params.keys().isdisjoint({"tags", "environment", "date_from", "date_to", "min_notices"})
+        return not self.params.keys().isdisjoint(EXTRA_NAMES)
 
     def args(self, **changes: str | int | None) -> dict[str, str]:
         """Return the query parameters of this list with ``changes`` (None removes one), without default values."""
@@ -75,7 +76,6 @@ class _ListQuery(ProblemFilterQuery):
     min_notices = BoundedInteger(
         minimum=0, maximum=MAX_COUNT, validate=Range(max=999_999_999, error="must be a whole number, 0 to 999,999,999.")
     )
-    environment = fields.String()
     since = fields.String(validate=one_of(*SINCE))
     page = BoundedInteger(minimum=0, maximum=MAX_PAGE, load_default=1)
 

@@ -1,19 +1,6 @@
-"""Absolute URLs, for use outside of a page: in mail, in snippets and on the clipboard."""
+"""Paths for Location headers."""
 
-from typing import Any
-
-from flask import current_app, request, url_for
-
-
-def public_url() -> str:
-    """Return this server's URL, without a trailing slash: the setting ``URL``, else the one that this request used."""
-    configured: str = current_app.config["URL"]
-    return configured or request.url_root.rstrip("/")
-
-
-def full_url(endpoint: str, **values: Any) -> str:
-    """Return the absolute URL of a page."""
-    return public_url() + url_for(endpoint, **values).removeprefix(request.script_root)
+from flask import request
 
 
 def redirect_path(path: str) -> str:

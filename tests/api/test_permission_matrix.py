@@ -1,5 +1,6 @@
 """Permissions: every route of the URL map, with every kind of key."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from checkend import api, clock
-from checkend.auth.permissions import ALL_PERMISSIONS
+from checkend.auth.permissions import ALL_PERMISSIONS, APP_PERMISSIONS
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
-from checkend.models import ApiKey, App, Delivery, Problem, Team, User
+from checkend.exceptions import DomainError
+from checkend.models import ApiKey, App, Delivery, Invitation, OutgoingMail, Problem, Team, User
 from checkend.notifications.channel_settings import create_channel
 from checkend.notifications.encryption import SecretBox
 from tests.support.api import Api, assert_error
@@ -43,6 +45,7 @@ TABLE: dict[tuple[str, str], Call] = {
     ("DELETE", "/apps/<app_id>"): Call("apps:write", 204),
     ("POST", "/apps/<app_id>/regenerate_ingestion_key"): Call("apps:write"),
     ("GET", "/apps/<app_id>/problems"): Call("problems:read"),
+    ("GET", "/problems"): Call("problems:read"),
     ("GET", PROBLEM): Call("problems:read"),
     ("GET", "/arrivals"): Call("problems:read"),
     ("GET", "/apps/<app_id>/arrivals"): Call("problems:read"),
@@ -90,6 +93,11 @@ TABLE: dict[tuple[str, str], Call] = {
     ("PATCH", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 200, {"role": "viewer"}),
     ("PUT", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 200, {"role": "viewer"}),
     ("DELETE", "/teams/<team_id>/members/<member_id>"): Call("teams:write", 204),
+    ("GET", "/teams/<team_id>/invitations"): Call("teams:read"),
+    ("POST", "/teams/<team_id>/invitations"): Call("teams:write", 201, {"email_address": "three@example.com"}),
+    ("GET", "/teams/<team_id>/invitations/<invitation_id>"): Call("teams:read"),
+    ("POST", "/teams/<team_id>/invitations/<invitation_id>/resend"): Call("teams:write"),
+    ("DELETE", "/teams/<team_id>/invitations/<invitation_id>"): Call("teams:write", 204),
     ("GET", "/audit_log"): Call("audit:read"),
     ("GET", "/users"): Call("users:read"),
     ("POST", "/users"): Call("users:write", 201, {"email_address": "new@example.com", "password": "long enough"}),
@@ -101,7 +109,7 @@ TABLE: dict[tuple[str, str], Call] = {
 OPEN = {("GET", "/health"), ("GET", "/openapi"), ("GET", "/openapi.yaml")}
 ANY_KEY = {("GET", "/api_key")}  # a key, but no permission
 IDS = {"app_id": "1", "problem_id": "1", "notice_id": "1", "tag_id": "1", "team_id": "1", "member_id": "2"}
-IDS |= {"channel_id": "1", "delivery_id": "1"}
+IDS |= {"channel_id": "1", "delivery_id": "1", "invitation_id": "1"}
 THIRD_USER = "3"
 
 
@@ -122,8 +130,13 @@ def bare_url_map() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def records(app: Flask, make: Factory) -> None:
-    """Create an app with a tagged problem, a notice and a webhook, in a team of two, and a user who is not in it."""
+def records(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Create an app with a tagged problem, a notice and a webhook, in a team of two, and a user who is not in it.
+
+    The server has the settings to send mail.
+    """
+    monkeypatch.setitem(app.config, "URL", "http://localhost")
+    monkeypatch.setitem(app.config, "MAIL_HOST", "127.0.0.1")
     make.app("Shop")
     problem_id = make.problem(1)
     make.notice(problem_id)
@@ -135,6 +148,9 @@ def records(app: Flask, make: Factory) -> None:
         team = Team.create("Core", users[0])
         team.add_member(users[1])
         team.assign(session.get_one(App, 1))
+        invitation, _ = Invitation.create(team, "guest@example.com", "viewer", users[0])
+        mail = OutgoingMail(recipient="guest@example.com", subject="Join", body=b"", invitation=invitation)
+        session.add(mail)  # so that it can be sent again
         session.get_one(Problem, problem_id).add_tag("old")
         create_channel(session.get_one(App, 1), SecretBox(Path(app.instance_path)), HOOK)
         session.add(Delivery(channel_id=1, event="new_problem", status="failed"))
@@ -226,6 +242,57 @@ def test_404_comes_after_the_permission_check_and_before_the_body(
     assert_error(Api(client, {}).call(method, path, data="{"), 401)
     assert_error(Api(client, without).call(method, path, data="{"), 403)
     assert_error(Api(client, with_it).call(method, path, data="{"), 404)
+
+
+def restricted_key(app: Flask, permission: str, app_id: int) -> dict[str, str]:
+    """Return headers with a new API key that has a permission and is restricted to an app."""
+    with app.app_context(), write_transaction():
+        value = ApiKey.create("restricted", [permission], apps=[db.session.get_one(App, app_id)])[1]
+    return {"Checkend-API-Key": value}
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if "<app_id>" in route[1]], ids=" ".join)
+def test_for_a_key_that_is_restricted_to_apps_no_other_app_exists(
+    route: tuple[str, str], app: Flask, client: FlaskClient, records: None, make: Factory
+) -> None:
+    call, (method, path) = TABLE[route], (route[0], path_of(route[1]))
+    if call.permission not in APP_PERMISSIONS:
+        with pytest.raises(DomainError, match=f"cannot have the permission {call.permission}"):
+            restricted_key(app, call.permission, 1)
+        return
+    make.app("Other")
+    elsewhere, here = restricted_key(app, call.permission, 2), restricted_key(app, call.permission, 1)
+    before = everything_in(app)
+    for missing in (path, path.replace("/apps/1", "/apps/shop")):
+        assert_error(Api(client, elsewhere).call(method, missing, call.json), 404, "App not found.")
+    own_app = path.replace("/apps/1", "/apps/2")
+    if own_app != "/apps/2" and re.search(r"/apps/2/\w+/\d", own_app):  # a record of the other app
+        assert Api(client, elsewhere).call(method, own_app, call.json).status_code == 404
+    assert everything_in(app) == before
+    assert Api(client, here).call(method, path, call.json).status_code == call.status
+
+
+OF_NO_APP = [route for route in TABLE if "<app_id>" not in route[1]]
+
+
+@pytest.mark.parametrize("route", OF_NO_APP, ids=" ".join)
+def test_a_restricted_key_finds_nothing_of_other_apps_in_lists(
+    route: tuple[str, str], app: Flask, client: FlaskClient, records: None, make: Factory
+) -> None:
+    call, (method, path) = TABLE[route], (route[0], path_of(route[1]))
+    if call.permission not in APP_PERMISSIONS:
+        with pytest.raises(DomainError, match=f"cannot have the permission {call.permission}"):
+            restricted_key(app, call.permission, 1)
+        return
+    make.app("Other")
+    response = Api(client, restricted_key(app, call.permission, 2)).call(method, path, call.json)
+    if method == "POST":
+        assert route == ("POST", "/apps")
+        assert_error(response, 403, "This API key is restricted to certain apps, and cannot create others.")
+    else:
+        assert response.status_code == call.status
+        assert "Shop" not in response.text
+        assert '"app_id":1' not in response.text.replace(" ", "")
 
 
 def test_health_needs_no_key(client: FlaskClient) -> None:

@@ -4,8 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 
-from checkend.models import App
+from checkend.db.session import db
+from checkend.models import App, ProblemFilter
+from checkend.models.counters import ProblemFacet
+from checkend.models.problem import find_problems
+from checkend.models.scope import AppScope
 from tests.api.test_query_counts import bare_problem
 from tests.support.api import Api, assert_error, assert_page
 from tests.support.factories import Factory
@@ -190,6 +195,85 @@ def test_sorting(api: Api, make: Factory) -> None:
     assert find_ids(api, sort="notices") == [second, third, first]
 
 
+def add_facets(make: Factory, problem_id: int, name: str, *values: str) -> None:
+    with make.writing() as session:
+        session.add_all([ProblemFacet(problem_id=problem_id, name=name, value=value, count=1) for value in values])
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ("environment=production", [0, 1]),
+        ("environment=PRODUCTION", [0, 1]),
+        ("environment=production&environment=Größe", [0, 1, 2]),
+        ("environment[]=x&environment=GRÖSSE", [2]),
+        ("environment=prod", []),
+        ("environment=", [0, 1, 2, 3]),
+        ("release=1.4.2", [0]),
+        ("release=1.4", []),
+        ("release=Production", []),
+        ("release=1.4.2&environment=production", [0]),
+        ("release=1.4.2&environment=staging", []),
+    ],
+)
+def test_environments_in_any_case_and_releases_filter(api: Api, make: Factory, query: str, places: list[int]) -> None:
+    ids = [make.problem(1) for _ in range(4)]
+    for problem_id, environment in zip(ids, ("Production", "production", "größe"), strict=False):
+        add_facets(make, problem_id, "environment", environment)
+    add_facets(make, ids[0], "revision", "1.4.1", "1.4.2")
+    response = api.get(f"/apps/shop/problems?{query}&sort=oldest")
+    assert [problem["id"] for problem in assert_page(response, 1, 25, len(places), 1 if places else 0)] == [
+        ids[place] for place in places
+    ]
+
+
+def test_problems_are_filtered_and_sorted_by_the_time_they_were_first_noticed(api: Api, make: Factory) -> None:
+    days = [make.problem(1, first_noticed_at=NEW_YEAR + timedelta(days=day)) for day in (1, 0, 2)]
+    assert find_ids(api, sort="new") == [days[2], days[0], days[1]]
+    assert find_ids(api, first_from="2024-01-02", sort="new") == [days[2], days[0]]
+    assert find_ids(api, first_to="2024-01-02", sort="new") == [days[0], days[1]]
+    assert find_ids(api, first_from="2024-01-02", first_to="2024-01-02") == [days[0]]
+    assert find_ids(api, first_to="2023-12-31") == []
+
+
+@pytest.mark.parametrize("scope", [AppScope.all(), AppScope.of([1])])
+def test_the_newest_problems_are_read_from_an_index(app: Flask, scope: AppScope) -> None:
+    with app.app_context():
+        statement = find_problems(scope, ProblemFilter(sort="new")).limit(25)
+        query = statement.compile(db.engine, compile_kwargs={"literal_binds": True})
+        steps = [row[3] for row in db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
+    assert len(steps) == 1
+    assert "_new" in steps[0]
+
+
+def all_ids(api: Api, query: str = "") -> list[int]:
+    response = api.get(f"/problems?{query}")
+    assert response.status_code == 200, response.get_data(as_text=True)
+    ids = [problem["id"] for problem in response.get_json()["data"]]
+    assert response.get_json()["pagination"]["total"] == len(ids)
+    return ids
+
+
+def test_the_list_across_apps_can_be_limited_to_apps_by_slug_or_id(api: Api, make: Factory) -> None:
+    make.app("Third")
+    in_shop, in_third = make.problem(1, error_message="100%"), make.problem(3)
+    (in_other,) = all_ids(api, "app=other")
+    assert all_ids(api) == all_ids(api, "app=") == [in_third, in_shop, in_other]
+    assert all_ids(api, "app=shop&app=3&app[]=third") == [in_third, in_shop]
+    assert all_ids(api, "search=100%25&sort=oldest") == [in_other, in_shop]
+    assert all_ids(api, "search=100%25&app=1") == [in_shop]
+    assert all_ids(api, "status=resolved") == []
+
+
+def test_an_unknown_app_in_the_list_across_apps_is_reported(api: Api) -> None:
+    response = api.get("/problems?app=shop&app=nope&app=99")
+    assert_error(response, 422, "app 'nope' was not found.", "app '99' was not found.")
+    assert_error(api.get("/problems?apps=shop"), 422, "Unknown parameter 'apps'; did you mean 'app'?")
+    assert_error(api.get("/apps/shop/problems?app=shop"), 422)
+    too_many = "&".join(f"app=a{number}" for number in range(101))
+    assert_error(api.get(f"/problems?{too_many}"), 422, "app must be at most 100 names.")
+
+
 def test_filters_combine(api: Api, make: Factory) -> None:
     wanted = make.problem(1, error_message="needle", notices_count=5, at=NEW_YEAR)
     make.problem(1, error_message="needle", notices_count=1, at=NEW_YEAR)
@@ -210,10 +294,10 @@ BAD_NUMBERS = ["x", "1.5", "-1", "1e3", "0x1", " ", "\u0661", "9" * 5000]
         *[("per_page", value, "must be a whole number, 1 or more.") for value in BAD_NUMBERS[:-1]],
         *[("min_notices", value, "must be a whole number, 0 or more.") for value in BAD_NUMBERS[:-1]],
         *[("status", value, "must be one of resolved, unresolved, all.") for value in ("open", "Resolved", "ALL")],
-        *[("sort", value, "must be one of recent, oldest, notices.") for value in ("newest", "id; DROP TABLE")],
+        *[("sort", value, "must be one of recent, oldest, notices, new.") for value in ("newest", "id; DROP TABLE")],
         *[
             (name, value, "must be a date or a time, such as 2024-01-15 or 2024-01-15T10:30:00Z.")
-            for name in ("date_from", "date_to")
+            for name in ("date_from", "date_to", "first_from", "first_to")
             for value in ("yesterday", "2024-13-01", "2024-02-30", "15.01.2024", "1705312200", "2024-01-15T25:00")
         ],
     ],

@@ -12,9 +12,12 @@ from tests.support.factories import Factory
 SHAPE = [
     "id",
     "app_id",
+    "url",
     "error_class",
     "error_message",
     "fingerprint",
+    "culprit",
+    "level",
     "status",
     "notices_count",
     "deduplicated_count",
@@ -27,6 +30,9 @@ SHAPE = [
     "mute_reason",
     "created_at",
     "updated_at",
+    "environments",
+    "first_release",
+    "last_release",
     "tags",
 ]
 MANY = "/apps/shop/problems"
@@ -59,9 +65,12 @@ def test_a_problem_is_shown_with_its_tags(api: Api, make: Factory) -> None:
     assert {name: value for name, value in shown.items() if name not in created} == {
         "id": 5,
         "app_id": 1,
+        "url": f"http://localhost/problems/{problem_id}",
         "error_class": "E",
         "error_message": "ö\n",
         "fingerprint": shown["fingerprint"],
+        "culprit": None,
+        "level": None,
         "status": "unresolved",
         "notices_count": 2,
         "deduplicated_count": 7,
@@ -72,6 +81,9 @@ def test_a_problem_is_shown_with_its_tags(api: Api, make: Factory) -> None:
         "muted": False,
         "muted_until": None,
         "mute_reason": None,
+        "environments": [],
+        "first_release": None,
+        "last_release": None,
         "tags": [{"id": 2, "name": "a"}, {"id": 1, "name": "b"}],
     }
     listed = {problem["id"]: problem for problem in assert_page(api.get(MANY), 1, 25, 4, 1)}

@@ -77,6 +77,25 @@ def test_an_api_key_is_created_if_no_valid_one_has_its_name(run: Any, read: Any,
     assert client.get("/api/v1/apps", headers={"Checkend-API-Key": replaced["key"]}).status_code == 200
 
 
+def test_an_api_key_is_restricted_to_apps(run: Any, read: Any, client: FlaskClient) -> None:
+    for name in ("Shop", "Blog", "Forum"):
+        run("app", "create", name)
+    options = ("--app", "shop", "--app", "2", "--if-missing")
+    key = read("api-key", "create", "two", "--all", *options)
+    assert key["app_ids"] == [1, 2]
+    assert {name.partition(":")[0] for name in key["permissions"]} == {"apps", "problems", "notices", "tags"}
+    found = client.get("/api/v1/apps", headers={"Checkend-API-Key": key["key"]}).get_json()
+    assert [app["slug"] for app in found] == ["blog", "shop"]
+    assert run("api-key", "create", "two", "--all", *options).stderr == ""
+    again = run("api-key", "create", "two", "--all", "--if-missing").stderr
+    assert "Warning: The existing key is restricted to apps with the ids 1, 2." in again
+    assert "is restricted to apps with the ids 1." in run("api-key", "create", "1", "--read-only", "--app", "1").stdout
+    refused = run("api-key", "create", "x", "--permission", "users:read", "--app", "shop", status=1)
+    assert "A key that is restricted to apps cannot have the permission users:read." in refused.stderr
+    assert "There is no app 'nope'" in run("api-key", "create", "x", "--all", "--app", "nope", status=3).stderr
+    assert len(read("api-key", "list")) == 2
+
+
 def test_an_app_is_shown_and_updated(run: Any, read: Any) -> None:
     run("app", "create", "Shop", "--environment", "production")
     before = read("app", "show", "shop")

@@ -34,11 +34,12 @@ OWNER, PASSWORD = "owner@example.com", "correct horse battery"
 # What the migrations change: for each table, the new columns and those whose values may differ. Each migration adds its
 # own here, and documents them in its docstring.
 NEW_COLUMNS = {
+    "api_keys": {"restricted"},
     "apps": {"stored_bytes", "muted_problems_count"},
     "backtraces": {"app_id"},
     "problems": {
         *("latest_message", "search_pending", "regressed_at", "muted_at", "muted_by", "mute_reason", "muted_until"),
-        *("mute_total", "mute_rate", "mute_rate_minutes", "mute_until_release"),
+        *("mute_total", "mute_rate", "mute_rate_minutes", "mute_until_release", "level"),
     },
 }
 CHANGED_COLUMNS = {

@@ -40,6 +40,10 @@ CALLS = (
         'client.call("GET", "/apps/shop/problems", state="open", sort="newest")',
         "An invalid or unknown parameter is rejected:",
     ),
+    Call(
+        'client.problems_of_all_apps(app="shop", environment="production", first_from="2026-11-24", sort="new", '
+        "per_page=1)"
+    ),
     Call('client.problem("shop", 1)'),
     Call('client.resolve("shop", 1)'),
     Call('client.unresolve("shop", 1)'),
@@ -75,6 +79,11 @@ CALLS = (
     Call('client.add_member("storefront", "viewer", email_address="alan@example.com")'),
     Call('client.set_role("storefront", 2, "admin")'),
     Call('client.remove_member("storefront", 4)'),
+    Call('client.invite("storefront", "joan@example.com", "developer")'),
+    Call('client.invitations("storefront")'),
+    Call('client.invitation("storefront", 1)'),
+    Call('client.resend_invitation("storefront", 1)'),
+    Call('client.revoke_invitation("storefront", 1)'),
     Call("client.users()"),
     Call('client.create_user("edsger@example.com", "shortest path")'),
     Call('client.create_user("nobody", "short")', "Each invalid field has a message:"),

@@ -43,8 +43,11 @@ _PART = re.compile(
     r"|^```json\n(?P<content>.*?)\n```$",
     re.MULTILINE | re.DOTALL,
 )
-_SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}")
+# Mail can be queued, but not sent: nothing listens there.
+_MAIL = {"URL": "http://127.0.0.1:8080", "MAIL_HOST": "127.0.0.1", "MAIL_PORT": "9"}
+_SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}|(/invitations/)[\w-]{43}")
 _REQUEST_ID = re.compile(r'(^X-Request-Id: |"request_id": ")[0-9a-f]{16}\b', re.MULTILINE)
+_RATE_LIMIT = re.compile(r"(RateLimit-Remaining: 1199|RateLimit-Reset: )\d+")  # depend on when the minute began
 _SECONDS_TO_WAIT = re.compile(r"\b(Retry-After: |Retry after )\d+")
 
 
@@ -67,7 +70,7 @@ def record(document: str) -> str:
 
 def without_secrets(text: str) -> str:
     """Return ``text`` without what differs in each recording: keys and secrets are shortened, request ids replaced."""
-    return _REQUEST_ID.sub(r"\g<1>3f9a1c0b7d5e2468", _SECRET.sub(r"\1\2…", text))
+    return _REQUEST_ID.sub(r"\g<1>3f9a1c0b7d5e2468", _SECRET.sub(r"\1\2\3…", text))
 
 
 class _Clock:
@@ -150,7 +153,7 @@ class Recorder:
         return part[0]
 
     def _start(self, settings: dict[str, str]) -> FlaskClient:
-        app = create_app(settings, instance_path=self._instance)
+        app = create_app(_MAIL | settings, instance_path=self._instance)
         self._stop = services(app).close
         return app.test_client()
 
@@ -167,6 +170,7 @@ class Recorder:
         with self._database_away() if self._database_is_missing else nullcontext():
             response = curl.send(self.client)
         text = without_secrets(format_response(response, with_headers=curl.with_headers))
+        text = _RATE_LIMIT.sub(r"\g<1>45", text)
         return _SECONDS_TO_WAIT.sub(r"\g<1>45", text) if response.status_code == 429 else text
 
     @contextmanager

@@ -58,6 +58,54 @@ def test_the_limiter_counts_each_minute_and_hour_of_an_app_on_its_own() -> None:
     assert limiter.take(1) == 0
 
 
+def test_the_headers_are_those_of_the_window_in_which_fewer_reports_remain() -> None:
+    now = [7200.5]
+    limiter = RateLimiter(3, 5, bytes_per_minute=100, seconds=lambda: now[0])
+
+    def values() -> list[int]:
+        return [int(value) for _, value in limiter.headers(1)]
+
+    assert values() == [3, 3, 60]
+    limiter.take(1)
+    assert values() == [3, 2, 60]
+    limiter.charge(1, 100, None)
+    assert values() == [3, 0, 60]
+    now[0] += 59.5
+    assert values() == [3, 3, 60]
+    limiter.take(1)
+    limiter.take(1)
+    assert values() == [3, 1, 60]
+    now[0] += 60
+    assert values() == [5, 2, 3480]
+    assert [limiter.take(1) for _ in range(3)] == [0, 0, 3480]
+    assert values() == [5, 0, 3480]
+    now[0] += 3480
+    assert values() == [3, 3, 60]
+    assert dict(limiter.headers(2))["RateLimit-Remaining"] == "3"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])  # the fast path, and the route
+def test_responses_state_the_limit_what_remains_and_when_it_is_reset(start: Start, content_type: str) -> None:
+    app, headers = start(RATE_LIMIT_ENABLED="true", RATE_LIMIT_INGESTION_PER_MINUTE="4")
+    client = app.test_client()
+    client.post(INGEST, json=report(), headers=headers)  # so that the fast path knows the key
+
+    def send(body: str) -> Any:
+        return client.post(
+            INGEST, data=body, content_type=content_type, headers=headers | {"Origin": "https://x.example"}
+        )
+
+    responses = [send(json.dumps(report())), send("{"), send(json.dumps(report())), send(json.dumps(report()))]
+    assert [response.status_code for response in responses] == [201, 400, 201, 429]
+    assert [response.headers["RateLimit-Limit"] for response in responses] == ["4"] * 4
+    assert [response.headers["RateLimit-Remaining"] for response in responses] == ["2", "1", "0", "0"]
+    assert all(1 <= int(response.headers["RateLimit-Reset"]) <= 60 for response in responses)
+    assert responses[-1].headers["RateLimit-Reset"] == responses[-1].headers["Retry-After"]
+    assert "RateLimit-Remaining" in responses[0].headers["Access-Control-Expose-Headers"]
+    unknown = client.post(INGEST, json=report(), headers={"Checkend-Ingestion-Key": "cki_unknown"})
+    assert "RateLimit-Limit" not in unknown.headers
+
+
 def test_beyond_the_rate_a_key_gets_429_with_the_seconds_to_wait_and_another_key_does_not(start: Start) -> None:
     app, headers = start(RATE_LIMIT_ENABLED="true", RATE_LIMIT_INGESTION_PER_MINUTE="5")
     client, other = app.test_client(), Factory(app).app("Other")["ingestion_key"]
@@ -72,7 +120,9 @@ def test_beyond_the_rate_a_key_gets_429_with_the_seconds_to_wait_and_another_key
 
 def test_rate_limits_can_be_turned_off(start: Start) -> None:
     app, headers = start(RATE_LIMIT_ENABLED="false", RATE_LIMIT_INGESTION_PER_MINUTE="1")
-    assert {app.test_client().post(INGEST, json=report(), headers=headers).status_code for _ in range(5)} == {201}
+    responses = [app.test_client().post(INGEST, json=report(), headers=headers) for _ in range(5)]
+    assert {response.status_code for response in responses} == {201}
+    assert not any("RateLimit-Limit" in response.headers for response in responses)
 
 
 def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_is_not(start: Start) -> None:

@@ -43,6 +43,7 @@ NOT_AUDITED = {
     "passwords.forgotten",  # without mail; with it, tested below
     "setup.start",  # only before there is an admin; tested below
     "ingest.create",
+    "api_invitations.resend",  # needs mail: tests/api/test_invitations.py
 }
 
 
@@ -285,6 +286,10 @@ def _walk_api(walk: Walk) -> None:
     walk.api("PATCH", f"/teams/api/members/{member}", {"role": "admin"}, "member.role_changed")
     walk.api("PUT", f"/teams/api/members/{member}", {"role": "viewer"}, "member.role_changed")
     walk.api("DELETE", f"/teams/api/members/{member}", None, "member.removed")
+    guest = {"email_address": "guest@example.com"}
+    invitation = walk.api("POST", "/teams/api/invitations", guest, "invitation.created").get_json()
+    walk.secrets.append(invitation["url"].rpartition("/")[2])
+    walk.api("DELETE", f"/teams/api/invitations/{invitation['id']}", None, "invitation.revoked")
     walk.api("PUT", "/teams/api", {"owner_id": "sunday"}, "team.transferred")
     walk.api("DELETE", "/teams/api", None, "team.deleted")
     walk.api("DELETE", "/users/ann", None, "user.deleted")

@@ -56,6 +56,8 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert page["data"] == [key_error]
     assert page["pagination"] == {"page": 1, "per_page": 1, "total": 1, "total_pages": 1}
     assert client.problem(tested.slug, key_error["id"]) == key_error
+    assert list(client.iter_problems_of_all_apps(app=[tested.slug, shop], sort="new")) == [type_error, key_error]
+    assert client.problems_of_all_apps(environment=["nowhere"], per_page=1)["data"] == []
     assert client.resolve(tested.slug, key_error["id"])["status"] == "resolved"
     assert client.unresolve(tested.slug, key_error["id"])["status"] == "unresolved"
     ids = [key_error["id"], type_error["id"]]
@@ -111,6 +113,13 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert client.set_role(team, member["id"], "viewer")["role"] == "viewer"
     assert [found["role"] for found in client.members(team)] == ["admin", "viewer"]
     client.remove_member(team, member["id"])
+    invitation = client.invite(team, "guest@example.com", "viewer")
+    assert "/invitations/" in invitation.pop("url")
+    assert client.invitations(team) == [client.invitation(team, invitation["id"])] == [invitation]
+    with pytest.raises(ApiError, match="This server cannot send mail"):
+        client.resend_invitation(team, invitation["id"])
+    client.revoke_invitation(team, invitation["id"])
+    assert client.invitations(team) == []
     client.assign_app(team, shop)
     assert [found["slug"] for found in client.team_apps(team)] == [shop]
     client.unassign_app(team, shop)

@@ -43,6 +43,22 @@ def test_a_key_made_on_the_page_works_with_exactly_its_permissions(admin: FlaskC
     assert (_use(admin, value), _use(admin, value, "/api/v1/users")) == (200, 403)
 
 
+def test_a_key_can_be_restricted_to_apps_on_the_page(admin: FlaskClient, make: Factory) -> None:
+    shop = make.app("Shop")["id"]
+    make.app("Blog")
+    value = _make_key(admin, permissions=["apps:read"], apps=[str(shop)])
+    statuses = [_use(admin, value, f"/api/v1/apps/{slug}") for slug in ("shop", "blog")]
+    assert statuses == [200, 404]
+    assert "only for Shop" in admin.get("/api-keys").text
+    refused = submit(admin, "/api-keys/new", {"name": "X", "permissions": ["users:read"], "apps": [str(shop)]})
+    assert refused.status_code == 422
+    assert "A key that is restricted to apps cannot have the permission users:read." in refused.text
+    assert 'value="1" checked' in refused.text
+    assert (
+        submit(admin, "/api-keys/new", {"name": "X", "permissions": ["apps:read"], "apps": ["99"]}).status_code == 422
+    )
+
+
 def test_the_value_is_shown_once_with_a_curl_line_and_not_stored(admin: FlaskClient, make: Factory) -> None:
     answer = submit(admin, "/api-keys/new", {"name": "Deploy", "permissions": ["apps:read"]})
     text = follow(admin, answer)

@@ -21,6 +21,7 @@ from checkend.schemas.fields import (
     PasswordField,
     TextField,
 )
+from checkend.schemas.problem import UrlField
 
 if TYPE_CHECKING:
     from apispec import APISpec
@@ -30,6 +31,7 @@ JsonSchema = dict[str, Any]
 
 _TYPES: tuple[tuple[type[fields.Field[Any]], JsonSchema], ...] = (
     (DateTimeField, {"type": "string", "format": "date-time"}),
+    (UrlField, {"type": "string", "format": "uri"}),
     (EmailAddressField, {"type": "string", "format": "email"}),
     (TextField, {"type": "string"}),
     (PasswordField, {"type": "string", "format": "password"}),

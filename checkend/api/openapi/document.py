@@ -31,10 +31,12 @@ _IDS = {
     "app_index": "list_app_arrivals",
     "deliveries": "list_deliveries",
     "facets": "get_problem_facets",
+    "index_all": "list_all_problems",
     "occurrences": "get_problem_occurrences",
     "openapi_json": "get_openapi_json",
     "openapi_yaml": "get_openapi_yaml",
     "redeliver": "redeliver",
+    "resend": "resend_invitation",
     "regenerate_ingestion_key": "regenerate_ingestion_key",
     "rotate_secret": "rotate_channel_secret",
 }
@@ -45,6 +47,7 @@ IDEMPOTENCY_KEY = {
     "description": "A repeated request with the same key gets the first response, for 24 hours.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
+THROTTLED = {"resend"}  # views that limit attempts
 OPEN_BLUEPRINTS = {"api_health", "api_openapi"}
 PAGINATION = {
     "page": "The number of the page, from 1.",
@@ -62,6 +65,7 @@ ERRORS = {
     413: ("PayloadTooLarge", "The body exceeds CHECKEND_MAX_BODY_BYTES."),
     415: ("UnsupportedMediaType", "The body has a content type other than JSON."),
     422: ("ValidationFailed", "A field or query parameter is invalid, or a rule is violated."),
+    429: ("RateLimited", "Too many attempts. Try again after Retry-After seconds."),
     500: ("InternalError", "Unexpected; details are in the server's log."),
     503: ("Unavailable", "The database cannot be used at the moment. Try again after Retry-After seconds."),
 }
@@ -206,6 +210,8 @@ def _responses(app: Flask, rule: Rule, method: str, components: Components) -> d
         statuses |= {413, 415}
     if method in ("PATCH", "PUT"):
         statuses.add(412)
+    if view.__name__ in THROTTLED:
+        statuses.add(429)
     if method == "GET":
         success["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "For If-None-Match and If-Match."}}
     if getattr(view, "located", False):
@@ -276,6 +282,6 @@ def _add_components(spec: "APISpec") -> None:
         }
         if (example := example_of_error(status)) is not None:
             response["content"]["application/json"]["example"] = example
-        if status == 503:
+        if status in (429, 503):
             response["headers"] = {"Retry-After": {"schema": number, "description": "Seconds."}}
         spec.components.response(name, response)

@@ -48,6 +48,13 @@ GROUPS = (
         "The roles `owner` and `admin` both count as admins, and a team always has at least one.",
         ("team_members",),
     ),
+    Group(
+        "Invitations",
+        "An invitation is a link with which someone joins a team. It works once, for seven days, and only as long as "
+        "the user or the API key that sent it may still send it. Lists contain the open ones: those that are not used, "
+        "revoked or expired.",
+        ("invitations",),
+    ),
     Group("Users", "A user can sign in to the dashboard.", ("users",)),
     Group(
         "Audit log",

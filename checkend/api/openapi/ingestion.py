@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from checkend.ingest.rate_limit import HEADERS
+
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
 _FRAME = {
@@ -57,6 +59,19 @@ _RESULT = {
     "required": ["problem_id", "deduplicated", "occurrence_count"],
 }
 _REJECTION = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
+# Not sent where rate limits are turned off.
+_RATE_LIMIT_HEADERS = {
+    name: {"schema": {"type": "integer"}, "description": description}
+    for name, description in zip(
+        HEADERS,
+        (
+            "The reports that the app may send in a minute, or an hour if fewer remain in that.",
+            "How many of them remain.",
+            "The seconds until they are available again.",
+        ),
+        strict=True,
+    )
+}
 _REJECTIONS = {
     400: "The body is not valid JSON, not an object, or not valid gzip.",
     401: "The ingestion key is missing or unknown.",
@@ -78,9 +93,14 @@ def ingestion_paths() -> dict[str, dict[str, Any]]:
         "schema": _TEXT,
     }
     responses = {
-        "201": {"description": "The report is on disk, or counted as a duplicate.", "content": _json(_RESULT)},
+        "201": {
+            "description": "The report is on disk, or counted as a duplicate.",
+            "headers": _RATE_LIMIT_HEADERS,
+            "content": _json(_RESULT),
+        },
         "200": {
             "description": "Counted as a duplicate, with CHECKEND_NOTICE_DEDUP_STATUS=200.",
+            "headers": _RATE_LIMIT_HEADERS,
             "content": _json(_RESULT),
         },
         **{str(status): _rejection(status, text) for status, text in _REJECTIONS.items()},
@@ -113,4 +133,6 @@ def _rejection(status: int, description: str) -> dict[str, Any]:
     response: dict[str, Any] = {"description": description, "content": _json(_REJECTION)}
     if status in (429, 503):
         response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+        if status == 429:
+            response["headers"] |= _RATE_LIMIT_HEADERS
     return response

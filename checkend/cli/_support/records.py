@@ -85,6 +85,7 @@ def dump_api_key(key: "ApiKey") -> dict[str, Any]:
         "name": key.name,
         "prefix": key.prefix,
         "permissions": list(key.permissions),
+        "app_ids": key.app_ids,
         "created_at": iso(key.created_at),
         "last_used_at": iso(key.last_used_at),
         "expires_at": iso(key.expires_at),

@@ -2,12 +2,12 @@
 
 import re
 
+from checkend.config.urls import full_url
 from checkend.models import Notice, Problem
 from checkend.web.filters import exact_time
 from checkend.web.presenters.mutes import describe_mute
 from checkend.web.presenters.stacktrace import present_stacktrace
 from checkend.web.sanitize import escape_controls, pretty_json, truncate_line
-from checkend.web.urls import full_url
 
 MAX_MESSAGE_LENGTH = 4_000
 MAX_LINE_LENGTH = 500

@@ -5,19 +5,21 @@ from itertools import groupby
 from typing import Any
 
 from flask import render_template, url_for
+from sqlalchemy import select
 from werkzeug.wrappers import Response
 from wtforms import DateField, SelectMultipleField, StringField
 from wtforms.validators import Optional
 
 from checkend.auth.permissions import ALL_PERMISSIONS, Permission
 from checkend.auth.roles import Capability
+from checkend.config.urls import public_url
+from checkend.db.session import db
 from checkend.db.transactions import write_transaction
-from checkend.models import ApiKey
+from checkend.models import ApiKey, App
 from checkend.web.forms import Form
 from checkend.web.lookups import get_or_404
 from checkend.web.one_time_secrets import pop_secret, redirect_with_secret
 from checkend.web.pages import Page, run_and_redirect, signed_in_blueprint
-from checkend.web.urls import public_url
 
 bp = signed_in_blueprint("api_keys", "/api-keys", capability=Capability.MANAGE_API_KEYS)
 
@@ -27,6 +29,7 @@ class ApiKeyForm(Form):
 
     name = StringField("Name")
     permissions = SelectMultipleField("Permissions", choices=list(ALL_PERMISSIONS))
+    apps = SelectMultipleField("Apps", coerce=int)
     expires_on = DateField("Expires after", [Optional()])
 
     @property
@@ -44,11 +47,17 @@ def index() -> Page:
 @bp.route("/new", methods=["GET", "POST"])
 def create() -> Any:
     """Create a key and redirect to the page that shows its value once."""
-    form = ApiKeyForm()
+    form, apps = ApiKeyForm(), {app.id: app for app in db.session.scalars(select(App).order_by(App.name, App.id))}
+    form.apps.choices = [(app.id, app.name) for app in apps.values()]
     if form.validate_on_submit():
         with form.catch_domain_errors():
             with write_transaction():
-                key, value = ApiKey.create(form.name.data or "", form.permissions.data or [], form.expires_at)
+                key, value = ApiKey.create(
+                    form.name.data or "",
+                    form.permissions.data or [],
+                    form.expires_at,
+                    [apps[app_id] for app_id in form.apps.data] if form.apps.data else None,
+                )
             return redirect_with_secret(url_for("api_keys.created", key_id=key.id), value=value)
     # Each resource with its permissions by action, in the order of `Permission`.
     by_resource = groupby(Permission, lambda permission: permission.partition(":")[0])

@@ -12,6 +12,7 @@ from wtforms.validators import NumberRange, Optional, ValidationError
 from checkend.auth.roles import Capability, can, require, teams_with, visible_apps
 from checkend.auth.sessions import current_user
 from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
+from checkend.config.urls import public_url
 from checkend.db.session import db
 from checkend.db.transactions import write_in_steps, write_transaction
 from checkend.grouping.fingerprint import RULES
@@ -24,7 +25,6 @@ from checkend.web.forms import Form, SchemaValidator
 from checkend.web.lookups import app_for
 from checkend.web.pages import Page, run_and_redirect, signed_in_blueprint
 from checkend.web.presenters.snippets import snippets
-from checkend.web.urls import public_url
 
 bp = signed_in_blueprint("apps", "/apps")
 NO_TEAM = 0

@@ -8,12 +8,12 @@ from werkzeug.wrappers import Response
 from checkend import __version__
 from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
+from checkend.config.urls import public_url
 from checkend.db.session import db
 from checkend.ingest.exceptions import DatabaseUnavailableError, UnknownKeyError
 from checkend.ingest.pipeline import ingestion
 from checkend.web.lookups import app_for
 from checkend.web.pages import signed_in_blueprint
-from checkend.web.urls import public_url
 
 bp = signed_in_blueprint("connect", "/apps/<slug>")
 

@@ -9,13 +9,13 @@ from checkend import clock
 from checkend.auth import email_confirmation
 from checkend.auth.login_throttle import login_throttle
 from checkend.auth.password_reset import VALID_HOURS
+from checkend.config.urls import full_url
 from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import User
 from checkend.models.user import normalize_email_address
 from checkend.notifications import mail, outgoing_mail
 from checkend.web.forms import Form
-from checkend.web.urls import full_url
 
 bp = Blueprint("email_change", __name__)
 

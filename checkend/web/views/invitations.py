@@ -2,39 +2,31 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_login import current_user as session_user
 from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField
 
-from checkend import clock
 from checkend.auth import sessions
 from checkend.auth.login_throttle import login_throttle
 from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
 from checkend.db.transactions import write_transaction
-from checkend.exceptions import ApiError, DomainError
-from checkend.models import Invitation, OutgoingMail, User
+from checkend.exceptions import ApiError
+from checkend.models import Invitation, User
 from checkend.models.invitation import NO_LONGER_OPEN
 from checkend.models.user import NewPassword
-from checkend.notifications import mail, outgoing_mail
+from checkend.notifications.invitation_mail import invitation_url, queue_invitation, resend_invitation
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, SchemaValidator
 from checkend.web.lookups import get_or_404, team_for
 from checkend.web.one_time_secrets import redirect_with_secret
 from checkend.web.pages import run_and_redirect, signed_in_blueprint
-from checkend.web.urls import full_url
 from checkend.web.views.team_members import selected_role
 from checkend.web.views.teams import team_page
 
 bp = signed_in_blueprint("invitations", "/teams/<slug>/invitations")
 public_bp = Blueprint("invitation", __name__)
-
-MAIL = """{inviter} has invited you to join the team {team} at {server} with the role {role}.
-
-To join, open this link until {until}:
-{link}
-"""
 
 
 class InvitationForm(Form):
@@ -59,10 +51,8 @@ def create(slug: str) -> Any:
             with write_transaction():
                 role = selected_role(team)
                 invitation, token = Invitation.create(team, form.email_address.data, role, current_user())
-                link = full_url("invitation.join", token=token)
-                mailed = mail.is_configured()
-                if mailed:
-                    _queue_mail(invitation, link)
+                mailed = queue_invitation(invitation, token)
+            link = invitation_url(token)
             secret = {"email_address": invitation.email_address, "role": invitation.role, "link": link}
             return redirect_with_secret(url_for("teams.show", slug=team.slug), **secret, mailed=mailed)
     return team_page(team, invitation_form=form)
@@ -84,7 +74,7 @@ def resend(slug: str, invitation_id: int) -> Response:
     invitation = get_or_404(Invitation, invitation_id, team_id=team.id)
     login_throttle().take(f"invitation {invitation.id}")
     message = f"The invitation for {invitation.email_address} will be mailed within a few seconds."
-    return run_and_redirect(lambda: _resend(invitation), message, url_for("teams.show", slug=team.slug))
+    return run_and_redirect(lambda: resend_invitation(invitation), message, url_for("teams.show", slug=team.slug))
 
 
 @public_bp.route("/invitations/<token>", methods=["GET", "POST"])
@@ -122,24 +112,3 @@ def _accept(token: str, password: NewPassword | None) -> None:
             user = User.create(invitation.email_address, password)
             invitation.accept(user)
             sessions.sign_in(user)
-
-
-def _resend(invitation: Invitation) -> None:
-    if not mail.is_configured():
-        raise DomainError("This server cannot send mail. Ask a site admin to set it up.")
-    waiting = OutgoingMail.of_invitations([invitation]).get(invitation.id)
-    if waiting is not None and waiting.status == "pending":
-        waiting.next_attempt_at = clock.now()
-    else:
-        _queue_mail(invitation, full_url("invitation.join", token=invitation.renew_token()))
-
-
-def _queue_mail(invitation: Invitation, link: str) -> None:
-    team, server = invitation.team, current_app.config["URL"]
-    inviter = invitation.invited_by.email_address if invitation.invited_by else "An admin"
-    until = f"{invitation.expires_at:%-d %B %Y, %H:%M} UTC"
-    text = MAIL.format(inviter=inviter, team=team.name, server=server, role=invitation.role, until=until, link=link)
-    subject = f"Join {team.name} at Checkend"
-    outgoing_mail.queue(
-        invitation.email_address, subject, text, expires_at=invitation.expires_at, invitation=invitation
-    )

@@ -8,6 +8,7 @@ from wtforms.validators import InputRequired
 
 from checkend.auth import password_reset, sessions
 from checkend.auth.login_throttle import login_throttle
+from checkend.config.urls import full_url
 from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import User
@@ -15,7 +16,6 @@ from checkend.models.user import NewPassword, normalize_email_address
 from checkend.notifications import mail, password_mail
 from checkend.schemas.user import UserSchema
 from checkend.web.forms import Form, SchemaValidator
-from checkend.web.urls import full_url
 from checkend.web.views.sign_in import EMAIL_ADDRESS_LENGTH
 
 bp = Blueprint("passwords", __name__)

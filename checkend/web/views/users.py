@@ -11,6 +11,7 @@ from wtforms import BooleanField, EmailField
 from checkend.auth import password_reset
 from checkend.auth.roles import Capability
 from checkend.auth.sessions import current_user
+from checkend.config.urls import full_url
 from checkend.db.session import db
 from checkend.db.transactions import write_transaction
 from checkend.models import User
@@ -20,7 +21,6 @@ from checkend.web.forms import Form, SchemaValidator
 from checkend.web.lookups import user_for
 from checkend.web.one_time_secrets import pop_secret, redirect_with_secret
 from checkend.web.pages import Page, page_number, run_and_redirect, signed_in_blueprint
-from checkend.web.urls import full_url
 
 bp = signed_in_blueprint("users", "/users", capability=Capability.MANAGE_USERS)
 PER_PAGE = 50
