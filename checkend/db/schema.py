@@ -27,7 +27,7 @@ from checkend.exceptions import CheckendError, StartupError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0011"
+HEAD = "0012"
 MIGRATIONS = Path(__file__).with_name("migrations")
 OWN_TABLES = {"alembic_version", "apps", "problems", "notices"}
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, column, func, or_, text
+from sqlalchemy import BindParameter, ColumnElement, bindparam, column, func, or_, text
 
 # An index of the trigrams in problems.search_text, maintained by triggers.
 SEARCH_DDL = (
@@ -16,7 +16,11 @@ SEARCH_DDL = (
     "INSERT INTO problems_search(problems_search, rowid, search_text) VALUES ('delete', old.id, old.search_text); "
     "INSERT INTO problems_search(rowid, search_text) VALUES (new.id, new.search_text); END",
 )
-_PENDING_MATCHES = "SELECT id FROM problems WHERE search_pending AND instr(fold(latest_message), :folded) > 0"
+# Beside the index: latest messages that are not in it yet, and tags.
+_OTHER_MATCHES = (
+    "SELECT id FROM problems WHERE search_pending AND instr(fold(latest_message), :folded) > 0 "
+    "UNION ALL SELECT problem_id FROM problem_tags JOIN tags ON tags.id = tag_id WHERE instr(tags.name, :folded) > 0"
+)
 _INDEXED_LENGTH = 3
 _PHRASE_LENGTH = 32  # characters looked up in the index, each at the same cost; the rest is compared with the rows
 MAX_SEARCH_LENGTH = 200  # characters; the cost of a search grows with their number
@@ -28,17 +32,21 @@ def fold(text: str) -> str:
 
 
 def contains_text(id_column: Any, folded_column: Any, search: str) -> ColumnElement[bool]:
-    """Return the condition that problems contain ``search`` literally, in any case.
+    """Return the condition that the text or a tag of problems contains ``search`` literally, in any case.
 
     Only its first `MAX_SEARCH_LENGTH` characters count. Texts of three or more characters are looked up in the index
     of `SEARCH_DDL`; shorter ones need a scan. The few latest messages that are not in the index yet are always scanned.
     """
     folded = fold(search[:MAX_SEARCH_LENGTH])
+    value: BindParameter[str] = bindparam("folded", folded, unique=True)
     if len(folded) < _INDEXED_LENGTH:
-        pending = text(_PENDING_MATCHES).bindparams(folded=folded).columns(column("id"))
-        return or_(func.instr(folded_column, folded) > 0, id_column.in_(pending))
+        others = text(_OTHER_MATCHES).bindparams(value).columns(column("id"))
+        return or_(func.instr(folded_column, folded) > 0, id_column.in_(others))
+    phrase: BindParameter[str] = bindparam(
+        "phrase", '"' + folded[:_PHRASE_LENGTH].replace('"', '""') + '"', unique=True
+    )
     matches = text(
         "SELECT rowid FROM problems_search WHERE search_text MATCH :phrase AND instr(search_text, :folded) > 0 "
-        f"UNION ALL {_PENDING_MATCHES}"
-    ).bindparams(phrase='"' + folded[:_PHRASE_LENGTH].replace('"', '""') + '"', folded=folded)
+        f"UNION ALL {_OTHER_MATCHES}"
+    ).bindparams(phrase, value)
     return cast("ColumnElement[bool]", id_column.in_(matches.columns(column("rowid"))))

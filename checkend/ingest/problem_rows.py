@@ -82,7 +82,7 @@ def insert_problem(
             content.grouping_version,
             reason,
             location,
-            search_text(error_class, message),
+            search_text(error_class, location, message),
             level,
             at,
             at,

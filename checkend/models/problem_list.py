@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import defer, joinedload, selectinload
 
-from checkend.db.search import contains_text, fold
+from checkend.db.search import fold
 from checkend.db.session import db
 from checkend.models.app import App
 from checkend.models.counters import ProblemFacet
 from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, Status
+from checkend.models.problem_search import has_facet, matches_search
 from checkend.models.scope import AppScope
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
 
@@ -99,7 +100,7 @@ def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilt
     if filters.muted is not None:
         statement = statement.where(Problem.muted_at.is_not(None) if filters.muted else Problem.muted_at.is_(None))
     if filters.search:
-        statement = statement.where(contains_text(Problem.id, Problem.search_text, filters.search))
+        statement = statement.where(*matches_search(filters.search))
     if filters.tags:
         names = [normalize_tag_name(tag) for tag in filters.tags]
         tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
@@ -117,16 +118,10 @@ def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilt
         statement = statement.where(Problem.notices_count >= filters.min_notices)
     if filters.environments:
         folded = {fold(name) for name in filters.environments}
-        statement = statement.where(_has_facet("environment", func.fold(ProblemFacet.value).in_(folded)))
+        statement = statement.where(has_facet("environment", func.fold(ProblemFacet.value).in_(folded)))
     if filters.release:
-        statement = statement.where(_has_facet("revision", ProblemFacet.value == filters.release))
+        statement = statement.where(has_facet("revision", ProblemFacet.value == filters.release))
     return statement
-
-
-def _has_facet(name: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that a problem was reported with a value of the facet that meets ``condition``."""
-    facets = select(ProblemFacet.problem_id).where(ProblemFacet.problem_id == Problem.id, ProblemFacet.name == name)
-    return facets.where(condition).exists()
 
 
 def tags_in_use(scope: AppScope, limit: int) -> list[str]:

@@ -1,13 +1,16 @@
 """Problems, and the query parameters of their lists: the API's and the dashboard's."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import Schema, fields, post_load, pre_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, pre_load, validate
 from werkzeug.datastructures import MultiDict
 
 from checkend.config.urls import public_url
+from checkend.exceptions import DomainError
 from checkend.models.problem import Problem
 from checkend.models.problem_list import ProblemFilter
+from checkend.models.search_terms import parse_search
 from checkend.schemas.base import Query, Resource
 from checkend.schemas.fields import BooleanField, BoundedInteger, DateBound, DateTimeField, IdList, TextField
 from checkend.schemas.page import PageQuery, pop_page
@@ -87,6 +90,18 @@ class ProblemSchema(Schema):
     tags = fields.List(fields.Nested(TagSchema))
 
 
+class SearchField(fields.String):
+    """A search in the query language of `checkend.models.search_terms`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any) -> str:
+        search = str(super()._deserialize(value, attr, data, **options)).replace("\0", "")  # ends a text in SQLite
+        try:
+            parse_search(search)
+        except DomainError as error:
+            raise ValidationError([f"is invalid: {message}" for message in error.messages]) from None
+        return search
+
+
 def _names() -> "fields.List[Any]":
     """Return a field for a parameter that can be repeated."""
     return fields.List(fields.String(), validate=validate.Length(max=MAX_VALUES, error="must be at most {max} names."))
@@ -99,8 +114,9 @@ class ProblemFilterQuery(Query):
         "status": "By default all.",
         "muted": "true for muted problems only, false for the others.",
         "search": (
-            "Problems whose class, first message or latest message contains this text. Case-insensitive and "
-            "literal; covers 1,000 characters of a problem in all, and uses the first 200 characters of the text."
+            "Words, each of which occurs in the class, the first or latest message, the culprit or a tag, in any case; "
+            '"phrases"; -excluded words; and tokens such as env:production, is:regressed or last:<7d. The first 200 '
+            "characters are used."
         ),
         "tags": "Problems with any of these tags: tags=a&tags=b or tags[]=a&tags[]=b, up to 100.",
         "environment": "Problems reported in any of these environments, in any case; repeatable, up to 100.",
@@ -120,7 +136,7 @@ class ProblemFilterQuery(Query):
 
     status = fields.String(validate=IS_STATUS)
     muted = BooleanField()
-    search = fields.String()
+    search = SearchField()
     tags = _names()
     environment = _names()
     release = fields.String()
@@ -165,9 +181,6 @@ class AllProblemsQuery(ProblemFilterQuery, PageQuery):
 def problem_filter(data: dict[str, Any]) -> ProblemFilter:
     """Return the filter for the loaded parameters ``data``; those that are missing do not filter."""
     values = {name: value for name, value in data.items() if name != "status" or value != "all"}
-    if "search" in values:
-        # In SQLite's functions, a null character ends a text.
-        values["search"] = values["search"].replace("\0", "")
     environments = tuple(values.pop("environment", ()))
     return ProblemFilter(**values | {"tags": tuple(values.get("tags", ())), "environments": environments})
 

@@ -29,7 +29,7 @@ def fill(app: Flask, number: int, message: str) -> None:
                     app_id=1,
                     error_class="E",
                     first_message=text,
-                    search_text=search_text("E", text),
+                    search_text=search_text("E", "", text),
                     fingerprint=f"f{one}",
                     grouping_version=1,
                     first_noticed_at=now,

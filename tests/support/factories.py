@@ -80,7 +80,9 @@ class Factory:
                 "notices_count": notices,
             } | fields
             values["first_message"] = values.pop("error_message", values["first_message"])
-            values["search_text"] = search_text(values["error_class"], values["first_message"])
+            values["search_text"] = search_text(
+                values["error_class"], values.get("location", ""), values["first_message"]
+            )
             problem = Problem(app_id=app_id, **values)
             app = db.session.get_one(App, app_id)
             app.problems_count += 1
