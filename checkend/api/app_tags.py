@@ -9,7 +9,7 @@ from checkend.api.lookups import with_app
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.models import App
-from checkend.models.problem import count_tags
+from checkend.models.problem_list import count_tags
 from checkend.schemas.tag import CountedTagSchema
 
 bp = Blueprint("app_tags", __name__)

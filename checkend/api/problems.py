@@ -12,7 +12,8 @@ from checkend.auth.decorators import requires
 from checkend.db.transactions import write_in_steps
 from checkend.models import App, Problem, ProblemFilter
 from checkend.models.mute import mute_problem, mute_problems, unmute_problem, unmute_problems
-from checkend.models.problem import RESOLVED, UNRESOLVED, Status, count_problems, details_options, find_problems
+from checkend.models.problem import RESOLVED, UNRESOLVED, Status, details_options
+from checkend.models.problem_list import count_problems, find_problems
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, delete_in_batches
 from checkend.models.selection import bulk_tag as tag_problems

@@ -30,7 +30,8 @@ def list_(app: str | None, status: str, search: str, limit: int, as_json: bool) 
     """List the problems of APP (its slug or id), or of all apps, last seen first."""
     with open_database():
         from checkend.db.session import db
-        from checkend.models.problem import ProblemFilter, count_problems, details_options, find_problems
+        from checkend.models.problem import details_options
+        from checkend.models.problem_list import ProblemFilter, count_problems, find_problems
         from checkend.models.scope import AppScope
         from checkend.schemas.problem import ProblemSchema
 

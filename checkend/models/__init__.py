@@ -12,7 +12,8 @@ from checkend.models.issue import ProblemIssue
 from checkend.models.mail_settings import StoredMailSettings
 from checkend.models.notice import Notice
 from checkend.models.outgoing_mail import OutgoingMail
-from checkend.models.problem import Problem, ProblemFilter
+from checkend.models.problem import Problem
+from checkend.models.problem_list import ProblemFilter
 from checkend.models.session import UserSession
 from checkend.models.tag import ProblemTag, Tag
 from checkend.models.team import Team, TeamApp, TeamMember

@@ -15,15 +15,8 @@ from checkend.db.transactions import write_in_steps
 from checkend.models import audit_log
 from checkend.models.app import App, adjust_problem_counts
 from checkend.models.notice import Notice
-from checkend.models.problem import (
-    UNRESOLVED,
-    Problem,
-    ProblemFilter,
-    Status,
-    record_change,
-    set_status,
-    where_problems,
-)
+from checkend.models.problem import UNRESOLVED, Problem, Status, record_change, set_status
+from checkend.models.problem_list import ProblemFilter, where_problems
 from checkend.models.scope import AppScope
 from checkend.models.storage import notice_bytes, release_deleted, release_problems
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name

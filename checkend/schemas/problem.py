@@ -6,7 +6,8 @@ from marshmallow import Schema, fields, post_load, pre_load, validate
 from werkzeug.datastructures import MultiDict
 
 from checkend.config.urls import public_url
-from checkend.models.problem import Problem, ProblemFilter
+from checkend.models.problem import Problem
+from checkend.models.problem_list import ProblemFilter
 from checkend.schemas.base import Query, Resource
 from checkend.schemas.fields import BooleanField, BoundedInteger, DateBound, DateTimeField, IdList, TextField
 from checkend.schemas.page import PageQuery, pop_page

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from checkend import clock
 from checkend.db.search import MAX_SEARCH_LENGTH
-from checkend.models.problem import ProblemFilter
+from checkend.models.problem_list import ProblemFilter
 from checkend.models.tag import normalize_tag_name
 from checkend.schemas.base import format_error_messages
 from checkend.schemas.fields import BoundedInteger

@@ -9,7 +9,7 @@ from flask import Flask
 from checkend.db.session import db
 from checkend.models import App, ProblemFilter
 from checkend.models.counters import ProblemFacet
-from checkend.models.problem import find_problems
+from checkend.models.problem_list import find_problems
 from checkend.models.scope import AppScope
 from tests.api.test_query_counts import bare_problem
 from tests.support.api import Api, assert_error, assert_page

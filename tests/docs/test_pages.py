@@ -52,7 +52,13 @@ def test_the_readme_links_to_every_document() -> None:
     assert {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md"} <= linked
 
 
-def test_operations_links_to_each_file_for_deployment() -> None:
-    linked = {file for file, _ in _LINK.findall((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"))}
+def test_the_index_links_to_every_document() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / file).resolve() for file, _ in _LINK.findall(index.read_text(encoding="utf-8"))}
+    assert set(PAGES) - {index, ROOT / "README.md"} <= linked
+
+
+def test_deployment_links_to_each_file_for_it() -> None:
+    linked = {file for file, _ in _LINK.findall((ROOT / "docs" / "deployment.md").read_text(encoding="utf-8"))}
     assert DEPLOYMENT
     assert {f"../deploy/{path.name}" for path in DEPLOYMENT} <= linked

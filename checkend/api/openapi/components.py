@@ -83,8 +83,9 @@ class Components:
         """Return a reference to what a body may contain: the resource itself, or under one of its root keys."""
         name = f"{_name(schema)}{'Update' if partial else 'Input'}"
         bare = self._add(name, lambda: self._settable(schema, partial=partial))
+        beside = self._spec.components.schemas[name]["properties"]  # fields beside the root key are read, too
         wrapped = [
-            {"type": "object", "properties": {root: bare}, "required": [root], "additionalProperties": False}
+            {"type": "object", "properties": {root: bare} | beside, "required": [root], "additionalProperties": False}
             for root in schema.roots
         ]
         return {"anyOf": [bare, *wrapped]} if wrapped else bare

@@ -16,7 +16,7 @@ from checkend.db.transactions import write_transaction
 from checkend.ingest.exceptions import UnknownKeyError
 from checkend.ingest.pipeline import ingestion
 from checkend.models import ApiKey, App, Problem
-from checkend.models.problem import ProblemFilter, find_problems
+from checkend.models.problem_list import ProblemFilter, find_problems
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_app_in_batches, delete_in_batches
 from checkend.schemas.problem import ProblemSchema

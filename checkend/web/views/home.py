@@ -13,7 +13,8 @@ from checkend.auth.sessions import current_user
 from checkend.db.session import db
 from checkend.models import App, Problem
 from checkend.models.counters import days_of_apps
-from checkend.models.problem import UNRESOLVED, ProblemFilter, find_problems, new_problems
+from checkend.models.problem import UNRESOLVED
+from checkend.models.problem_list import ProblemFilter, find_problems, new_problems
 from checkend.models.scope import AppScope
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.presenters import charts

@@ -10,7 +10,7 @@ from checkend.models import Notice, Problem, Tag
 from checkend.models.counters import facets_of, hours_of_problem
 from checkend.models.mute import mute_problem, unmute_problem
 from checkend.models.notice import latest_notices
-from checkend.models.problem import tags_in_use
+from checkend.models.problem_list import tags_in_use
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, delete_with_time_limit
 from checkend.web.lookups import get_or_404

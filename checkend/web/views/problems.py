@@ -18,15 +18,8 @@ from checkend.exceptions import DomainError
 from checkend.models import App, Problem
 from checkend.models.counters import days_of_problems, have_reported
 from checkend.models.mute import mute_problems, unmute_problems
-from checkend.models.problem import (
-    RESOLVED,
-    UNRESOLVED,
-    ProblemFilter,
-    count_problems,
-    environments_of,
-    find_problems,
-    tags_in_use,
-)
+from checkend.models.problem import RESOLVED, UNRESOLVED
+from checkend.models.problem_list import ProblemFilter, count_problems, environments_of, find_problems, tags_in_use
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, bulk_tag, bulk_untag, delete_with_time_limit
 from checkend.web.lookups import app_for

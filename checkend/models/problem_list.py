@@ -1,0 +1,158 @@
+"""Lists of problems: filters, orders, counts, and the values that filters can have."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import defer, joinedload, selectinload
+
+from checkend.db.search import contains_text, fold
+from checkend.db.session import db
+from checkend.models.app import App
+from checkend.models.counters import ProblemFacet
+from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, Status
+from checkend.models.scope import AppScope
+from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemFilter:
+    """A filter and sort order for problems. Empty parts do not limit.
+
+    Times are inclusive: ``date_from`` and ``date_to`` bound ``last_noticed_at``, the other two ``first_noticed_at``.
+    Of several tags or environments, a problem needs any one. Names of environments are compared in any case.
+    """
+
+    status: Status | None = None
+    muted: bool | None = None
+    search: str = ""
+    tags: tuple[str, ...] = ()
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+    first_from: datetime | None = None
+    first_to: datetime | None = None
+    min_notices: int = 0
+    environments: tuple[str, ...] = ()
+    release: str = ""
+    sort: Literal["recent", "oldest", "notices", "new"] = "recent"
+
+    @property
+    def narrows_beyond_status(self) -> bool:
+        """Return whether anything but the status and mutes excludes problems."""
+        bounds = (self.date_from, self.date_to, self.first_from, self.first_to)
+        seen_in = self.environments or self.release
+        return bool(self.search or self.tags or any(bounds) or self.min_notices > 0 or seen_in)
+
+
+_ORDERS: dict[str, tuple[Any, ...]] = {
+    "recent": (Problem.last_noticed_at.desc(), Problem.id.desc()),
+    "oldest": (Problem.last_noticed_at.asc(), Problem.id.asc()),
+    "notices": (Problem.notices_count.desc(), Problem.id.desc()),
+    "new": (Problem.first_noticed_at.desc(), Problem.id.desc()),
+}
+
+
+def find_problems(scope: AppScope, filters: ProblemFilter) -> Select[tuple[Problem]]:
+    """Select the problems of the apps in ``scope`` that match ``filters``, in its order, with their tags loaded."""
+    statement = where_problems(select(Problem), scope, filters)
+    return statement.options(selectinload(Problem.tags)).order_by(*_ORDERS[filters.sort])
+
+
+def new_problems(scope: AppScope, since: datetime, limit: int) -> list[Problem]:
+    """Return up to ``limit`` problems of the apps in ``scope`` first noticed at or after ``since`` and not muted.
+
+    Newest first. They were last noticed since then too: that condition limits the rows that are read.
+    """
+    statement = where_problems(select(Problem), scope, ProblemFilter(date_from=since, muted=False))
+    statement = statement.where(Problem.first_noticed_at >= since)
+    statement = statement.options(defer(Problem.search_text), selectinload(Problem.tags), joinedload(Problem.app))
+    return list(db.session.scalars(statement.order_by(Problem.first_noticed_at.desc(), Problem.id.desc()).limit(limit)))
+
+
+def count_problems(scope: AppScope, filters: ProblemFilter) -> int:
+    """Return how many problems `find_problems` selects.
+
+    From the apps' counters, unless the filter narrows beyond status and mutes.
+    """
+    if filters.narrows_beyond_status:
+        return db.session.scalar(where_problems(select(func.count()).select_from(Problem), scope, filters)) or 0
+    if filters.muted and filters.status == RESOLVED:  # a resolved problem is never muted
+        return 0
+    columns: dict[Status | None, Any] = {
+        None: App.problems_count,
+        UNRESOLVED: App.unresolved_problems_count,
+        RESOLVED: App.problems_count - App.unresolved_problems_count,
+    }
+    column = App.muted_problems_count if filters.muted else columns[filters.status]
+    if filters.muted is False and filters.status != RESOLVED:
+        column = column - App.muted_problems_count
+    statement = select(func.coalesce(func.sum(column), 0))
+    return db.session.scalar(scope.narrow(statement, App.id)) or 0
+
+
+def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilter) -> Select[Any]:
+    """Limit ``statement``, which selects from problems, to those of the apps in ``scope`` that match ``filters``."""
+    statement = scope.narrow(statement, Problem.app_id)
+    if filters.status:
+        statement = statement.where(Problem.status == filters.status)
+    if filters.muted is not None:
+        statement = statement.where(Problem.muted_at.is_not(None) if filters.muted else Problem.muted_at.is_(None))
+    if filters.search:
+        statement = statement.where(contains_text(Problem.id, Problem.search_text, filters.search))
+    if filters.tags:
+        names = [normalize_tag_name(tag) for tag in filters.tags]
+        tagged = select(ProblemTag.problem_id).join(Tag, Tag.id == ProblemTag.tag_id).where(Tag.name.in_(names))
+        statement = statement.where(Problem.id.in_(tagged))
+    bounds = (
+        (Problem.last_noticed_at, filters.date_from, filters.date_to),
+        (Problem.first_noticed_at, filters.first_from, filters.first_to),
+    )
+    for column, start, end in bounds:
+        if start is not None:
+            statement = statement.where(column >= start)
+        if end is not None:
+            statement = statement.where(column <= end)
+    if filters.min_notices > 0:
+        statement = statement.where(Problem.notices_count >= filters.min_notices)
+    if filters.environments:
+        folded = {fold(name) for name in filters.environments}
+        statement = statement.where(_has_facet("environment", func.fold(ProblemFacet.value).in_(folded)))
+    if filters.release:
+        statement = statement.where(_has_facet("revision", ProblemFacet.value == filters.release))
+    return statement
+
+
+def _has_facet(name: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a problem was reported with a value of the facet that meets ``condition``."""
+    facets = select(ProblemFacet.problem_id).where(ProblemFacet.problem_id == Problem.id, ProblemFacet.name == name)
+    return facets.where(condition).exists()
+
+
+def tags_in_use(scope: AppScope, limit: int) -> list[str]:
+    """Return up to ``limit`` names of tags that problems of the apps in ``scope`` have, by name."""
+    used = select(ProblemTag.problem_id).where(ProblemTag.tag_id == Tag.id)
+    if not scope.is_all:
+        used = scope.narrow(used.join(Problem, Problem.id == ProblemTag.problem_id), Problem.app_id)
+    return list(db.session.scalars(select(Tag.name).where(used.exists()).order_by(Tag.name).limit(limit)))
+
+
+def count_tags(app: App) -> list[dict[str, Any]]:
+    """Return ``id``, ``name`` and ``problems_count`` of the tags that problems of the app have, by name."""
+    count = func.count().label("problems_count")
+    statement = (
+        select(Tag.id, Tag.name, count)
+        .join(ProblemTag, ProblemTag.tag_id == Tag.id)
+        .join(Problem, Problem.id == ProblemTag.problem_id)
+        .where(Problem.app_id == app.id)
+        .group_by(Tag.id, Tag.name)
+    )
+    return [dict(row) for row in db.session.execute(statement.order_by(Tag.name)).mappings()]
+
+
+def environments_of(problem_ids: list[int]) -> list[str]:
+    """Return the names of the environments that reported any of the problems, sorted."""
+    environments = select(ProblemFacet.value).where(
+        ProblemFacet.problem_id.in_(problem_ids), ProblemFacet.name == "environment", ProblemFacet.value != ""
+    )
+    return sorted(set(db.session.scalars(environments)))
