@@ -30,6 +30,7 @@ def register(app: Flask) -> None:
         invitations,
         notice_feed,
         notices,
+        notification_preferences,
         problem_statistics,
         problems,
         tags,
@@ -45,7 +46,7 @@ def register(app: Flask) -> None:
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
     of_apps = (apps, app_tags, channels, problems, problem_statistics, notices, notice_feed, tags)
-    of_users = (api_key, audit_log, teams, team_apps, team_members, invitations, users)
+    of_users = (api_key, audit_log, teams, team_apps, team_members, invitations, users, notification_preferences)
     for module in (health, openapi, *of_apps, *of_users):
         # The prefix is needed because the dashboard has blueprints with the same names.
         app.register_blueprint(module.bp, url_prefix="/api/v1", name=f"api_{module.bp.name}")

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, g
 
 from checkend.api.decorators import body, response
 from checkend.api.lookups import with_app
 from checkend.auth.api_keys import authenticate, permitted_apps
 from checkend.auth.decorators import requires
+from checkend.db.session import db
 from checkend.db.transactions import write_in_steps
-from checkend.models import App
+from checkend.ingest.test_error import send_test_error
+from checkend.models import ApiKey, App
 from checkend.models.selection import delete_app_in_batches
-from checkend.schemas.app import AppSchema, AppWithKeySchema
+from checkend.schemas.app import AppSchema, AppWithKeySchema, TestErrorSchema
 
 bp = Blueprint("apps", __name__)
 bp.before_request(authenticate)
@@ -65,6 +67,17 @@ def delete(app: App) -> None:
     """
     for _ in write_in_steps(delete_app_in_batches(app)):
         pass
+
+
+@bp.post("/apps/<app_id>/test_error")
+@requires("apps:write", writing=False)  # the writer stores it
+@with_app
+@response(TestErrorSchema(), 201)
+def test_error(app: App) -> dict[str, Any]:
+    """Report a test error to an app, as an SDK would."""
+    key = db.session.get_one(ApiKey, g.api_key.key_id)
+    result = send_test_error(app, "the API", {"name": f"API key {key.name}"})
+    return {"id": result.notice_id, "problem_id": result.problem_id, "deduplicated": result.deduplicated}
 
 
 @bp.post("/apps/<app_id>/regenerate_ingestion_key")

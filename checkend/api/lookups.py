@@ -15,6 +15,7 @@ from checkend.auth.api_keys import permitted_apps
 from checkend.db.session import Base, db
 from checkend.exceptions import ApiError, DomainError
 from checkend.models import App, Channel, Delivery, Invitation, Notice, Problem, Tag, Team, TeamMember, User
+from checkend.models.channel import Subscription, subscriptions_of
 from checkend.models.scope import AppScope
 from checkend.models.slugs import by_id, by_slug_or_id
 
@@ -100,6 +101,18 @@ def _invitation(ids: Ids) -> Invitation:
     return _or_404(invitation if is_open else None, "Invitation")
 
 
+def _user(ids: Ids) -> User:
+    return _or_404(by_slug_or_id(User, ids["user_id"]), "User")
+
+
+def _subscription(ids: Ids) -> Subscription:
+    user, app = _user(ids), _app(ids)
+    found = next((one for one in subscriptions_of(user) if one.app.id == app.id), None)
+    if found is None:
+        raise ApiError(404, "The app is in none of the user's teams.")
+    return found
+
+
 def _replacing(find: Callable[[Ids], dict[str, Any]]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
@@ -121,4 +134,5 @@ with_team = _replacing(lambda ids: {"team": _team(ids)})
 with_team_and_app = _replacing(lambda ids: {"team": _team(ids), "app": _app(ids)})
 with_member = _replacing(lambda ids: {"member": _member(ids)})
 with_invitation = _replacing(lambda ids: {"invitation": _invitation(ids)})
-with_user = _replacing(lambda ids: {"user": _or_404(by_slug_or_id(User, ids["user_id"]), "User")})
+with_user = _replacing(lambda ids: {"user": _user(ids)})
+with_subscription = _replacing(lambda ids: {"subscription": _subscription(ids)})

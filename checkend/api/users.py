@@ -1,19 +1,23 @@
 """Users: /api/v1/users."""
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint
 
+from checkend import clock
 from checkend.api.conventions import check_precondition
 from checkend.api.decorators import body, response
 from checkend.api.lookups import with_user
+from checkend.auth import password_reset
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
+from checkend.config.urls import full_url
 from checkend.db.transactions import write_transaction
 from checkend.exceptions import ApiError
 from checkend.models import User
 from checkend.models.user import NewPassword, normalize_email_address
-from checkend.schemas.user import UserSchema
+from checkend.schemas.user import PasswordLinkSchema, UserSchema
 
 bp = Blueprint("users", __name__)
 bp.before_request(authenticate)
@@ -74,6 +78,20 @@ def update(user: User, data: dict[str, Any]) -> User:
 def delete(user: User) -> None:
     """Delete a user. The last site admin, and a user who owns teams, are rejected."""
     user.delete()
+
+
+@bp.post("/users/<user_id>/password_link")
+@requires("users:write", writing=False)  # the link is signed, not stored
+@with_user
+@response(PasswordLinkSchema(), 201)
+def password_link(user: User) -> dict[str, Any]:
+    """Create a link with which a user who is not a site admin chooses a new password. Only this response contains it.
+
+    It works for 24 hours, until the password or the email address changes.
+    """
+    _reject_site_admin(user, {"password": ""})
+    expires_at = clock.now() + timedelta(hours=password_reset.VALID_HOURS)
+    return {"url": full_url("passwords.renew", token=password_reset.create_token(user)), "expires_at": expires_at}
 
 
 def _reject_site_admin(user: User, data: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ class Permission(DescribedEnum):
     """A permission of the Management API, ``resource:action``. Writing does not imply reading."""
 
     APPS_READ = "apps:read", "List apps and see their settings."
-    APPS_WRITE = "apps:write", "Create, change and delete apps, and regenerate ingestion keys."
+    APPS_WRITE = "apps:write", "Create, change and delete apps, regenerate ingestion keys, and send test errors."
     PROBLEMS_READ = "problems:read", "List problems and see their details."
     PROBLEMS_WRITE = "problems:write", "Resolve, reopen, mute, tag in bulk and delete problems."
     NOTICES_READ = "notices:read", "Read notices: backtraces, requests, users and context."
@@ -30,7 +30,8 @@ class Permission(DescribedEnum):
     USERS_READ = "users:read", "List users."
     USERS_WRITE = (
         "users:write",
-        "Create and delete users, and set the email address and password of everyone but site admins: "
+        "Create and delete users, set their notification preferences, and the email address and password of everyone "
+        "but site admins: "
         "anyone with the key can sign in as any of them.",
     )
     AUDIT_READ = "audit:read", "Read the audit log: who changed what, with email addresses and client IPs."

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from checkend.client.caller import Caller, Id
 from checkend.client.queries import AppFields, AppUpdate, ChannelFields, ChannelUpdate, PageQuery
-from checkend.client.types import App, AppWithKey, Channel, ChannelWithSecret, CountedTag, Delivery, Page
+from checkend.client.types import App, AppWithKey, Channel, ChannelWithSecret, CountedTag, Delivery, Page, TestError
 
 
 class AppMethods(Caller):
@@ -36,6 +36,10 @@ class AppMethods(Caller):
     def regenerate_ingestion_key(self, app: Id) -> AppWithKey:
         """Replace the ingestion key of an app; reports with the old key are rejected from now on."""
         return self.call("POST", f"/apps/{app}/regenerate_ingestion_key")
+
+    def send_test_error(self, app: Id) -> TestError:
+        """Report a test error to an app, as an SDK would."""
+        return self.call("POST", f"/apps/{app}/test_error")
 
     def app_tags(self, app: Id) -> list[CountedTag]:
         """Return the tags that problems of an app have, by name, with the number of these problems."""

@@ -70,6 +70,9 @@ class AppFields(TypedDict, total=False):
     environment: str | None
     notify_on_new_problem: bool
     notify_on_reoccurrence: bool
+    retention_days: int | None
+    retention_notices: int | None
+    disabled_grouping_rules: list[str]
 
 
 class AppUpdate(AppFields, total=False):

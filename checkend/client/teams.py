@@ -2,11 +2,11 @@
 # mypy: disable-error-code="no-any-return"
 # A JSON value is Any. That it has the type that a method declares is guaranteed by the API, and verified by the tests.
 
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from checkend.client.caller import Caller, Id
 from checkend.client.queries import TeamUpdate, UserUpdate
-from checkend.client.types import App, Invitation, Member, Team, User
+from checkend.client.types import App, Invitation, Member, NotificationPreference, PasswordLink, Team, User
 
 
 class TeamMethods(Caller):
@@ -95,6 +95,24 @@ class TeamMethods(Caller):
     def update_user(self, user: Id, **fields: Unpack[UserUpdate]) -> User:
         """Change a user's email address or password."""
         return self.call("PATCH", f"/users/{user}", fields)
+
+    def create_password_link(self, user: Id) -> PasswordLink:
+        """Create a link with which a user, who must not be a site admin, chooses a new password."""
+        return self.call("POST", f"/users/{user}/password_link")
+
+    def notification_preferences(self, user: Id) -> list[NotificationPreference]:
+        """Return which email a user gets about each app of their teams, by the name of the app."""
+        return self.call("GET", f"/users/{user}/notification_preferences")
+
+    def notification_preference(self, user: Id, app: Id) -> NotificationPreference:
+        """Return which email a user gets about an app."""
+        return self.call("GET", f"/users/{user}/notification_preferences/{app}")
+
+    def set_notification_preference(
+        self, user: Id, app: Id, level: Literal["all", "new", "none"]
+    ) -> NotificationPreference:
+        """Choose which email a user gets about an app."""
+        return self.call("PATCH", f"/users/{user}/notification_preferences/{app}", {"level": level})
 
     def delete_user(self, user: Id) -> None:
         """Delete a user."""

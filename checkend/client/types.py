@@ -14,6 +14,9 @@ class App(TypedDict):
     environment: str | None
     notify_on_new_problem: bool
     notify_on_reoccurrence: bool
+    retention_days: int | None
+    retention_notices: int | None
+    disabled_grouping_rules: list[str]
     created_at: str
     updated_at: str
     unresolved_problems_count: int
@@ -185,6 +188,29 @@ class User(TypedDict):
     last_logged_in_at: str | None
     created_at: str
     updated_at: str
+
+
+class PasswordLink(TypedDict):
+    """A link with which a user chooses a new password."""
+
+    url: str
+    expires_at: str
+
+
+class NotificationPreference(TypedDict):
+    """Which email a user gets about an app: ``all``, ``new`` (new problems only) or ``none``."""
+
+    app_id: int
+    app_slug: str
+    level: str
+
+
+class TestError(TypedDict):
+    """What became of a test error."""
+
+    id: int
+    problem_id: int
+    deduplicated: bool
 
 
 class Team(TypedDict):

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -289,6 +290,21 @@ def subscribable_apps(user: User) -> list[App]:
     teams = select(TeamMember.team_id).where(TeamMember.user_id == user.id)
     apps = select(TeamApp.app_id).where(TeamApp.team_id.in_(teams))
     return list(db.session.scalars(select(App).where(App.id.in_(apps)).order_by(App.name, App.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Which mail a user gets about an app of their teams."""
+
+    user: User
+    app: App
+    level: PreferenceLevel
+
+
+def subscriptions_of(user: User) -> list[Subscription]:
+    """Return which mail the user gets about each of `subscribable_apps`."""
+    levels = NotificationPreference.levels_of(user)
+    return [Subscription(user, app, levels.get(app.id, "all")) for app in subscribable_apps(user)]
 
 
 def deliveries_of(channel: Channel) -> "Select[Any]":

@@ -1,12 +1,16 @@
 """Users."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
-from marshmallow import ValidationError, fields, post_load, pre_load, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
+from checkend.models.channel import PreferenceLevel
 from checkend.models.user import MIN_PASSWORD_LENGTH
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import BooleanField, DateTimeField, EmailAddressField, PasswordField
+from checkend.schemas.fields import BooleanField, DateTimeField, EmailAddressField, PasswordField, TextField
+
+_LEVELS = get_args(PreferenceLevel)
+_IS_LEVEL = validate.OneOf(_LEVELS, error=f"must be one of {', '.join(_LEVELS)}.")
 
 
 class UserSchema(Resource):
@@ -50,6 +54,29 @@ class UserSchema(Resource):
     def _drop_confirmation(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         data.pop("password_confirmation", None)
         return data
+
+
+class PasswordLinkSchema(Schema):
+    """A link with which a user chooses a new password."""
+
+    descriptions: ClassVar[dict[str, str]] = {"url": "The link.", "expires_at": "24 hours after it was created."}
+
+    url = fields.String()
+    expires_at = DateTimeField()
+
+
+class NotificationPreferenceSchema(Resource):
+    """Which email a user gets about an app of their teams."""
+
+    roots = ("notification_preference",)
+    descriptions: ClassVar[dict[str, str]] = {
+        "app_slug": "Slug of the app.",
+        "level": "all (default), new for new problems only, or none.",
+    }
+
+    app_id = fields.Integer(dump_only=True, attribute="app.id")
+    app_slug = fields.String(dump_only=True, attribute="app.slug")
+    level = TextField(required=True, validate=_IS_LEVEL)
 
 
 def _is_blank(value: Any) -> bool:

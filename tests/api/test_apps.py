@@ -18,6 +18,9 @@ SHAPE = [
     "environment",
     "notify_on_new_problem",
     "notify_on_reoccurrence",
+    "retention_days",
+    "retention_notices",
+    "disabled_grouping_rules",
     "created_at",
     "updated_at",
     "unresolved_problems_count",
@@ -39,6 +42,9 @@ def test_a_new_app_has_its_defaults_and_shows_its_key_once(api: Api) -> None:
         "environment": None,
         "notify_on_new_problem": True,
         "notify_on_reoccurrence": True,
+        "retention_days": None,
+        "retention_notices": None,
+        "disabled_grouping_rules": [],
         "created_at": 0,
         "updated_at": 0,
         "unresolved_problems_count": 0,
@@ -54,6 +60,9 @@ def test_all_fields_can_be_set(api: Api) -> None:
         "environment": "staging",
         "notify_on_new_problem": False,
         "notify_on_reoccurrence": False,
+        "retention_days": 0,
+        "retention_notices": 500,
+        "disabled_grouping_rules": ["helpers", "wording"],
     }
     created = api.post("/apps", fields).get_json()
     assert {name: created[name] for name in fields} == fields
@@ -108,6 +117,23 @@ def test_a_response_can_be_sent_back(api: Api) -> None:
         ({"name": "a\nb"}, ["Name must not contain control characters."]),
         ({"name": "\ud800"}, ["Name must not contain control characters."]),
         ({"name": "A", "environment": 1}, ["Environment must be text."]),
+        *[
+            (
+                {"name": "A", "retention_days": days},
+                ["Retention days must be a whole number from 0 to 36,500, or null."],
+            )
+            for days in (-1, 36_501, "7", 1.5, True, [7], 10**19)
+        ],
+        *[
+            (
+                {"name": "A", "disabled_grouping_rules": rules},
+                [
+                    "Disabled grouping rules must be a list of any of libraries, enclosing, helpers, recursion, "
+                    "wording, values."
+                ],
+            )
+            for rules in ("wording", None, ["wordings"], [1], [["wording"]], {"wording": True})
+        ],
         ({"name": "A", "notify_on_new_problem": "True"}, ["Notify on new problem must be true or false."]),
         ({"name": "A", "notify_on_new_problem": "yes"}, ["Notify on new problem must be true or false."]),
         ({"name": "A", "notify_on_new_problem": 1}, ["Notify on new problem must be true or false."]),

@@ -16,11 +16,13 @@ from tests.support.factories import Factory
 
 __all__ = ["records"]
 
+PROBLEM_FILTERS = (
+    "status muted search tags tags[] environment environment[] release date_from date_to first_from first_to "
+    "min_notices sort page per_page"
+).split()
 LISTS = {
-    "/apps/<app_id>/problems": (
-        "status search tags tags[] date_from date_to min_notices sort page per_page".split(),
-        ("stauts", "status"),
-    ),
+    "/problems": ([*PROBLEM_FILTERS, "app", "app[]"], ("aps", "app")),
+    "/apps/<app_id>/problems": (PROBLEM_FILTERS, ("stauts", "status")),
     "/apps/<app_id>/problems/<problem_id>/notices": (
         "date_from date_to page per_page".split(),
         ("datefrom", "date_from"),

@@ -22,6 +22,7 @@ from tests.support.api import Api, assert_error
 from tests.support.factories import Factory
 
 PROBLEM = "/apps/<app_id>/problems/<problem_id>"
+PREFERENCE = "/users/<user_id>/notification_preferences/<app_id>"
 CHANNELS = "/apps/<app_id>/channels"
 CHANNEL = f"{CHANNELS}/<channel_id>"
 HOOK = {"kind": "webhook", "name": "Hook", "config": {"url": "http://127.0.0.1:9/"}}  # sending there is not permitted
@@ -44,6 +45,7 @@ TABLE: dict[tuple[str, str], Call] = {
     ("PUT", "/apps/<app_id>"): Call("apps:write", 200, {"name": "Other"}),
     ("DELETE", "/apps/<app_id>"): Call("apps:write", 204),
     ("POST", "/apps/<app_id>/regenerate_ingestion_key"): Call("apps:write"),
+    ("POST", "/apps/<app_id>/test_error"): Call("apps:write", 201),
     ("GET", "/apps/<app_id>/problems"): Call("problems:read"),
     ("GET", "/problems"): Call("problems:read"),
     ("GET", PROBLEM): Call("problems:read"),
@@ -105,12 +107,17 @@ TABLE: dict[tuple[str, str], Call] = {
     ("PATCH", "/users/<user_id>"): Call("users:write", 200, {"email_address": "new@example.com"}),
     ("PUT", "/users/<user_id>"): Call("users:write", 200, {"email_address": "new@example.com"}),
     ("DELETE", "/users/<user_id>"): Call("users:write", 204),
+    ("POST", "/users/<user_id>/password_link"): Call("users:write", 201),
+    ("GET", "/users/<user_id>/notification_preferences"): Call("users:read"),
+    ("GET", PREFERENCE): Call("users:read"),
+    ("PATCH", PREFERENCE): Call("users:write", 200, {"level": "none"}),
+    ("PUT", PREFERENCE): Call("users:write", 200, {"level": "none"}),
 }
 OPEN = {("GET", "/health"), ("GET", "/openapi"), ("GET", "/openapi.yaml")}
 ANY_KEY = {("GET", "/api_key")}  # a key, but no permission
 IDS = {"app_id": "1", "problem_id": "1", "notice_id": "1", "tag_id": "1", "team_id": "1", "member_id": "2"}
 IDS |= {"channel_id": "1", "delivery_id": "1", "invitation_id": "1"}
-THIRD_USER = "3"
+MEMBER, THIRD_USER = "2", "3"
 
 
 def url_map(app: Flask) -> dict[tuple[str, str], Callable[..., Any]]:
@@ -157,7 +164,8 @@ def records(app: Flask, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def path_of(rule: str) -> str:
-    for name, value in {**IDS, "user_id": THIRD_USER}.items():
+    user = MEMBER if rule.startswith(PREFERENCE) else THIRD_USER
+    for name, value in {**IDS, "user_id": user}.items():
         rule = rule.replace(f"<{name}>", value)
     assert "<" not in rule
     return rule

@@ -35,6 +35,7 @@ LISTS = [
     "/teams/<team_id>/invitations",
     "/teams/<team_id>/members",
     "/users",
+    "/users/<user_id>/notification_preferences",
 ]
 
 

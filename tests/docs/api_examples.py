@@ -67,6 +67,7 @@ CALLS = (
     Call('client.remove_tag("shop", 2, 3)'),
     Call('client.delete_problem("shop", 1)'),
     Call('client.bulk_delete("shop", [2])'),
+    Call('client.send_test_error("shop")'),
     Call("client.teams()"),
     Call('client.create_team("Payments", owner_id="grace")'),
     Call('client.team("payments")'),
@@ -89,6 +90,10 @@ CALLS = (
     Call('client.create_user("nobody", "short")', "Each invalid field has a message:"),
     Call('client.user("edsger")'),
     Call('client.update_user("edsger", email_address="edsger.dijkstra@example.com")'),
+    Call('client.create_password_link("edsger")'),
+    Call('client.notification_preferences("grace")'),
+    Call('client.notification_preference("grace", "shop")'),
+    Call('client.set_notification_preference("grace", "shop", "new")'),
     Call('client.delete_user("edsger")'),
     Call('client.audit_log(event="team", actor="api_key", per_page=2)'),
 )

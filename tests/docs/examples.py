@@ -45,7 +45,9 @@ _PART = re.compile(
 )
 # Mail can be queued, but not sent: nothing listens there.
 _MAIL = {"URL": "http://127.0.0.1:8080", "MAIL_HOST": "127.0.0.1", "MAIL_PORT": "9"}
-_SECRET = re.compile(r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}|(/invitations/)[\w-]{43}")
+_SECRET = re.compile(
+    r"(cki_|whsec_)[A-Za-z0-9_+/=-]{32,}|(cka_)[0-9a-f]{10}|(/invitations/)[\w-]{43}|(/new-password/)[\w.-]+"
+)
 _REQUEST_ID = re.compile(r'(^X-Request-Id: |"request_id": ")[0-9a-f]{16}\b', re.MULTILINE)
 _RATE_LIMIT = re.compile(r"(RateLimit-Remaining: 1199|RateLimit-Reset: )\d+")  # depend on when the minute began
 _SECONDS_TO_WAIT = re.compile(r"\b(Retry-After: |Retry after )\d+")
@@ -70,7 +72,7 @@ def record(document: str) -> str:
 
 def without_secrets(text: str) -> str:
     """Return ``text`` without what differs in each recording: keys and secrets are shortened, request ids replaced."""
-    return _REQUEST_ID.sub(r"\g<1>3f9a1c0b7d5e2468", _SECRET.sub(r"\1\2\3…", text))
+    return _REQUEST_ID.sub(r"\g<1>3f9a1c0b7d5e2468", _SECRET.sub(r"\1\2\3\4…", text))
 
 
 class _Clock:

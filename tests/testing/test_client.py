@@ -44,6 +44,10 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert client.app(shop)["name"] == "Shop"
     assert client.regenerate_ingestion_key(shop)["ingestion_key"].startswith("cki_")
     assert shop in [one["slug"] for one in client.apps()]
+    assert client.send_test_error(shop)["deduplicated"] is False
+    (test_error,) = client.all_problems(shop)
+    assert test_error["error_class"] == "Checkend::TestError"
+    client.delete_problem(shop, test_error["id"])
 
     cursor = client.arrivals()["cursor"]
     early = report(tested, "KeyError")[1]["id"]
@@ -122,6 +126,9 @@ def use_all_of(client: Client, tested: CheckendApp) -> None:
     assert client.invitations(team) == []
     client.assign_app(team, shop)
     assert [found["slug"] for found in client.team_apps(team)] == [shop]
+    assert client.notification_preferences(one["id"]) == [client.notification_preference(one["slug"], shop)]
+    assert client.set_notification_preference(one["id"], shop, "none")["level"] == "none"
+    assert "/new-password/" in client.create_password_link(one["id"])["url"]
     client.unassign_app(team, shop)
     assert client.team_apps(team) == []
     client.delete_user(two["id"])

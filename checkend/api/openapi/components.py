@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, fields, validate
 
+from checkend.grouping.fingerprint import RULES
+from checkend.schemas.app import GroupingRules
 from checkend.schemas.base import Resource
 from checkend.schemas.fields import (
     BooleanField,
@@ -32,6 +34,7 @@ JsonSchema = dict[str, Any]
 _TYPES: tuple[tuple[type[fields.Field[Any]], JsonSchema], ...] = (
     (DateTimeField, {"type": "string", "format": "date-time"}),
     (UrlField, {"type": "string", "format": "uri"}),
+    (GroupingRules, {"type": "array", "items": {"type": "string", "enum": list(RULES)}}),
     (EmailAddressField, {"type": "string", "format": "email"}),
     (TextField, {"type": "string"}),
     (PasswordField, {"type": "string", "format": "password"}),

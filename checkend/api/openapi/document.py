@@ -36,7 +36,9 @@ _IDS = {
     "openapi_json": "get_openapi_json",
     "openapi_yaml": "get_openapi_yaml",
     "redeliver": "redeliver",
+    "password_link": "create_password_link",
     "resend": "resend_invitation",
+    "test_error": "send_test_error",
     "regenerate_ingestion_key": "regenerate_ingestion_key",
     "rotate_secret": "rotate_channel_secret",
 }
@@ -47,7 +49,7 @@ IDEMPOTENCY_KEY = {
     "description": "A repeated request with the same key gets the first response, for 24 hours.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
-THROTTLED = {"resend"}  # views that limit attempts
+THROTTLED = {"resend", "test_error"}  # views that reject what is too much with 429
 OPEN_BLUEPRINTS = {"api_health", "api_openapi"}
 PAGINATION = {
     "page": "The number of the page, from 1.",

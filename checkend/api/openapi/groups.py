@@ -55,7 +55,7 @@ GROUPS = (
         "revoked or expired.",
         ("invitations",),
     ),
-    Group("Users", "A user can sign in to the dashboard.", ("users",)),
+    Group("Users", "A user can sign in to the dashboard.", ("users", "notification_preferences")),
     Group(
         "Audit log",
         "Who did what to which record, from where and when. Entries cannot be changed or deleted. The documentation on "

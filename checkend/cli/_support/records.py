@@ -69,11 +69,11 @@ def find_problem(reference: str) -> "Problem":
 
 
 def dump_app(app: "App") -> dict[str, Any]:
-    """Return an app as the API does, and its retention settings (None: the server's setting applies)."""
+    """Return an app as the API does."""
     from checkend.schemas.app import AppSchema
 
     fields: dict[str, Any] = AppSchema().dump(app)
-    return fields | {"retention_days": app.retention_days, "retention_notices": app.retention_notices}
+    return fields
 
 
 def dump_api_key(key: "ApiKey") -> dict[str, Any]:
