@@ -1,6 +1,7 @@
 """Lists of problems: filters, orders, counts, and the values that filters can have."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,9 +13,12 @@ from checkend.db.session import db
 from checkend.models.app import App
 from checkend.models.counters import ProblemFacet
 from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, Status
-from checkend.models.problem_search import has_facet, matches_search
+from checkend.models.problem_search import has_facet, matches_search, matches_terms
 from checkend.models.scope import AppScope
+from checkend.models.search_terms import Term, parse_search
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
+
+MAX_EXPLAINED_TERMS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,36 @@ def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilt
     if filters.release:
         statement = statement.where(has_facet("revision", ProblemFacet.value == filters.release))
     return statement
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Why a search finds nothing: the terms that match nothing, or those without one of which something matches."""
+
+    impossible: tuple[str, ...] = ()
+    conflicting: tuple[str, ...] = ()
+
+
+def explain_no_match(scope: AppScope, filters: ProblemFilter) -> Mismatch:
+    """Return which terms of the search keep it from finding a problem that the rest of the filter leaves.
+
+    Examines the first `MAX_EXPLAINED_TERMS` terms.
+    """
+    terms = parse_search(filters.search)
+    candidates = where_problems(select(Problem.id), scope, replace(filters, search="")).limit(1)
+
+    def is_found(some: Sequence[Term]) -> bool:
+        return db.session.scalar(candidates.where(*matches_terms(some))) is not None
+
+    if not is_found(()):
+        return Mismatch()
+    examined = terms[:MAX_EXPLAINED_TERMS]
+    if impossible := tuple(term.written for term in examined if not is_found([term])):
+        return Mismatch(impossible=impossible)
+    others = ([other for other in terms if other != term] for term in examined)
+    return Mismatch(
+        conflicting=tuple(term.written for term, rest in zip(examined, others, strict=True) if is_found(rest))
+    )
 
 
 def tags_in_use(scope: AppScope, limit: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Conditions that problems meet if they match a search."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +22,14 @@ _ALTERNATIVES = ("app", "level")
 
 def matches_search(search: str) -> list[ColumnElement[bool]]:
     """Return the conditions that a problem meets if it matches all terms of ``search``. Raises `DomainError`."""
+    return matches_terms(parse_search(search))
+
+
+def matches_terms(terms: Iterable[Term]) -> list[ColumnElement[bool]]:
+    """Return the conditions that a problem meets if it matches all of ``terms``."""
     conditions = []
     alternatives: dict[str, list[ColumnElement[bool]]] = defaultdict(list)
-    for term in parse_search(search):
+    for term in terms:
         if term.name in _ALTERNATIVES and not term.excludes:
             alternatives[term.name].append(matches_term(term))
         else:

@@ -24,6 +24,20 @@ SINCE = {
     "90d": (timedelta(days=90), "Last 90 days"),
 }
 SORTS = {"recent": "Last seen", "new": "First seen", "oldest": "Oldest", "notices": "Most notices"}
+SEARCH_EXAMPLES = (
+    ("total nil", "both words"),
+    ('"for nil"', "exactly this text"),
+    ("-timeout", "without this word; also before a token"),
+    ("app:shop env:production", "reported by this app, in this environment; a part of the name is enough"),
+    ("release:1.4.2 host:web-1", "reported from this release, by this host"),
+    ("user:ada url:/cart", "by this user, at this URL"),
+    ("class:TypeError tag:checkout", "of this class, with this tag"),
+    ("level:error", "debug, info, warning, error or fatal"),
+    ("is:new", "first seen in the last 24 hours; also is:regressed, is:open, is:muted, is:resolved"),
+    ("first:>2026-11-20", "first seen after this date"),
+    ("last:<7d", "last seen within seven days; m, h, d and w are minutes, hours, days and weeks"),
+    ("times:>100", "more than 100 occurrences"),
+)
 DEFAULTS = {"status": "unresolved", "sort": "recent", "page": "1"}
 EXTRA_NAMES = ("tags", "environment", "release", "date_from", "date_to", "first_from", "first_to", "min_notices")
 NAMES = ("status", "search", "since", "sort", *EXTRA_NAMES)

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from checkend.auth.permissions import ALL_PERMISSIONS, READ_PERMISSIONS
 
 API_APP = (
-    "id name slug environment notify_on_new_problem notify_on_reoccurrence created_at updated_at "
-    "unresolved_problems_count"
+    "id name slug environment notify_on_new_problem notify_on_reoccurrence retention_days retention_notices "
+    "disabled_grouping_rules created_at updated_at unresolved_problems_count"
 ).split()
 API_USER = "id slug email_address site_admin last_logged_in_at created_at updated_at".split()
 
@@ -56,7 +56,7 @@ def test_a_new_api_key_has_the_requested_permissions(
     read: Any, client: FlaskClient, options: list[str], permissions: Any
 ) -> None:
     made = read("api-key", "create", "deploys", *options, "--expires", "90d")
-    assert list(made) == ["id", "name", "prefix", "permissions", "expires_at", "key"]
+    assert list(made) == ["id", "name", "prefix", "permissions", "app_ids", "expires_at", "key"]
     assert made["permissions"] == permissions
     assert made["key"].startswith(made["prefix"])
     assert ask(client, "apps", made["key"]).status_code == 200

@@ -27,7 +27,7 @@ from checkend.services import services
 from tests.support.factories import Factory
 
 INGEST = "/ingest/v1/errors"
-CAP = 4_325_376
+CAP = 4_423_680
 Serve = Callable[..., Flask]
 
 
@@ -164,7 +164,7 @@ def test_an_app_at_its_limit_loses_its_oldest_notices_and_is_rejected_meanwhile(
         if response.status_code != 201:
             break
     assert (response.status_code, response.headers["Retry-After"]) == (429, "10")
-    assert response.json["error"].startswith("This app uses all of the 4,325,376 bytes that CHECKEND_MAX_APP_BYTES")
+    assert response.json["error"].startswith(f"This app uses all of the {CAP:,} bytes that CHECKEND_MAX_APP_BYTES")
     assert send(client, other["ingestion_key"], numbered(2)).status_code == 201
     metrics = client.get("/metrics").get_data(as_text=True)
     assert 'checkend_reports_total{app="full",outcome="refused",status="429"} 1' in metrics

@@ -369,4 +369,4 @@ class TestEmptyStates:
         self, shop: dict[str, object], make: Factory, client: FlaskClient
     ) -> None:
         make.problem(int(str(shop["id"])))
-        assert "No problem matches this filter." in client.get("/problems?search=zzz").text
+        assert "No problem matches this filter." in client.get("/problems?tags=zzz").text

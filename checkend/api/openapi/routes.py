@@ -6,7 +6,6 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify
 
 from checkend.api.decorators import document
-from checkend.api.openapi.document import build_document
 
 bp = Blueprint("openapi", __name__)
 
@@ -38,4 +37,6 @@ def as_yaml(tree: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=1)  # building it takes 25 ms, and the route needs no key
 def _document(url: str) -> dict[str, Any]:
+    from checkend.api.openapi.document import build_document
+
     return build_document(current_app, url)

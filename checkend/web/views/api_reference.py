@@ -1,13 +1,15 @@
 """The reference of the API at /docs/api, and Swagger UI to try it. Like the OpenAPI document, both need no sign-in."""
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, current_app, make_response, render_template, send_from_directory
 
-from checkend.api.openapi.document import build_document
-from checkend.api.openapi.reference import Group, build_reference
 from checkend.web.assets import SWAGGER_UI_FILES, swagger_ui_directory
 from checkend.web.security import POLICY
+
+if TYPE_CHECKING:
+    from checkend.api.openapi.reference import Group
 
 bp = Blueprint("api_reference", __name__, url_prefix="/docs/api")
 
@@ -43,5 +45,8 @@ def swagger_ui_file(filename: str) -> Response:
 
 
 @lru_cache(maxsize=1)
-def _reference(url: str) -> tuple[Group, ...]:
+def _reference(url: str) -> "tuple[Group, ...]":
+    from checkend.api.openapi.document import build_document
+    from checkend.api.openapi.reference import build_reference
+
     return build_reference(build_document(current_app, url))

@@ -19,14 +19,22 @@ from checkend.models import App, Problem
 from checkend.models.counters import days_of_problems, have_reported
 from checkend.models.mute import mute_problems, unmute_problems
 from checkend.models.problem import RESOLVED, UNRESOLVED
-from checkend.models.problem_list import ProblemFilter, count_problems, environments_of, find_problems, tags_in_use
+from checkend.models.problem_list import (
+    Mismatch,
+    ProblemFilter,
+    count_problems,
+    environments_of,
+    explain_no_match,
+    find_problems,
+    tags_in_use,
+)
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, bulk_tag, bulk_untag, delete_with_time_limit
 from checkend.web.lookups import app_for
 from checkend.web.mute_form import DURATIONS, read_terms
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.presenters import charts
-from checkend.web.problem_query import PER_PAGE, SINCE, SORTS, ProblemQuery, read_query
+from checkend.web.problem_query import PER_PAGE, SEARCH_EXAMPLES, SINCE, SORTS, ProblemQuery, read_query
 from checkend.web.sanitize import escape_controls
 
 bp = signed_in_blueprint("problems")
@@ -77,8 +85,10 @@ def _problems_page(app: App | None) -> tuple[str, int]:
         },
         tags=tags_in_use(scope, MAX_TAG_SUGGESTIONS),
         environments=_suggested_environments(app, problems),
+        mismatch=_mismatch(scope, query) if not problems else None,
         has_problems=bool(problems) or count_problems(scope, ProblemFilter()) > 0,
         has_reports=bool(problems) or have_reported(scope),
+        search_examples=SEARCH_EXAMPLES,
         choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE, "mute": DURATIONS},
     )
     return html, 422 if query.errors else 200
@@ -97,6 +107,11 @@ def _count_by_status(scope: AppScope, problem_filter: ProblemFilter) -> dict[str
         for tab, (status, muted) in tabs.items()
     }
     return counts | {"all": sum(counts.values())}
+
+
+def _mismatch(scope: AppScope, query: ProblemQuery) -> Mismatch | None:
+    """Return why the search finds nothing; None if nothing was searched for."""
+    return explain_no_match(scope, query.filter) if query.filter.search and not query.errors else None
 
 
 def _suggested_environments(app: App | None, problems: list[Problem]) -> list[str]:
