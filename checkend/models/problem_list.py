@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import defer, joinedload, selectinload
 
+from checkend import clock
 from checkend.db.search import fold
 from checkend.db.session import db
 from checkend.models.app import App
@@ -19,6 +20,7 @@ from checkend.models.search_terms import Term, parse_search
 from checkend.models.tag import ProblemTag, Tag, normalize_tag_name
 
 MAX_EXPLAINED_TERMS = 10
+MAX_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,28 @@ class Mismatch:
 
     impossible: tuple[str, ...] = ()
     conflicting: tuple[str, ...] = ()
+
+
+def latest_occurrence(scope: AppScope) -> int:
+    """Return when a problem of the apps in ``scope`` last occurred, in microseconds since 1970; 0 if there is none."""
+    latest = db.session.scalar(scope.narrow(select(func.max(Problem.last_noticed_at)), Problem.app_id))
+    return clock.to_micros(latest) if latest else 0
+
+
+def change_marker(scope: AppScope) -> str:
+    """Return a text that changes with reports, statuses and mutes in the apps of ``scope``.
+
+    Reads counters and one index entry, not problems.
+    """
+    columns = (App.problems_count, App.unresolved_problems_count, App.muted_problems_count)
+    numbers = db.session.execute(scope.narrow(select(*map(func.sum, columns)), App.id)).one()
+    return "-".join(str(part or 0) for part in (latest_occurrence(scope), *numbers))
+
+
+def count_since(scope: AppScope, filters: ProblemFilter, since: datetime) -> int:
+    """Return how many problems that match ``filters`` occurred after ``since``, at most `MAX_COUNTED`."""
+    statement = where_problems(select(Problem.id), scope, filters).where(Problem.last_noticed_at > since)
+    return db.session.scalar(select(func.count()).select_from(statement.limit(MAX_COUNTED).subquery())) or 0
 
 
 def explain_no_match(scope: AppScope, filters: ProblemFilter) -> Mismatch:

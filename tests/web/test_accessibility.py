@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from tests.web.test_browser import NewBrowser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-NO_PAGES = {"connect.first_error", "problem.as_markdown", "notice.as_raw", "audit_log.export"}
+NO_PAGES = {
+    *("connect.first_error", "problem.as_markdown", "notice.as_raw", "audit_log.export"),
+    *("live.changes", "live.app_changes"),
+}
 OPEN = ("/sign-in", "/forgotten-password", "/nope", "/docs/api", "/docs/api/apps")
 
 

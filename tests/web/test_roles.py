@@ -61,6 +61,7 @@ FILTERS = {
 EVERYWHERE = [
     Act("home.index", "GET", None),
     Act("problems.index", "GET", None),
+    Act("live.changes", "GET", None, values={"seen": "0"}),
     Act("apps.index", "GET", None),
     Act("teams.index", "GET", None),
     Act("account.profile", "GET", None),
@@ -79,6 +80,7 @@ EVERYWHERE = [
 APPS = [
     Act("apps.show", "GET", Capability.SEE_APP, values=SHOP),
     Act("problems.app_index", "GET", Capability.SEE_APP, values=SHOP),
+    Act("live.app_changes", "GET", Capability.SEE_APP, values=SHOP | {"seen": "0"}),
     Act("apps.settings", "GET", Capability.EDIT_APP, values=SHOP),
     Act("apps.settings", "POST", Capability.EDIT_APP, {"name": "Shop"}, SHOP),
     Act("connect.first_error", "GET", Capability.EDIT_APP, values=SHOP),

@@ -13,6 +13,25 @@
     }
   });
 
+  // Times: the exact one, on hover, in the time zone of the browser; the relative one stays current.
+  const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
+  function relative(time) {
+    const seconds = Math.trunc((Date.now() - time) / 1000);
+    const [size, unit] = [[86_400, "day"], [3_600, "h"], [60, "min"]].find(([least]) => seconds >= least) ?? [0, ""];
+    const amount = Math.floor(seconds / size);
+    return size && amount < 30 ? `${amount} ${unit}${unit === "day" && amount > 1 ? "s" : ""} ago` : "";
+  }
+  const times = [...document.querySelectorAll("time[datetime]")];
+  for (const element of times) element.title = `${exact.format(new Date(element.dateTime))} (${element.title})`;
+  setInterval(() => {
+    if (document.visibilityState !== "visible") return;
+    for (const element of times) {
+      const text = element.textContent.endsWith(" ago") || element.textContent === "just now";
+      const current = text && relative(new Date(element.dateTime));
+      if (current) element.textContent = current;
+    }
+  }, 30_000);
+
   // Copy buttons: [data-copy] is the text, or [data-copy-from] the id of the element that contains it.
   const textOf = (button) => button.dataset.copy ?? document.getElementById(button.dataset.copyFrom)?.textContent ?? "";
   async function copy(text) {

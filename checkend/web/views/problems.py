@@ -26,6 +26,7 @@ from checkend.models.problem_list import (
     environments_of,
     explain_no_match,
     find_problems,
+    latest_occurrence,
     tags_in_use,
 )
 from checkend.models.scope import AppScope
@@ -70,8 +71,8 @@ def app_bulk_update(slug: str) -> Any:
 def _problems_page(app: App | None) -> tuple[str, int]:
     query = read_query(request.args)
     scope = AppScope.of([app.id]) if app else visible_apps(current_user())
+    now, seen = clock.now(), latest_occurrence(scope)
     problems = [] if query.errors else _find_page(scope, query)
-    now = clock.now()
     days = days_of_problems((problem.id for problem in problems), charts.spark_start(now))
     html = render_template(
         "problems.html",
@@ -88,6 +89,7 @@ def _problems_page(app: App | None) -> tuple[str, int]:
         mismatch=_mismatch(scope, query) if not problems else None,
         has_problems=bool(problems) or count_problems(scope, ProblemFilter()) > 0,
         has_reports=bool(problems) or have_reported(scope),
+        seen=seen,
         search_examples=SEARCH_EXAMPLES,
         choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE, "mute": DURATIONS},
     )
