@@ -25,7 +25,9 @@ def records(make: Factory) -> None:
     make.problem(1)
     make.team("Core", make.user())
     with make.writing() as session:
-        session.get_one(Team, 1).add_member(User.create("two@example.com", "long enough"))
+        team = session.get_one(Team, 1)
+        team.add_member(User.create("two@example.com", "long enough"))
+        team.assign(session.get_one(App, 1))
         Channel.create(session.get_one(App, 1), kind="email", name="Mail")
 
 
