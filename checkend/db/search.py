@@ -31,15 +31,17 @@ def fold(text: str) -> str:
     return text.casefold().replace("\0", "")
 
 
-def contains_text(id_column: Any, folded_column: Any, search: str) -> ColumnElement[bool]:
+def contains_text(id_column: Any, folded_column: Any, search: str, *, look_up: bool = True) -> ColumnElement[bool]:
     """Return the condition that the text or a tag of problems contains ``search`` literally, in any case.
 
     Only its first `MAX_SEARCH_LENGTH` characters count. Texts of three or more characters are looked up in the index
-    of `SEARCH_DDL`; shorter ones need a scan. The few latest messages that are not in the index yet are always scanned.
+    of `SEARCH_DDL`; shorter ones need a scan. Without ``look_up``, the rows that meet the other conditions are scanned,
+    which is faster if another text has been looked up. The few latest messages that are not in the index yet are always
+    scanned.
     """
     folded = fold(search[:MAX_SEARCH_LENGTH])
     value: BindParameter[str] = bindparam("folded", folded, unique=True)
-    if len(folded) < _INDEXED_LENGTH:
+    if len(folded) < _INDEXED_LENGTH or not look_up:
         others = text(_OTHER_MATCHES).bindparams(value).columns(column("id"))
         return or_(func.instr(folded_column, folded) > 0, id_column.in_(others))
     phrase: BindParameter[str] = bindparam(

@@ -1,7 +1,7 @@
 """Conditions that problems meet if they match a search."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,21 +25,27 @@ def matches_search(search: str) -> list[ColumnElement[bool]]:
     return matches_terms(parse_search(search))
 
 
-def matches_terms(terms: Iterable[Term]) -> list[ColumnElement[bool]]:
+def matches_terms(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
     """Return the conditions that a problem meets if it matches all of ``terms``."""
     conditions = []
     alternatives: dict[str, list[ColumnElement[bool]]] = defaultdict(list)
+    # The longest text is probably the rarest: it is looked up, and the others are searched for in what that finds.
+    texts = [term for term in terms if not term.name and not term.excludes]
+    longest = max(texts, key=lambda term: len(term.value), default=None)
     for term in terms:
         if term.name in _ALTERNATIVES and not term.excludes:
             alternatives[term.name].append(matches_term(term))
         else:
-            conditions.append(matches_term(term))
+            conditions.append(matches_term(term, look_up=term == longest))
     return [*conditions, *(or_(*choices) for choices in alternatives.values())]
 
 
-def matches_term(term: Term) -> ColumnElement[bool]:
-    """Return the condition that a problem matches one term."""
-    condition = _token(term) if term.name else contains_text(Problem.id, Problem.search_text, term.value)
+def matches_term(term: Term, *, look_up: bool = True) -> ColumnElement[bool]:
+    """Return the condition that a problem matches one term; a text is looked up in the index if ``look_up``."""
+    if term.name:
+        condition = _token(term)
+    else:
+        condition = contains_text(Problem.id, Problem.search_text, term.value, look_up=look_up)
     return not_(condition) if term.excludes else condition
 
 
