@@ -28,11 +28,13 @@ class ProblemFilter:
     """A filter and sort order for problems. Empty parts do not limit.
 
     Times are inclusive: ``date_from`` and ``date_to`` bound ``last_noticed_at``, the other two ``first_noticed_at``.
-    Of several tags or environments, a problem needs any one. Names of environments are compared in any case.
+    ``regressed`` leaves the problems that a report has reopened. Of several tags or environments, a problem needs any
+    one. Names of environments are compared in any case.
     """
 
     status: Status | None = None
     muted: bool | None = None
+    regressed: bool = False
     search: str = ""
     tags: tuple[str, ...] = ()
     date_from: datetime | None = None
@@ -49,7 +51,7 @@ class ProblemFilter:
         """Return whether anything but the status and mutes excludes problems."""
         bounds = (self.date_from, self.date_to, self.first_from, self.first_to)
         seen_in = self.environments or self.release
-        return bool(self.search or self.tags or any(bounds) or self.min_notices > 0 or seen_in)
+        return bool(self.search or self.tags or any(bounds) or self.min_notices > 0 or seen_in or self.regressed)
 
 
 _ORDERS: dict[str, tuple[Any, ...]] = {
@@ -105,6 +107,8 @@ def where_problems(statement: Select[Any], scope: AppScope, filters: ProblemFilt
         statement = statement.where(Problem.status == filters.status)
     if filters.muted is not None:
         statement = statement.where(Problem.muted_at.is_not(None) if filters.muted else Problem.muted_at.is_(None))
+    if filters.regressed:
+        statement = statement.where(Problem.regressed_at.is_not(None))
     if filters.search:
         statement = statement.where(*matches_search(filters.search))
     if filters.tags:

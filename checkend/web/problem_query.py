@@ -1,6 +1,6 @@
 """Filters of the problem lists. They are query parameters, so that a filtered list can be bookmarked and shared."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from marshmallow import ValidationError, fields
@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from checkend import clock
 from checkend.db.search import MAX_SEARCH_LENGTH
 from checkend.models.problem_list import ProblemFilter
+from checkend.models.search_terms import NEW_HOURS
 from checkend.models.tag import normalize_tag_name
 from checkend.schemas.base import format_error_messages
 from checkend.schemas.fields import BoundedInteger
@@ -38,6 +39,14 @@ SEARCH_EXAMPLES = (
     ("last:<7d", "last seen within seven days; m, h, d and w are minutes, hours, days and weeks"),
     ("times:>100", "more than 100 occurrences"),
 )
+TABS = {
+    "new": "New",
+    "regressed": "Regressed",
+    "unresolved": "Open",
+    "muted": "Muted",
+    "resolved": "Resolved",
+    "all": "All",
+}
 DEFAULTS = {"status": "unresolved", "sort": "recent", "page": "1"}
 EXTRA_NAMES = ("tags", "environment", "release", "date_from", "date_to", "first_from", "first_to", "min_notices")
 NAMES = ("status", "search", "since", "sort", *EXTRA_NAMES)
@@ -47,18 +56,16 @@ NAMES = ("status", "search", "since", "sort", *EXTRA_NAMES)
 class ProblemQuery:
     """A requested list of problems: the query parameters ``params``, and the filter and page number they stand for.
 
-    ``errors`` contains a message for each invalid parameter; if there are any, the filter must not be used.
+    ``tab`` is one of `TABS`, and ``unlimited`` the filter without it. ``errors`` contains a message for each invalid
+    parameter; if there are any, the filter must not be used.
     """
 
     params: dict[str, str]
     filter: ProblemFilter = field(default_factory=ProblemFilter)
     page: int = 1
     errors: list[str] = field(default_factory=list)
-
-    @property
-    def tab(self) -> str:
-        """The tab that lists these problems: ``unresolved``, ``muted``, ``resolved`` or ``all``."""
-        return "muted" if self.filter.muted else self.filter.status or "all"
+    tab: str = "unresolved"
+    unlimited: ProblemFilter = field(default_factory=ProblemFilter)
 
     @property
     def is_filtered(self) -> bool:
@@ -86,7 +93,7 @@ class ProblemQuery:
 class _ListQuery(ProblemFilterQuery):
     """The API's filters, and those that only the dashboard offers. Invalid parameters do not hide the valid ones."""
 
-    status = fields.String(load_default="unresolved", validate=one_of("unresolved", "muted", "resolved", "all"))
+    status = fields.String(load_default="unresolved", validate=one_of(*TABS))
     min_notices = BoundedInteger(
         minimum=0, maximum=MAX_COUNT, validate=Range(max=999_999_999, error="must be a whole number, 0 to 999,999,999.")
     )
@@ -108,9 +115,26 @@ def read_query(args: "MultiDict[str, str]") -> ProblemQuery:
     except ValidationError as error:
         data, errors = dict(error.valid_data or {}), format_error_messages(schema, error)
     page, since = max(data.pop("page", 1), 1), data.pop("since", None)
-    if data.get("status") in ("unresolved", "muted"):  # muted problems are unresolved, but have a tab of their own
-        data |= {"status": "unresolved", "muted": data["status"] == "muted"}
     if since:
         start = clock.now() - SINCE[since][0]
         data["date_from"] = max(data.get("date_from", start), start)
-    return ProblemQuery(params, problem_filter(data), page, errors)
+    tab = data.pop("status", "unresolved")
+    unlimited = problem_filter(data)
+    return ProblemQuery(params, of_tab(unlimited, tab), page, errors, tab, unlimited)
+
+
+def of_tab(filters: ProblemFilter, tab: str) -> ProblemFilter:
+    """Return ``filters`` limited to the problems on a tab."""
+    match tab:
+        case "new":
+            start = clock.now() - timedelta(hours=NEW_HOURS)
+            first_from = max(filters.first_from, start) if filters.first_from else start
+            return replace(filters, status="unresolved", muted=False, first_from=first_from)
+        case "regressed":
+            return replace(filters, status="unresolved", muted=False, regressed=True)
+        case "unresolved" | "muted":  # muted problems are unresolved, but have a tab of their own
+            return replace(filters, status="unresolved", muted=tab == "muted")
+        case "resolved":
+            return replace(filters, status="resolved")
+        case _:
+            return filters

@@ -114,7 +114,7 @@ def test_the_tabs_count_what_the_filter_finds(varied: str, client: FlaskClient) 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("status=open", "status must be one of unresolved, muted, resolved, all."),
+        ("status=open", "status must be one of new, regressed, unresolved, muted, resolved, all."),
         ("since=1y", "since must be one of"),
         ("min_notices=-1", "min_notices must be a whole number"),
         ("min_notices=9999999999", "min_notices must be a whole number"),
@@ -363,7 +363,7 @@ class TestEmptyStates:
         self, shop: dict[str, object], make: Factory, client: FlaskClient
     ) -> None:
         make.problem(int(str(shop["id"])), status="resolved")
-        assert "No unresolved problems" in client.get("/problems").text
+        assert "No open problems" in client.get("/problems").text
 
     def test_a_filter_without_a_match_can_be_cleared(
         self, shop: dict[str, object], make: Factory, client: FlaskClient

@@ -1,7 +1,7 @@
 """Lists of problems, of one app or all apps, and the actions on many problems at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -35,7 +35,7 @@ from checkend.web.lookups import app_for
 from checkend.web.mute_form import DURATIONS, read_terms
 from checkend.web.pages import signed_in_blueprint
 from checkend.web.presenters import charts
-from checkend.web.problem_query import PER_PAGE, SEARCH_EXAMPLES, SINCE, SORTS, ProblemQuery, read_query
+from checkend.web.problem_query import PER_PAGE, SEARCH_EXAMPLES, SINCE, SORTS, TABS, ProblemQuery, of_tab, read_query
 from checkend.web.sanitize import escape_controls
 
 bp = signed_in_blueprint("problems")
@@ -79,7 +79,7 @@ def _problems_page(app: App | None) -> tuple[str, int]:
         app=app,
         query=query,
         problems=problems,
-        counts={} if query.errors else _count_by_status(scope, query.filter),
+        counts={} if query.errors else _count_by_tab(scope, query.unlimited),
         sparks={problem.id: charts.sparkline(days.get(problem.id, []), now) for problem in problems},
         app_ids_by_capability={
             action.capability.value: _scope_of(action.capability, app) for action in ACTIONS.values()
@@ -91,6 +91,7 @@ def _problems_page(app: App | None) -> tuple[str, int]:
         has_reports=bool(problems) or have_reported(scope),
         seen=seen,
         search_examples=SEARCH_EXAMPLES,
+        tabs=TABS,
         choices={"since": SINCE, "sort": SORTS, "per_page": PER_PAGE, "mute": DURATIONS},
     )
     return html, 422 if query.errors else 200
@@ -101,14 +102,10 @@ def _find_page(scope: AppScope, query: ProblemQuery) -> list[Problem]:
     return list(db.session.scalars(statement.offset((query.page - 1) * PER_PAGE).limit(PER_PAGE)))
 
 
-def _count_by_status(scope: AppScope, problem_filter: ProblemFilter) -> dict[str, int]:
-    """Return the number of problems on each of the status tabs."""
-    tabs = {"unresolved": (UNRESOLVED, False), "muted": (UNRESOLVED, True), "resolved": (RESOLVED, None)}
-    counts = {
-        tab: count_problems(scope, replace(problem_filter, status=status, muted=muted))
-        for tab, (status, muted) in tabs.items()
-    }
-    return counts | {"all": sum(counts.values())}
+def _count_by_tab(scope: AppScope, filters: ProblemFilter) -> dict[str, int]:
+    """Return the number of problems on each of the tabs."""
+    counts = {tab: count_problems(scope, of_tab(filters, tab)) for tab in TABS if tab != "all"}
+    return counts | {"all": counts["unresolved"] + counts["muted"] + counts["resolved"]}
 
 
 def _mismatch(scope: AppScope, query: ProblemQuery) -> Mismatch | None:
