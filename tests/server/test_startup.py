@@ -15,7 +15,7 @@ from tests.support.server_process import command, environment
 pytestmark = pytest.mark.slow
 
 MAX_MEMORY_MB = 120
-MAX_CPU_SECONDS = 1.5
+MAX_CPU_SECONDS = 2.0
 # With the requests or commands that need them: prometheus_client with /metrics, cryptography with the first new secret,
 # urllib3 with the first notification, zxcvbn with the first password, alembic with a migration, humanize with
 # `checkend status`.
@@ -90,4 +90,4 @@ def test_a_start_takes_little_time(start: Any) -> None:
 
 @pytest.mark.skipif("PYTHONDONTWRITEBYTECODE" in os.environ, reason="each process compiles the package anew")
 def test_a_start_takes_about_as_long_as_importing_its_libraries(start: Any) -> None:
-    assert start["own"] < 1.25 * start["libraries"]
+    assert start["own"] < 1.5 * start["libraries"]
