@@ -215,41 +215,41 @@ def test_every_view_documents_itself_and_its_response(app: Flask) -> None:
         assert route in OPEN | ANY_KEY or view.response[1] == TABLE[route].status, route  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("route", [route for route in bare_url_map() if route not in OPEN | ANY_KEY], ids=" ".join)
-def test_only_a_live_key_with_the_permission_is_accepted(
-    route: tuple[str, str],
-    app: Flask,
-    client: FlaskClient,
-    records: None,
-) -> None:
-    call, (method, rule) = TABLE[route], route
-    path = path_of(rule)
+def test_only_a_live_key_with_the_permission_is_accepted(app: Flask, client: FlaskClient, records: None) -> None:
+    """Every other key is rejected by every route, without changing anything."""
     dead = dead_keys(app)
+    single = dict(zip(ALL_PERMISSIONS, keys_with(app, *({name} for name in ALL_PERMISSIONS)), strict=True))
+    without = {name: keys_with(app, set(ALL_PERMISSIONS) - {name})[0] for name in ALL_PERMISSIONS}
     before = everything_in(app)
-
-    assert_error(Api(client, {}).call(method, path, call.json), 401, "Missing API key")
-    for headers in dead.values():
-        assert_error(Api(client, headers).call(method, path, call.json), 401, "Invalid or revoked API key")
-    others = set(ALL_PERMISSIONS) - {call.permission}
-    for headers in keys_with(app, *({permission} for permission in others), others):
-        response = Api(client, headers).call(method, path, call.json)
-        assert_error(response, 403, f"Missing required permission: {call.permission}")
+    for (method, rule), call in TABLE.items():
+        path = path_of(rule)
+        assert_error(Api(client, {}).call(method, path, call.json), 401, "Missing API key")
+        for headers in dead.values():
+            assert_error(Api(client, headers).call(method, path, call.json), 401, "Invalid or revoked API key")
+        others = [headers for name, headers in single.items() if name != call.permission]
+        for headers in (*others, without[call.permission]):
+            response = Api(client, headers).call(method, path, call.json)
+            assert_error(response, 403, f"Missing required permission: {call.permission}")
     assert everything_in(app) == before
 
-    (headers,) = keys_with(app, {call.permission})
-    assert Api(client, headers).call(method, path, call.json).status_code == call.status
 
-
-@pytest.mark.parametrize("route", [route for route in bare_url_map() if "<" in route[1]], ids=" ".join)
-def test_404_comes_after_the_permission_check_and_before_the_body(
-    route: tuple[str, str], app: Flask, client: FlaskClient
+@pytest.mark.parametrize("route", TABLE, ids=" ".join)
+def test_a_key_with_the_permission_is_accepted(
+    route: tuple[str, str], app: Flask, client: FlaskClient, records: None
 ) -> None:
-    method, path, permission = route[0], path_of(route[1]), TABLE[route].permission
-    other = "users:read" if permission != "users:read" else "teams:read"
-    without, with_it = keys_with(app, {other}, {permission})
-    assert_error(Api(client, {}).call(method, path, data="{"), 401)
-    assert_error(Api(client, without).call(method, path, data="{"), 403)
-    assert_error(Api(client, with_it).call(method, path, data="{"), 404)
+    call, (method, rule) = TABLE[route], route
+    (headers,) = keys_with(app, {call.permission})
+    assert Api(client, headers).call(method, path_of(rule), call.json).status_code == call.status
+
+
+def test_404_comes_after_the_permission_check_and_before_the_body(app: Flask, client: FlaskClient) -> None:
+    with_it = dict(zip(ALL_PERMISSIONS, keys_with(app, *({name} for name in ALL_PERMISSIONS)), strict=True))
+    for (method, rule), call in TABLE.items():
+        if "<" in rule:
+            path, other = path_of(rule), "users:read" if call.permission != "users:read" else "teams:read"
+            assert_error(Api(client, {}).call(method, path, data="{"), 401)
+            assert_error(Api(client, with_it[other]).call(method, path, data="{"), 403)
+            assert_error(Api(client, with_it[call.permission]).call(method, path, data="{"), 404)
 
 
 def restricted_key(app: Flask, permission: str, app_id: int) -> dict[str, str]:
@@ -259,48 +259,57 @@ def restricted_key(app: Flask, permission: str, app_id: int) -> dict[str, str]:
     return {"Checkend-API-Key": value}
 
 
-@pytest.mark.parametrize("route", [route for route in TABLE if "<app_id>" in route[1]], ids=" ".join)
 def test_for_a_key_that_is_restricted_to_apps_no_other_app_exists(
-    route: tuple[str, str], app: Flask, client: FlaskClient, records: None, make: Factory
+    app: Flask, client: FlaskClient, records: None, make: Factory
 ) -> None:
-    call, (method, path) = TABLE[route], (route[0], path_of(route[1]))
-    if call.permission not in APP_PERMISSIONS:
-        with pytest.raises(DomainError, match=f"cannot have the permission {call.permission}"):
-            restricted_key(app, call.permission, 1)
-        return
     make.app("Other")
-    elsewhere, here = restricted_key(app, call.permission, 2), restricted_key(app, call.permission, 1)
+    elsewhere = {name: restricted_key(app, name, 2) for name in APP_PERMISSIONS}
     before = everything_in(app)
-    for missing in (path, path.replace("/apps/1", "/apps/shop")):
-        assert_error(Api(client, elsewhere).call(method, missing, call.json), 404, "App not found.")
-    own_app = path.replace("/apps/1", "/apps/2")
-    if own_app != "/apps/2" and re.search(r"/apps/2/\w+/\d", own_app):  # a record of the other app
-        assert Api(client, elsewhere).call(method, own_app, call.json).status_code == 404
+    for (method, rule), call in TABLE.items():
+        if "<app_id>" not in rule or call.permission not in APP_PERMISSIONS:
+            continue
+        path, api = path_of(rule), Api(client, elsewhere[call.permission])
+        for missing in (path, path.replace("/apps/1", "/apps/shop")):
+            assert_error(api.call(method, missing, call.json), 404, "App not found.")
+        own_app = path.replace("/apps/1", "/apps/2")
+        if own_app != "/apps/2" and re.search(r"/apps/2/\w+/\d", own_app):  # a record of the other app
+            assert api.call(method, own_app, call.json).status_code == 404
     assert everything_in(app) == before
-    assert Api(client, here).call(method, path, call.json).status_code == call.status
 
 
-OF_NO_APP = [route for route in TABLE if "<app_id>" not in route[1]]
+def test_a_restricted_key_cannot_have_a_permission_beyond_apps(app: Flask, records: None) -> None:
+    for permission in set(ALL_PERMISSIONS) - set(APP_PERMISSIONS):
+        with pytest.raises(DomainError, match=f"cannot have the permission {permission}"):
+            restricted_key(app, permission, 1)
 
 
-@pytest.mark.parametrize("route", OF_NO_APP, ids=" ".join)
-def test_a_restricted_key_finds_nothing_of_other_apps_in_lists(
-    route: tuple[str, str], app: Flask, client: FlaskClient, records: None, make: Factory
+OF_AN_APP = [route for route, call in TABLE.items() if "<app_id>" in route[1] and call.permission in APP_PERMISSIONS]
+
+
+@pytest.mark.parametrize("route", OF_AN_APP, ids=" ".join)
+def test_a_restricted_key_works_for_its_app(
+    route: tuple[str, str], app: Flask, client: FlaskClient, records: None
 ) -> None:
-    call, (method, path) = TABLE[route], (route[0], path_of(route[1]))
-    if call.permission not in APP_PERMISSIONS:
-        with pytest.raises(DomainError, match=f"cannot have the permission {call.permission}"):
-            restricted_key(app, call.permission, 1)
-        return
+    call, (method, rule) = TABLE[route], route
+    headers = restricted_key(app, call.permission, 1)
+    assert Api(client, headers).call(method, path_of(rule), call.json).status_code == call.status
+
+
+def test_a_restricted_key_finds_nothing_of_other_apps_in_lists(
+    app: Flask, client: FlaskClient, records: None, make: Factory
+) -> None:
     make.app("Other")
-    response = Api(client, restricted_key(app, call.permission, 2)).call(method, path, call.json)
-    if method == "POST":
-        assert route == ("POST", "/apps")
-        assert_error(response, 403, "This API key is restricted to certain apps, and cannot create others.")
-    else:
-        assert response.status_code == call.status
-        assert "Shop" not in response.text
-        assert '"app_id":1' not in response.text.replace(" ", "")
+    for (method, rule), call in TABLE.items():
+        if "<app_id>" in rule or call.permission not in APP_PERMISSIONS:
+            continue
+        response = Api(client, restricted_key(app, call.permission, 2)).call(method, path_of(rule), call.json)
+        if method == "POST":
+            assert rule == "/apps"
+            assert_error(response, 403, "This API key is restricted to certain apps, and cannot create others.")
+        else:
+            assert response.status_code == call.status
+            assert "Shop" not in response.text
+            assert '"app_id":1' not in response.text.replace(" ", "")
 
 
 def test_health_needs_no_key(client: FlaskClient) -> None:
