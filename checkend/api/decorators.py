@@ -208,5 +208,9 @@ def _unwrap_root(schema: Resource, data: dict[str, Any]) -> dict[str, Any]:
             resource = data.pop(root)
             if not isinstance(resource, dict):
                 raise ApiError(400, f"{root} must be a JSON object.")
+            if repeated := sorted(data.keys() & resource.keys()):
+                raise ApiError(
+                    422, messages=[f"{name} is both in {root} and beside it. Send it once." for name in repeated]
+                )
             return data | resource
     return data

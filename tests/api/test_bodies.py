@@ -87,6 +87,10 @@ def test_the_value_of_the_root_key_must_be_an_object(api: Api, value: Any) -> No
 
 def test_fields_beside_the_root_key_are_read_too(api: Api) -> None:
     assert_error(api.post("/apps", {"app": {"name": "A"}, "nonsense": 1}), 422, "Unknown field: nonsense.")
+    response = api.post("/apps", {"app": {"name": "A"}, "environment": "staging"})
+    assert response.get_json()["environment"] == "staging"
+    twice = api.post("/apps", {"app": {"name": "A"}, "name": "B"})
+    assert_error(twice, 422, "name is both in app and beside it. Send it once.")
 
 
 def test_another_resources_root_key_is_an_unknown_field(api: Api) -> None:
