@@ -4,7 +4,7 @@ Each call becomes a request and its response in checkend/api/openapi/examples.js
 document, the reference page and docs/api.md. Each operation has at least one.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Call(NamedTuple):
@@ -96,4 +96,22 @@ CALLS = (
     Call('client.set_notification_preference("grace", "shop", "new")'),
     Call('client.delete_user("edsger")'),
     Call('client.audit_log(event="team", actor="api_key", per_page=2)'),
+)
+
+REPORTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "",
+        {
+            "error": {
+                "class": "TypeError",
+                "message": "Cannot read properties of undefined (reading 'currency')",
+                "backtrace": ["at formatPrice (https://shop.example/assets/app.js:120:17)"],
+                "tags": ["checkout"],
+            },
+            "context": {"environment": "production", "revision": "1.4.2"},
+            "request": {"url": "https://shop.example/cart"},
+            "user": {"id": "7"},
+        },
+    ),
+    ("A report without an error class is rejected:", {"error": {"message": "It broke."}}),
 )

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 import checkend
 from checkend.client import ApiError, Client
 from checkend.client.connection import Response, ServerConnection
-from tests.docs.api_examples import CALLS
+from tests.docs.api_examples import CALLS, REPORTS
 from tests.docs.examples import ENDPOINT, prepared_app, without_secrets
 
 EXAMPLES = Path(checkend.__file__).parent / "api" / "openapi" / "examples.json"
@@ -49,6 +49,10 @@ class _AppConnection(ServerConnection):
         }
         return Response(response.status_code, value, response.headers)  # type: ignore[arg-type]  # has what is needed
 
+    def call_ingestion(self, report: dict[str, Any], key: str) -> None:
+        """Send a report as SDKs do."""
+        self.request("POST", "/ingest/v1/errors", report, headers={"Checkend-Ingestion-Key": key})
+
 
 def record_calls() -> str:
     """Return the content of examples.json: the exchanges of each operation, by the name of its endpoint and method."""
@@ -65,6 +69,11 @@ def record_calls() -> str:
             with pytest.raises(ApiError) if call.title else nullcontext():
                 eval(call.python, {"client": client})
             exchange = {"title": call.title, "python": call.python} | connection.exchange
+            exchanges.setdefault(_operation(recorder.client, exchange), []).append(exchange)
+        for title, report in REPORTS:
+            recorder.clock.advance()
+            connection.call_ingestion(report, recorder.variables["CHECKEND_API_KEY"])
+            exchange = {"title": title, "python": ""} | connection.exchange
             exchanges.setdefault(_operation(recorder.client, exchange), []).append(exchange)
     return without_secrets(json.dumps(exchanges, indent=1, ensure_ascii=False)) + "\n"
 

@@ -40,6 +40,9 @@ def test_every_operation_has_an_example(document: dict[str, Any]) -> None:
         if not any(not example.title for example in operation.examples)
     }
     assert without == {"get_openapi_json", "get_openapi_yaml"}  # they are the document
+    report = document["paths"]["/ingest/v1/errors"]["post"]
+    assert report["requestBody"]["content"]["application/json"]["example"]["error"]["class"] == "TypeError"
+    assert report["responses"]["201"]["content"]["application/json"]["example"]["deduplicated"] is False
 
 
 def test_every_group_is_in_the_reference_and_every_operation_in_a_group(document: dict[str, Any]) -> None:

@@ -97,8 +97,10 @@ def build_document(app: Flask, url: str) -> dict[str, Any]:
     for rule in sorted(_api_rules(app), key=lambda rule: rule.rule):
         operations = dict(_operations(app, rule, components))
         spec.path(path=_path(rule), operations=operations)
-    for path, operation in ingestion_paths().items():
-        spec.path(path=path, operations=operation)
+    for path, operations in ingestion_paths().items():
+        for example in reversed(examples_of(path, "POST")):
+            _add_example(operations["post"], example)
+        spec.path(path=path, operations=operations)
     document: dict[str, Any] = spec.to_dict()
     document["tags"] = [{"name": group.name, "description": group.description} for group in GROUPS]
     return document
@@ -155,7 +157,7 @@ def _operation(app: Flask, rule: Rule, method: str, components: Components) -> d
 def _add_example(operation: dict[str, Any], example: Example) -> None:
     """Add a recorded request and its response to the operation; the response of an error is in the components."""
     if not example.title:
-        samples = {"curl": ("Shell", example.curl), "Python": ("Python", example.python)}
+        samples = {"curl": ("Shell", example.curl)} | ({"Python": ("Python", example.python)} if example.python else {})
         operation["x-codeSamples"] = [
             {"lang": language, "label": label, "source": source} for label, (language, source) in samples.items()
         ]

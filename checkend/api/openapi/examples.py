@@ -35,7 +35,9 @@ class Example:
         """The curl command that sends the same request; the key and the server are variables of the shell."""
         is_default = self.method == ("POST" if self.body else "GET")
         lines = [f'curl {"" if is_default else f"-X {self.method} "}"$CHECKEND_ENDPOINT{self.path}"']
-        if self.path != "/api/v1/health":
+        if self.path.startswith("/ingest/"):
+            lines.append('-H "Checkend-Ingestion-Key: $CHECKEND_API_KEY"')
+        elif self.path != "/api/v1/health":
             lines.append('-H "Checkend-API-Key: $CHECKEND_MANAGEMENT_KEY"')
         if self.body:
             text = json.dumps(self.body, ensure_ascii=False).replace("'", r"'\''")
