@@ -26,7 +26,7 @@ class ProblemFilters(TypedDict, total=False):
     first_from: str
     first_to: str
     min_notices: int
-    sort: Literal["recent", "oldest", "notices", "new"]
+    sort: Literal["recent", "oldest", "notices", "new", "users"]
 
 
 class ProblemPageQuery(ProblemFilters, PageQuery, total=False):

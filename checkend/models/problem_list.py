@@ -12,7 +12,7 @@ from checkend import clock
 from checkend.db.search import fold
 from checkend.db.session import db
 from checkend.models.app import App
-from checkend.models.counters import ProblemFacet
+from checkend.models.counters import OTHER_VALUES, ProblemFacet
 from checkend.models.problem import RESOLVED, UNRESOLVED, Problem, Status
 from checkend.models.problem_search import has_facet, matches_search, matches_terms
 from checkend.models.scope import AppScope
@@ -44,7 +44,7 @@ class ProblemFilter:
     min_notices: int = 0
     environments: tuple[str, ...] = ()
     release: str = ""
-    sort: Literal["recent", "oldest", "notices", "new"] = "recent"
+    sort: Literal["recent", "oldest", "notices", "new", "users"] = "recent"
 
     @property
     def narrows_beyond_status(self) -> bool:
@@ -54,11 +54,19 @@ class ProblemFilter:
         return bool(self.search or self.tags or any(bounds) or self.min_notices > 0 or seen_in or self.regressed)
 
 
+# The users that are counted individually: at most 50 per problem, see `checkend.models.counters`.
+_USERS = (
+    select(func.count())
+    .where(ProblemFacet.problem_id == Problem.id, ProblemFacet.name == "user", ProblemFacet.value != OTHER_VALUES)
+    .correlate(Problem)
+    .scalar_subquery()
+)
 _ORDERS: dict[str, tuple[Any, ...]] = {
     "recent": (Problem.last_noticed_at.desc(), Problem.id.desc()),
     "oldest": (Problem.last_noticed_at.asc(), Problem.id.asc()),
     "notices": (Problem.notices_count.desc(), Problem.id.desc()),
     "new": (Problem.first_noticed_at.desc(), Problem.id.desc()),
+    "users": (_USERS.desc(), Problem.id.desc()),
 }
 
 

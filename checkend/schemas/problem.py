@@ -127,8 +127,8 @@ class ProblemFilterQuery(Query):
         "first_to": "Problems that first occurred on this date, or at this time, or earlier.",
         "min_notices": "The smallest number of notices.",
         "sort": (
-            "recent (default) or oldest, both by last_noticed_at; new, the latest first_noticed_at first; or notices, "
-            "the highest notices_count first."
+            "recent (default) or oldest, both by last_noticed_at; new, the latest first_noticed_at first; notices, the "
+            "highest notices_count first; or users, the most users first, of whom up to 50 per problem are counted."
         ),
     }
 
@@ -145,7 +145,7 @@ class ProblemFilterQuery(Query):
     first_from = DateBound()
     first_to = DateBound(end=True)
     min_notices = BoundedInteger(minimum=0, maximum=MAX_COUNT)
-    sort = fields.String(validate=one_of("recent", "oldest", "notices", "new"))
+    sort = fields.String(validate=one_of("recent", "oldest", "notices", "new", "users"))
 
     @pre_load
     def _gather_names(self, data: MultiDict[str, str], **_: Any) -> dict[str, Any]:

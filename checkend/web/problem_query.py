@@ -24,7 +24,13 @@ SINCE = {
     "30d": (timedelta(days=30), "Last 30 days"),
     "90d": (timedelta(days=90), "Last 90 days"),
 }
-SORTS = {"recent": "Last seen", "new": "First seen", "oldest": "Oldest", "notices": "Most notices"}
+SORTS = {
+    "recent": "Last seen",
+    "new": "First seen",
+    "oldest": "Oldest",
+    "notices": "Most notices",
+    "users": "Most users",
+}
 SEARCH_EXAMPLES = (
     ("total nil", "both words"),
     ('"for nil"', "exactly this text"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from checkend.db.session import db
 from checkend.models import App, ProblemFilter
@@ -294,7 +295,10 @@ BAD_NUMBERS = ["x", "1.5", "-1", "1e3", "0x1", " ", "\u0661", "9" * 5000]
         *[("per_page", value, "must be a whole number, 1 or more.") for value in BAD_NUMBERS[:-1]],
         *[("min_notices", value, "must be a whole number, 0 or more.") for value in BAD_NUMBERS[:-1]],
         *[("status", value, "must be one of resolved, unresolved, all.") for value in ("open", "Resolved", "ALL")],
-        *[("sort", value, "must be one of recent, oldest, notices, new.") for value in ("newest", "id; DROP TABLE")],
+        *[
+            ("sort", value, "must be one of recent, oldest, notices, new, users.")
+            for value in ("newest", "id; DROP TABLE")
+        ],
         *[
             (name, value, "must be a date or a time, such as 2024-01-15 or 2024-01-15T10:30:00Z.")
             for name in ("date_from", "date_to", "first_from", "first_to")
@@ -353,3 +357,18 @@ def test_the_maintained_totals_agree_with_the_rows(api: Api, make: Factory) -> N
         return response["pagination"]["total"], len(response["data"])
 
     assert (total(), total(status="resolved"), total(status="unresolved")) == ((5, 5), (2, 2), (3, 3))
+
+
+def test_problems_are_sorted_by_the_number_of_their_users(api: Api, client: FlaskClient, make: Factory) -> None:
+    key = make.app("Portal")["ingestion_key"]
+    for number, users in (("One", 1), ("Three", 3), ("None", 0), ("Two", 2)):
+        for user in range(max(users, 1)):
+            body = {
+                "error": {"class": number, "message": f"{user}", "backtrace": [f"/srv/{number}.py:{user + 1} in f"]},
+                "user": {"id": user} if users else {},
+            }
+            sent = client.post("/ingest/v1/errors", json=body, headers={"Checkend-Ingestion-Key": key})
+            assert sent.status_code == 201
+    for path in ("/problems", "/apps/portal/problems"):
+        found = api.get(path, sort="users", app="portal") if path == "/problems" else api.get(path, sort="users")
+        assert [problem["error_class"] for problem in found.get_json()["data"]] == ["Three", "Two", "One", "None"]
