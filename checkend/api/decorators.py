@@ -193,11 +193,11 @@ def _json_object() -> dict[str, Any]:
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object with these names and values. Raise `ApiError` 400 for a name that occurs twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ApiError(400, f"The body contains {to_json(repeated[:100])} twice in one object.")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ApiError(400, f"The body contains {to_json(name[:100])} twice in one object.")
+        found[name] = value
     return found
 
 

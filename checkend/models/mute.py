@@ -5,7 +5,7 @@ depend on reports, and the notification worker those that end at a time.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, delete, func, select, update
@@ -21,6 +21,7 @@ from checkend.models.problem import NOT_MUTED, UNRESOLVED, Problem, record_chang
 MAX_MUTE_REASON = 500  # characters
 MAX_MUTE_OCCURRENCES = 1_000_000_000
 MAX_MUTE_MINUTES = 1_440
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class MuteTerms:
         """Raise `DomainError` for terms that can never be met, or are met already."""
         if self.until is not None and self.until <= clock.now():
             raise DomainError("'until' must be in the future.")
+        if self.until is not None and self.until > _LATEST:  # possible with an offset from UTC
+            raise DomainError("'until' must be before the year 10000 in UTC.")
         if self.within_minutes is not None and self.occurrences is None:
             raise DomainError("'within_minutes' needs 'occurrences'.")
 

@@ -1,6 +1,7 @@
 """Request bodies: the same rules for every route that reads one."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,16 @@ def test_a_body_of_the_maximum_size_is_accepted(api: Api) -> None:
     body = json.dumps({"name": "A"}).encode()
     assert api.post("/apps", data=body.ljust(1_048_576), content_type=JSON).status_code == 201
     assert_error(api.post("/apps", data=body.ljust(1_048_577), content_type=JSON), 413)
+
+
+@pytest.mark.parametrize("wrapper", ["%s", '{"app":%s}', '{"x":[%s]}'])
+def test_the_last_of_many_names_can_be_the_one_that_occurs_twice(api: Api, wrapper: str) -> None:
+    names = ",".join(f'"{number}":1' for number in range(80_000))
+    body = wrapper % f'{{{names},"79999":1}}'
+    began = time.process_time()
+    response = api.post("/apps", data=body.encode(), content_type=JSON)
+    assert time.process_time() - began < 1
+    assert_error(response, 400, 'The body contains "79999" twice in one object.')
 
 
 @pytest.mark.parametrize("value", ["x", 1, None, ["name"]])

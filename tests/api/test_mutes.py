@@ -84,6 +84,7 @@ def test_the_terms_are_stored_and_replace_earlier_ones(api: Api, app: Flask) -> 
     [
         ({"until": "yesterday"}, "until must be a date or a time, such as 2024-01-15 or 2024-01-15T10:30:00Z."),
         ({"until": "2024-01-15"}, "'until' must be in the future."),
+        ({"until": "9999-12-31T23:59:59-14:00"}, "'until' must be before the year 10000 in UTC."),
         ({"occurrences": 0}, "occurrences must be a whole number from 1 to 1,000,000,000."),
         ({"occurrences": "5"}, "occurrences must be a whole number from 1 to 1,000,000,000."),
         ({"occurrences": None}, "occurrences must be a whole number from 1 to 1,000,000,000."),
