@@ -4,7 +4,6 @@ They belong below ``@requires`` and above ``@body``: a key without the permissio
 missing record is reported before an invalid body. A record that belongs to another parent counts as missing.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
@@ -15,9 +14,9 @@ from checkend.auth.api_keys import permitted_apps
 from checkend.db.session import Base, db
 from checkend.exceptions import ApiError, DomainError
 from checkend.models import App, Channel, Delivery, Invitation, Notice, Problem, Tag, Team, TeamMember, User
-from checkend.models.channel import Subscription, subscriptions_of
+from checkend.models.notification_preference import Subscription, subscriptions_of
 from checkend.models.scope import AppScope
-from checkend.models.slugs import by_id, by_slug_or_id
+from checkend.models.slugs import by_id, by_slug_or_id, parse_id
 
 View = TypeVar("View", bound=Callable[..., Any])
 Record = TypeVar("Record", bound=Base)
@@ -42,7 +41,7 @@ def find_apps(references: list[str]) -> AppScope:
     """
     if not references:
         return permitted_apps()
-    ids = [int(reference) for reference in references if re.fullmatch(r"[0-9]{1,18}", reference)]
+    ids = [app_id for reference in references if (app_id := parse_id(reference)) is not None]
     statement = select(App.id, App.slug).where(App.slug.in_(references) | App.id.in_(ids))
     found = db.session.execute(permitted_apps().narrow(statement, App.id)).all()
     known = {text for app_id, slug in found for text in (str(app_id), slug)}

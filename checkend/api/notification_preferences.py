@@ -10,7 +10,7 @@ from checkend.api.lookups import with_subscription, with_user
 from checkend.auth.api_keys import authenticate
 from checkend.auth.decorators import requires
 from checkend.models import NotificationPreference, User
-from checkend.models.channel import Subscription, subscriptions_of
+from checkend.models.notification_preference import Subscription, subscriptions_of
 from checkend.schemas.user import NotificationPreferenceSchema
 
 bp = Blueprint("notification_preferences", __name__)

@@ -1,16 +1,14 @@
 """``checkend api-key``: API keys for the Management API."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from checkend.auth.permissions import ALL_PERMISSIONS, APP_PERMISSIONS, READ_PERMISSIONS
+from checkend.cli._support.options import parse_duration
 from checkend.cli._support.output import confirm, json_option, open_database, print_json, print_table, yes_option
 from checkend.cli._support.records import dump_api_key, find_api_key, find_app
-
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @click.group("api-key")
@@ -26,8 +24,8 @@ def parse_expiry(text: str) -> datetime:
     from checkend import clock
 
     try:
-        if match := re.fullmatch(r"([0-9]{1,5})([hdw])", text.strip()):
-            return clock.now() + int(match[1]) * UNITS[match[2]]
+        if (lifetime := parse_duration(text)) is not None:
+            return clock.now() + lifetime
         return datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
         raise click.BadParameter(f"{text!r} is neither a duration such as 90d nor a date such as 2030-12-31.") from None

@@ -1,14 +1,12 @@
 """``checkend audit-log``: who changed what."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from checkend.cli._support.options import parse_duration
 from checkend.cli._support.output import CommandError, open_database
-
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 def parse_start(text: str) -> datetime:
@@ -19,8 +17,8 @@ def parse_start(text: str) -> datetime:
     from checkend import clock
 
     try:
-        if match := re.fullmatch(r"([0-9]{1,5})([hdw])", text.strip()):
-            return clock.now() - int(match[1]) * UNITS[match[2]]
+        if (age := parse_duration(text)) is not None:
+            return clock.now() - age
         start = datetime.fromisoformat(text.strip())
         return start if start.tzinfo else start.replace(tzinfo=UTC)
     except (ValueError, OverflowError):

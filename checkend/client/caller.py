@@ -87,7 +87,7 @@ class Caller:
 def _seconds_to_wait(response: Response, attempt: int) -> float:
     """Return the seconds that the server asks for in Retry-After, within limits, or else those of the backoff."""
     asked = response.headers.get("Retry-After", "")
-    return min(float(asked), MAX_RETRY_AFTER_SECONDS) if asked.isdigit() else _backoff_seconds(attempt)
+    return min(float(asked), MAX_RETRY_AFTER_SECONDS) if asked.isdecimal() else _backoff_seconds(attempt)
 
 
 def _backoff_seconds(attempt: int) -> float:

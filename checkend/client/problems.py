@@ -102,8 +102,7 @@ class ProblemMethods(Caller):
 
     def bulk_mute(self, app: Id, problem_ids: list[int], **terms: Unpack[MuteTerms]) -> int:
         """Mute problems on the terms of `mute`, and return how many are muted now."""
-        body = {"problem_ids": problem_ids, **terms}
-        return int(self.call("POST", f"/apps/{app}/problems/bulk_mute", body)["count"])
+        return self._bulk(app, "bulk_mute", problem_ids, **terms)
 
     def bulk_unmute(self, app: Id, problem_ids: list[int]) -> int:
         """End the mutes of problems, and return how many of them belong to the app."""

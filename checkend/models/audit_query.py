@@ -11,7 +11,7 @@ from checkend.db.session import db
 from checkend.exceptions import DomainError
 from checkend.models.app import App
 from checkend.models.audit_entry import AuditEntry
-from checkend.models.slugs import by_slug_or_id
+from checkend.models.slugs import by_slug_or_id, parse_id
 
 READ_BATCH_SIZE = 500
 
@@ -40,8 +40,8 @@ def of_app(filters: AuditFilter, reference: str) -> AuditFilter:
     """
     if not reference:
         return filters
-    if reference.isascii() and reference.isdigit() and len(reference) < 19:
-        return replace(filters, app_id=int(reference))
+    if (app_id := parse_id(reference)) is not None:
+        return replace(filters, app_id=app_id)
     app = by_slug_or_id(App, reference)
     if app is None:
         raise DomainError(f"There is no app with the slug {reference[:100]!a}.")
@@ -104,6 +104,6 @@ def _is_record(value: str, kinds: tuple[str, ...], part: str) -> Any:
     kind_column = getattr(AuditEntry, f"{part}_kind")
     if kind in kinds and not number:
         return kind_column == kind
-    if kind in kinds and number.isascii() and number.isdigit() and len(number) < 19:
-        return (kind_column == kind) & (getattr(AuditEntry, f"{part}_id") == int(number))
+    if kind in kinds and (record_id := parse_id(number)) is not None:
+        return (kind_column == kind) & (getattr(AuditEntry, f"{part}_id") == record_id)
     return getattr(AuditEntry, f"{part}_label").icontains(value.replace("\0", ""), autoescape=True)

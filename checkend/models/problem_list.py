@@ -81,10 +81,9 @@ def new_problems(scope: AppScope, since: datetime, limit: int) -> list[Problem]:
 
     Newest first. They were last noticed since then too: that condition limits the rows that are read.
     """
-    statement = where_problems(select(Problem), scope, ProblemFilter(date_from=since, muted=False))
-    statement = statement.where(Problem.first_noticed_at >= since)
-    statement = statement.options(defer(Problem.search_text), selectinload(Problem.tags), joinedload(Problem.app))
-    return list(db.session.scalars(statement.order_by(Problem.first_noticed_at.desc(), Problem.id.desc()).limit(limit)))
+    filters = ProblemFilter(date_from=since, first_from=since, muted=False, sort="new")
+    statement = find_problems(scope, filters).options(defer(Problem.search_text), joinedload(Problem.app))
+    return list(db.session.scalars(statement.limit(limit)))
 
 
 def count_problems(scope: AppScope, filters: ProblemFilter) -> int:

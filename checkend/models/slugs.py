@@ -43,7 +43,14 @@ def by_slug_or_id(model: type[Record], reference: str) -> Record | None:
 
 
 def by_id(model: type[Record], reference: str) -> Record | None:
-    """Return the row with the id ``reference``; None if there is none, or if that is not a number."""
-    if not re.fullmatch(r"[0-9]{1,18}", reference):
-        return None
-    return db.session.get(model, int(reference))
+    """Return the row with the id ``reference``; None if there is none, or if that is not an id."""
+    record_id = parse_id(reference)
+    return None if record_id is None else db.session.get(model, record_id)
+
+
+def parse_id(text: str) -> int | None:
+    """Return the id that ``text`` is, in 1 to 18 ASCII digits; else None.
+
+    SQLite stores 64 bits, and Python refuses to convert more than 4,300 digits.
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None

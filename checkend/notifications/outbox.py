@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
 from checkend.db.session import db
 from checkend.models import App, Channel, Delivery, OutgoingMail, Problem, ProblemEvent
-from checkend.models.channel import FAILURES_SHOWN, give_up_pending, subscribed_members
+from checkend.models.channel import FAILURES_SHOWN, give_up_pending
+from checkend.models.notification_preference import subscribed_members
 from checkend.notifications.channel_failure import mail_admins
 from checkend.notifications.channels.base import Issue
 from checkend.notifications.channels.content import digest_capacity

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from checkend.config import MAX_RETENTION_DAYS, MAX_RETENTION_NOTICES
 from checkend.grouping.fingerprint import RULES
 from checkend.models.slugs import MAX_NAME_LENGTH
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import BooleanField, DateTimeField, TextField
+from checkend.schemas.fields import BooleanField, DateTimeField, TextField, whole_number
 
+_RETENTION_ERROR = "must be a whole number from {least} to {most:,}, or null."
 _RULE_ERROR = f"must be a list of any of {', '.join(RULES)}."
 
 
@@ -27,16 +28,6 @@ class GroupingRules(fields.Field[str]):
         if not isinstance(value, list) or any(rule not in tuple(RULES) for rule in value):
             raise self.make_error("invalid")
         return " ".join(rule for rule in RULES if rule in value)
-
-
-def _retention_limit(maximum: int) -> fields.Integer:
-    error = f"must be a whole number from 0 to {maximum:,}, or null."
-    return fields.Integer(
-        strict=True,
-        allow_none=True,
-        validate=validate.Range(0, maximum, error=error),
-        error_messages={"invalid": error, "too_large": error},
-    )
 
 
 class AppSchema(Resource):
@@ -65,8 +56,8 @@ class AppSchema(Resource):
     environment = TextField(allow_none=True)
     notify_on_new_problem = BooleanField()
     notify_on_reoccurrence = BooleanField()
-    retention_days = _retention_limit(MAX_RETENTION_DAYS)
-    retention_notices = _retention_limit(MAX_RETENTION_NOTICES)
+    retention_days = whole_number(0, MAX_RETENTION_DAYS, _RETENTION_ERROR, allow_none=True)
+    retention_notices = whole_number(0, MAX_RETENTION_NOTICES, _RETENTION_ERROR, allow_none=True)
     disabled_grouping_rules = GroupingRules(attribute="grouping_off")
     created_at = DateTimeField()
     updated_at = DateTimeField()

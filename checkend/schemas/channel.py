@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from checkend.models.level import LEVELS
 from checkend.models.slugs import MAX_NAME_LENGTH
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import BooleanField, DateTimeField, TextField
+from checkend.schemas.fields import BooleanField, DateTimeField, TextField, whole_number
 
 KINDS = tuple("webhook email slack discord teams google_chat telegram ntfy github gitlab apprise".split())
 EVENTS = ("new_problem", "reoccurrence", "threshold", "spike", "unmuted")
@@ -18,6 +18,7 @@ SPIKE_OCCURRENCES = (2, 1_000_000)
 SPIKE_MINUTES = (1, 60)
 
 _EVENTS_ERROR = f"must be one of {', '.join(EVENTS)}."
+_NUMBER_ERROR = "must be a whole number from {least} to {most}."
 _LEVEL_ERROR = f"must be one of {', '.join(LEVELS)}."
 
 
@@ -37,15 +38,6 @@ class DistinctList(fields.List[str]):
                 raise ValidationError(next(iter(error.messages.values()))) from None
             raise
         return list(dict.fromkeys(items))
-
-
-def _whole_number(least: int, most: int) -> fields.Integer:
-    error = f"must be a whole number from {least} to {most}."
-    return fields.Integer(
-        strict=True,
-        validate=validate.Range(least, most, error=error),
-        error_messages={"null": error, "invalid": error},
-    )
 
 
 class ChannelSchema(Resource):
@@ -96,9 +88,9 @@ class ChannelSchema(Resource):
         validate=validate.OneOf(LEVELS, error=_LEVEL_ERROR),
         error_messages={"null": _LEVEL_ERROR, "invalid": _LEVEL_ERROR},
     )
-    min_interval_seconds = _whole_number(0, MAX_INTERVAL_SECONDS)
-    spike_occurrences = _whole_number(*SPIKE_OCCURRENCES)
-    spike_minutes = _whole_number(*SPIKE_MINUTES)
+    min_interval_seconds = whole_number(0, MAX_INTERVAL_SECONDS, _NUMBER_ERROR)
+    spike_occurrences = whole_number(*SPIKE_OCCURRENCES, _NUMBER_ERROR)
+    spike_minutes = whole_number(*SPIKE_MINUTES, _NUMBER_ERROR)
     config = fields.Dict(
         keys=fields.String(), error_messages={"invalid": "must be an object.", "null": "must be an object."}
     )

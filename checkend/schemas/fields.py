@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from marshmallow import fields
+from marshmallow.validate import Range
 
 from checkend import clock
 from checkend.schemas.common_passwords import is_common
@@ -172,6 +173,19 @@ class BoundedInteger(fields.Field[int]):
         if number < self.minimum:
             raise self.make_error("invalid", minimum=self.minimum)
         return min(number, self.maximum)
+
+
+def whole_number(
+    least: int, most: int, error: str = "must be a whole number from {least} to {most:,}.", *, allow_none: bool = False
+) -> fields.Integer:
+    """Return a field for a whole number from ``least`` to ``most``; ``error`` is the message for everything else."""
+    message = error.format(least=least, most=most)
+    return fields.Integer(
+        strict=True,
+        allow_none=allow_none,
+        validate=Range(least, most, error=message),
+        error_messages={"null": message, "invalid": message, "too_large": message},
+    )
 
 
 class DateBound(fields.Field[datetime]):

@@ -3,19 +3,12 @@
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError as SchemaError
-from marshmallow import fields, validate, validates_schema
+from marshmallow import validates_schema
 
 from checkend.models.mute import MAX_MUTE_MINUTES, MAX_MUTE_OCCURRENCES, MAX_MUTE_REASON, MuteTerms
 from checkend.schemas.base import Resource
-from checkend.schemas.fields import BooleanField, DateBound, TextField
+from checkend.schemas.fields import BooleanField, DateBound, TextField, whole_number
 from checkend.schemas.problem import ProblemIdsSchema
-
-
-def _whole_number(limit: int) -> fields.Integer:
-    error = f"must be a whole number from 1 to {limit:,}."
-    return fields.Integer(
-        strict=True, validate=validate.Range(1, limit, error=error), error_messages={"invalid": error, "null": error}
-    )
 
 
 class MuteTermsSchema(Resource):
@@ -33,8 +26,8 @@ class MuteTermsSchema(Resource):
     raw_names = True
 
     until = DateBound()
-    occurrences = _whole_number(MAX_MUTE_OCCURRENCES)
-    within_minutes = _whole_number(MAX_MUTE_MINUTES)
+    occurrences = whole_number(1, MAX_MUTE_OCCURRENCES)
+    within_minutes = whole_number(1, MAX_MUTE_MINUTES)
     until_release = BooleanField()
     reason = TextField(limit=MAX_MUTE_REASON, allow_none=True)
 

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, get_args
 
 from marshmallow import Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
-from checkend.models.channel import PreferenceLevel
+from checkend.models.notification_preference import PreferenceLevel
 from checkend.models.user import MIN_PASSWORD_LENGTH
 from checkend.schemas.base import Resource
 from checkend.schemas.fields import BooleanField, DateTimeField, EmailAddressField, PasswordField, TextField

@@ -3,15 +3,15 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
 
 import checkend
 from checkend.client import ApiError, Client
-from checkend.client.connection import Response, ServerConnection
+from checkend.client.connection import ServerConnection
 from tests.docs.api_examples import CALLS, REPORTS
 from tests.docs.examples import ENDPOINT, prepared_app, without_secrets
 
@@ -26,28 +26,18 @@ class _AppConnection(ServerConnection):
         self._client = client
         self.exchange: dict[str, Any] = {}
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        timeout_seconds: float = 40.0,
-        headers: dict[str, str] | None = None,
-        **query: Any,
-    ) -> Response:
-        given = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
-        path += f"?{given}" if given else ""
-        response = self._client.open(path, method=method, headers=self._headers | (headers or {}), json=body)
-        value = response.get_json(silent=True)
+    def _send(
+        self, method: str, path: str, body: Any, timeout_seconds: float, extra_headers: dict[str, str]
+    ) -> tuple[Any, bytes]:
+        response = self._client.open(path, method=method, headers=self._headers | extra_headers, json=body)
         self.exchange = {
             "method": method,
             "path": path,
             "body": body,
             "status": response.status_code,
-            "response": value,
+            "response": response.get_json(silent=True),
         }
-        return Response(response.status_code, value, response.headers)  # type: ignore[arg-type]  # has what is needed
+        return SimpleNamespace(status=response.status_code, headers=response.headers), response.data
 
     def call_ingestion(self, report: dict[str, Any], key: str) -> None:
         """Send a report as SDKs do."""

@@ -15,14 +15,14 @@ bp = Blueprint("openapi", __name__)
 @document("application/json")
 def openapi_json() -> Response:
     """Show the description of this API as an OpenAPI document in JSON."""
-    return Response(_texts(current_app.config["URL"])[0], mimetype="application/json")
+    return Response(_json_text(current_app.config["URL"]), mimetype="application/json")
 
 
 @bp.get("/openapi.yaml")
 @document("application/yaml")
 def openapi_yaml() -> Response:
     """Show the description of this API as an OpenAPI document in YAML."""
-    return Response(_texts(current_app.config["URL"])[1], mimetype="application/yaml")
+    return Response(_yaml_text(current_app.config["URL"]), mimetype="application/yaml")
 
 
 def as_yaml(tree: dict[str, Any]) -> str:
@@ -38,9 +38,14 @@ def as_yaml(tree: dict[str, Any]) -> str:
     return str(yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
-@lru_cache(maxsize=1)  # making them takes most of a second, and the routes need no key
-def _texts(url: str) -> tuple[str, str]:
+# Both are kept: making them takes most of a second, and the routes need no key.
+@lru_cache(maxsize=1)
+def _json_text(url: str) -> str:
     from checkend.api.openapi.document import build_document
 
-    tree = build_document(current_app, url)
-    return json.dumps(tree, ensure_ascii=False, separators=(",", ":")), as_yaml(tree)
+    return json.dumps(build_document(current_app, url), ensure_ascii=False, separators=(",", ":"))
+
+
+@lru_cache(maxsize=1)
+def _yaml_text(url: str) -> str:
+    return as_yaml(json.loads(_json_text(url)))

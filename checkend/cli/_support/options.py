@@ -1,12 +1,21 @@
 """Options shared by several commands; invalid values are rejected before anything else happens."""
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 PORT = click.IntRange(0, 65535)
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Return the duration that ``12h``, ``90d`` or ``4w`` stands for; None for another text."""
+    match = re.fullmatch(r"([0-9]{1,5})([hdw])", text.strip())
+    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
 
 
 def server_url(text: str) -> str:

@@ -11,7 +11,7 @@ from checkend.auth.login_throttle import login_throttle
 from checkend.auth.sessions import current_session, current_user, session_lifetime
 from checkend.db.transactions import write_transaction
 from checkend.models import NotificationPreference, UserSession
-from checkend.models.channel import PreferenceLevel, subscribable_apps
+from checkend.models.notification_preference import PreferenceLevel, subscribable_apps
 from checkend.models.user import NewPassword
 from checkend.notifications import mail
 from checkend.schemas.user import UserSchema

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, current_app, make_response, render_template, send_from_directory
 
+from checkend.config.urls import public_url
 from checkend.web.assets import SWAGGER_UI_FILES, swagger_ui_directory
 from checkend.web.security import POLICY
 
@@ -17,7 +18,8 @@ bp = Blueprint("api_reference", __name__, url_prefix="/docs/api")
 @bp.get("")
 def show() -> str:
     """Show how requests are sent, and a list of all routes."""
-    return render_template("api_reference/show.html", groups=_reference(current_app.config["URL"]))
+    groups = _reference(current_app.config["URL"])
+    return render_template("api_reference/show.html", groups=groups, endpoint=public_url())
 
 
 @bp.get("/<anchor>")

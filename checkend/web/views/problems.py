@@ -31,6 +31,7 @@ from checkend.models.problem_list import (
 )
 from checkend.models.scope import AppScope
 from checkend.models.selection import ProblemSelection, bulk_set_status, bulk_tag, bulk_untag, delete_with_time_limit
+from checkend.models.slugs import parse_id
 from checkend.web.lookups import app_for
 from checkend.web.mute_form import DURATIONS, read_terms
 from checkend.web.pages import signed_in_blueprint
@@ -194,7 +195,7 @@ def _selected_ids() -> tuple[int, ...]:
     values = request.form.getlist("id")
     if len(values) > MAX_SELECTED_IDS:
         abort(400, f"Select at most {MAX_SELECTED_IDS} problems.")
-    return tuple(int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 19)
+    return tuple(problem_id for value in values if (problem_id := parse_id(value)) is not None)
 
 
 def _includes_forbidden(ids: tuple[int, ...], scope: AppScope) -> bool:
